@@ -1,0 +1,128 @@
+"""Full-batch gradient descent with what it needs to train well: accumulation, warm-up, clipping, momentum."""
+
+import torch
+from torch.optim import Optimizer
+
+from optimizers._common import check_nesterov, check_range, evaluate_closure, with_gradients
+from optimizers.sgd import momentum_step
+
+
+class FullBatchGD(Optimizer):
+    r"""Gradient descent on the mean gradient of all blocks, clipped, with a warmed-up learning rate.
+
+    .. math::
+        g = \sum_B \frac{|B|}{N}\, g_B, \qquad
+        \hat g = g \,\frac{c}{\max(c, \lVert g \rVert)}, \qquad
+        \eta_t = \eta \min\!\Big(1, \frac{t}{W}\Big), \qquad
+        \theta \leftarrow \text{momentum step}(\theta,\; \hat g + \lambda\theta,\; \eta_t)
+
+    Weight decay is added after clipping, so it is never clipped. In a loop of your own::
+
+        optimizer = FullBatchGD(model.parameters(), lr=0.4, warmup_steps=400, max_norm=0.25)
+        for inputs, targets in blocks:
+            cross_entropy(model(inputs), targets).backward()
+            optimizer.accumulate(len(targets))
+        optimizer.step()
+
+    Without any ``accumulate`` since the last step, ``step`` takes the gradients in ``.grad`` as the full ones.
+
+    Args:
+        params: parameters or parameter groups.
+        lr: peak learning rate :math:`\eta \ge 0`.
+        momentum: :math:`\mu \ge 0`.
+        nesterov: Nesterov's form of momentum; needs ``momentum > 0``.
+        weight_decay: :math:`\lambda \ge 0`.
+        warmup_steps: :math:`W \ge 0`; step t = 1, 2, ... uses :math:`\eta \min(1, t/W)`. 0: no warm-up.
+        max_norm: the clipping threshold :math:`c > 0` on the global L2 norm over all groups; ``None``: no clipping.
+
+    Raises:
+        ValueError: an argument is outside its range, or a block's size is not positive.
+
+    Source: Geiping et al. 2022, "Stochastic Training is Not Necessary for Generalization", section 3.
+    """
+
+    def __init__(
+        self,
+        params,
+        lr: float = 0.4,
+        momentum: float = 0.9,
+        nesterov: bool = True,
+        weight_decay: float = 5e-4,
+        warmup_steps: int = 0,
+        max_norm: float | None = None,
+    ):
+        check_range("lr", lr, 0.0)
+        check_range("momentum", momentum, 0.0)
+        check_range("weight_decay", weight_decay, 0.0)
+        check_range("warmup_steps", warmup_steps, 0)
+        check_nesterov(nesterov, momentum)
+        if max_norm is not None and not 0 < max_norm < float("inf"):
+            raise ValueError(f"max_norm = {max_norm!r} is outside the valid range (0, inf); None turns clipping off")
+        defaults = {
+            "lr": lr,
+            "momentum": momentum,
+            "nesterov": nesterov,
+            "weight_decay": weight_decay,
+            "warmup_steps": warmup_steps,
+            "max_norm": max_norm,
+            "steps": 0,
+            "samples": 0,
+        }
+        super().__init__(params, defaults)
+
+    @torch.no_grad()
+    def accumulate(self, block_size: int) -> None:
+        """Add the gradients in ``.grad``, the mean over a block of ``block_size`` samples, and clear them."""
+        if block_size <= 0:
+            raise ValueError(f"block_size = {block_size!r} must be positive")
+        for group in self.param_groups:
+            group["samples"] += block_size
+            params, gradients = with_gradients(group)
+            for param, gradient in zip(params, gradients, strict=True):
+                held = self.state[param].get("gradient_sum")
+                if held is None:
+                    self.state[param]["gradient_sum"] = gradient * block_size
+                else:
+                    held.add_(gradient, alpha=block_size)
+                param.grad = None
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        """Take one step along the accumulated mean gradient; returns the closure's loss, if there is a closure."""
+        loss = evaluate_closure(closure)
+        self._collect()
+        gradients = [param.grad for group in self.param_groups for param in group["params"] if param.grad is not None]
+        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients))) if gradients else None
+        for group in self.param_groups:
+            group["steps"] += 1
+            params, gradients = with_gradients(group)
+            if not params:
+                continue
+            if group["max_norm"] is not None:
+                gradients = torch._foreach_mul(gradients, group["max_norm"] / norm.clamp(min=group["max_norm"]))
+            momentum_step(
+                self.state,
+                params,
+                gradients,
+                lr=group["lr"] * warmup_factor(group["steps"], group["warmup_steps"]),
+                momentum=group["momentum"],
+                dampening=0.0,
+                weight_decay=group["weight_decay"],
+                nesterov=group["nesterov"],
+            )
+        return loss
+
+    def _collect(self) -> None:
+        """Turn the accumulated sums into mean gradients in ``.grad`` and start anew."""
+        for group in self.param_groups:
+            if not group["samples"]:
+                continue
+            for param in group["params"]:
+                held = self.state[param].pop("gradient_sum", None)
+                param.grad = None if held is None else held.div_(group["samples"])
+            group["samples"] = 0
+
+
+def warmup_factor(step: int, warmup_steps: int) -> float:
+    """min(1, step / warmup_steps) for steps counted from 1; 1 without warm-up."""
+    return 1.0 if step >= warmup_steps else step / warmup_steps
