@@ -1,0 +1,145 @@
+"""The training set cut into blocks: which samples make up each step, for every regime."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+import torch
+from torch import Tensor
+
+from fbgd.data.dataset import TrainingSet
+from fbgd.seeds import generator
+
+ORDERS = ("fixed", "reshuffle", "with_replacement")
+
+
+@dataclass(frozen=True)
+class BlockOrder:
+    """Blocks of sample indices, pass by pass.
+
+    Block sizes differ by one at most (``torch.tensor_split``), none is dropped, and the order depends on ``seed`` and
+    the pass alone.
+
+    Args:
+        samples: N, the size of the training set.
+        block_size: the largest block wanted, 1 to N; the number of blocks is ceil(N / block_size).
+        blocks_per_step: how many blocks a step uses, or ``"all"`` of them (full batch). When it does not divide the
+            number of blocks, steps differ by one block at most.
+        order: ``"fixed"``, one seeded partition for all passes; ``"reshuffle"``, a new one each pass;
+            ``"with_replacement"``, independent uniform draws.
+        seed: decides every draw.
+
+    Raises:
+        ValueError: an argument is outside its range.
+    """
+
+    samples: int
+    block_size: int
+    blocks_per_step: int | str
+    order: str
+    seed: int
+
+    def __post_init__(self):
+        if not 1 <= self.block_size <= self.samples:
+            raise ValueError(
+                f"regime.block_size = {self.block_size} is outside the valid range [1, {self.samples}] "
+                f"({self.samples} training samples)"
+            )
+        if self.blocks_per_step != "all" and not (
+            isinstance(self.blocks_per_step, int) and 1 <= self.blocks_per_step <= self.blocks_per_pass
+        ):
+            raise ValueError(
+                f"regime.blocks_per_step = {self.blocks_per_step!r} is neither 'all' nor in the valid range "
+                f"[1, {self.blocks_per_pass}] ({self.blocks_per_pass} blocks a pass)"
+            )
+        if self.order not in ORDERS:
+            raise ValueError(f"regime.order = {self.order!r} is not one of {', '.join(map(repr, ORDERS))}")
+
+    @property
+    def blocks_per_pass(self) -> int:
+        return -(-self.samples // self.block_size)
+
+    @property
+    def steps_per_pass(self) -> int:
+        if self.blocks_per_step == "all":
+            return 1
+        return -(-self.blocks_per_pass // self.blocks_per_step)
+
+    def blocks(self, pass_index: int) -> list[Tensor]:
+        """The sample indices of every block of one pass."""
+        draw = generator(self.seed, "order", 0 if self.order == "fixed" else pass_index)
+        if self.order == "with_replacement":
+            indices = torch.randint(self.samples, (self.samples,), generator=draw)
+        else:
+            indices = torch.randperm(self.samples, generator=draw)
+        return list(indices.tensor_split(self.blocks_per_pass))
+
+    def step_blocks(self, step_in_pass: int) -> range:
+        """Which blocks of its pass a step uses."""
+        whole, rest = divmod(self.blocks_per_pass, self.steps_per_pass)
+        start = step_in_pass * whole + min(step_in_pass, rest)
+        return range(start, start + whole + (step_in_pass < rest))
+
+
+@dataclass(frozen=True)
+class StepBlocks:
+    """The blocks of one step with their data, fetched a stack at a time, as often as they are asked for.
+
+    Args:
+        data: the training set.
+        indices: sample indices, one tensor a block.
+        pass_index: the pass they belong to.
+        first: the number, within the pass, of the first block.
+    """
+
+    data: TrainingSet
+    indices: list[Tensor]
+    pass_index: int
+    first: int
+
+    @property
+    def samples(self) -> int:
+        return sum(len(block) for block in self.indices)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def stacks(self, blocks_per_call: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Stacks of at most ``blocks_per_call`` equal-sized blocks: inputs (K, B, ...) and targets (K, B)."""
+        numbered = list(enumerate(self.indices, start=self.first))
+        for _, group in groupby(numbered, key=lambda pair: len(pair[1])):
+            equal = list(group)
+            for start in range(0, len(equal), blocks_per_call):
+                numbers, indices = zip(*equal[start : start + blocks_per_call], strict=True)
+                yield self.data.fetch(torch.stack(indices), self.pass_index, numbers)
+
+
+class BlockSource:
+    """The blocks of every step of a run: a :class:`BlockOrder` over a :class:`TrainingSet`."""
+
+    def __init__(self, data: TrainingSet, order: BlockOrder):
+        self.data = data
+        self.order = order
+        self._pass_index = -1
+        self._blocks: list[Tensor] = []
+
+    @property
+    def steps_per_pass(self) -> int:
+        return self.order.steps_per_pass
+
+    def step(self, step: int) -> StepBlocks:
+        """The blocks of one step, counted from 0 over the whole run."""
+        pass_index, step_in_pass = divmod(step, self.steps_per_pass)
+        chosen = self.order.step_blocks(step_in_pass)
+        indices = self._pass_blocks(pass_index)[chosen.start : chosen.stop]
+        return StepBlocks(self.data, indices, pass_index, chosen.start)
+
+    def whole_pass(self, pass_index: int) -> StepBlocks:
+        """All blocks of one pass."""
+        return StepBlocks(self.data, self._pass_blocks(pass_index), pass_index, 0)
+
+    def _pass_blocks(self, pass_index: int) -> list[Tensor]:
+        if pass_index != self._pass_index:
+            self._blocks = self.order.blocks(pass_index)
+            self._pass_index = pass_index
+        return self._blocks

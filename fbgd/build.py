@@ -1,0 +1,151 @@
+"""The one place where a whole configuration becomes objects; everything below it gets plain arguments."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn as nn
+
+from fbgd.blocks import BlockOrder, BlockSource, StepBlocks
+from fbgd.config import Config
+from fbgd.data import Dataset, TrainingSet, prepare
+from fbgd.evaluate import evaluate, population_statistics
+from fbgd.gradient import MeanGradient
+from fbgd.objective import classification
+from fbgd.overrides import ConfigError
+from fbgd.plan import choose_blocks_per_call
+from fbgd.seeds import generator
+from fbgd.targets import build_target
+from fbgd.train import Experiment, Row
+from regularizers import GradientPenalty
+
+DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.float32, "fp64": torch.float64}
+
+
+@dataclass(frozen=True)
+class Built:
+    """An experiment ready to train, and what its summary tells beside the metrics."""
+
+    experiment: Experiment
+    facts: dict[str, object]
+
+
+def build(config: Config, blocks_per_call: int | None = None) -> Built:
+    """Make the experiment that ``config`` describes.
+
+    Args:
+        config: a checked configuration.
+        blocks_per_call: what an earlier start of the same run chose; ``None``: follow ``impl.blocks_per_call``.
+
+    Raises:
+        ValueError: data, model, optimizer or regulariser refuse their options.
+    """
+    device = find_device(config.impl.device)
+    if config.impl.threads is not None:
+        torch.set_num_threads(config.impl.threads)
+    torch.set_float32_matmul_precision("high" if config.precision == "tf32" else "highest")
+    torch.backends.cudnn.allow_tf32 = config.precision == "tf32"
+    dtype = DTYPES[config.precision]
+
+    dataset = load_data(config)
+    train, test = dataset.train.samples.to(device, dtype), dataset.test.to(device, dtype)
+    validation = None if dataset.validation is None else dataset.validation.to(device, dtype)
+    training = TrainingSet(train, dataset.train.augmentation, dataset.train.copies, dataset.train.seed)
+
+    model = build_model(config, dataset).to(device, dtype)
+    if config.impl.channels_last:
+        model = model.to(memory_format=torch.channels_last)
+    order = BlockOrder(
+        len(training), config.regime.block_size, config.regime.blocks_per_step, config.regime.order, config.seed
+    )
+    source = BlockSource(training, order)
+    penalties, transforms = split_regularizers(config)
+    optimizer = build_target("optimizer", config.optimizer, list(model.parameters()))
+    lr = config.optimizer.get("lr", optimizer.defaults.get("lr"))
+    if lr is None:
+        raise ConfigError(f"optimizer ({config.optimizer['_target_']}) has no learning rate: set optimizer.lr")
+    objective = classification(model, torch.bfloat16 if config.precision == "bf16" else None)
+
+    def mean_gradient(count: int) -> MeanGradient:
+        return MeanGradient(objective, penalties, count, config.impl.compile)
+
+    wanted = blocks_per_call or config.impl.blocks_per_call
+    if wanted == "auto":
+        params = [param.detach() for param in model.parameters()]
+        wanted = choose_blocks_per_call(mean_gradient, params, source.step(0), device)
+
+    def evaluate_model(step_blocks: StepBlocks) -> Row:
+        population_statistics(model, source.whole_pass(step_blocks.pass_index))
+        row = {}
+        for name, samples in (("validation", validation), ("test", test)):
+            if samples is not None:
+                loss, accuracy = evaluate(model, samples, config.impl.evaluation_batch)
+                row |= {f"{name}_loss": loss, f"{name}_accuracy": accuracy}
+        return row
+
+    experiment = Experiment(
+        model=model.train(),
+        source=source,
+        gradient=mean_gradient(wanted),
+        transforms=transforms,
+        optimizer=optimizer,
+        lr=lr,
+        schedule=build_target("schedule", config.schedule),
+        passes=config.budget.passes,
+        evaluate=evaluate_model,
+        record_every=config.record.every,
+        evaluate_every=config.record.evaluate_every,
+    )
+    facts = {
+        "content_hash": dataset.content_hash,
+        "train_size": len(training),
+        "test_size": len(test),
+        "parameters": sum(param.numel() for param in model.parameters()),
+        "blocks_per_pass": order.blocks_per_pass,
+        "steps_per_pass": order.steps_per_pass,
+        "blocks_per_call": wanted,
+        "device": str(device) if device.type == "cpu" else torch.cuda.get_device_name(device),
+        "threads": torch.get_num_threads(),
+    }
+    return Built(experiment, facts)
+
+
+def load_data(config: Config) -> Dataset:
+    """The data set of a configuration."""
+    return prepare(
+        build_target("data.source", config.data.source),
+        train_size=config.data.train_size,
+        validation_size=config.data.validation_size,
+        label_noise=config.data.label_noise,
+        augment=config.data.augment,
+        seed=config.data.seed,
+        augment_seed=config.seed,
+    )
+
+
+def build_model(config: Config, dataset: Dataset) -> nn.Module:
+    """The configured model, initialised from the run's seed and no other random state."""
+    start = generator(config.seed, "initialisation").initial_seed()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(start)
+        return build_target("model", config.model, input_shape=dataset.input_shape, classes=dataset.classes)
+
+
+def split_regularizers(config: Config) -> tuple[tuple[GradientPenalty, ...], tuple]:
+    """The configured regularisers by where they act: penalties on gradients, and transforms of the mean gradient."""
+    built = [build_target(f"regularizer.{name}", node) for name, node in config.regularizer.items()]
+    penalties = tuple(one for one in built if isinstance(one, GradientPenalty))
+    transforms = tuple(one for one in built if not isinstance(one, GradientPenalty))
+    return penalties, transforms
+
+
+def find_device(name: str) -> torch.device:
+    """``"auto"``: the GPU where there is one, else the CPU; any other name as PyTorch understands it."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ConfigError(f"impl.device = {name!r}: {error}") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(f"impl.device = {name!r}: PyTorch finds no GPU here; use impl.device=cpu")
+    return device

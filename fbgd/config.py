@@ -1,0 +1,178 @@
+"""Configuration: what an experiment may set, composed from the groups in ``conf/`` and checked before any work."""
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from fbgd.overrides import ConfigError, check_override, nearest, normalise
+from fbgd.targets import check_target
+
+FOLDER = Path(__file__).parent / "conf"
+GROUPS = tuple(sorted(path.name for path in FOLDER.iterdir() if path.is_dir()))
+PRECISIONS = ("fp32", "tf32", "bf16", "fp64")
+Node = dict[str, Any]
+
+
+def require(condition: bool, key: str, value: Any, valid: str) -> None:
+    """Raise :class:`ConfigError` naming key, value and valid range unless ``condition`` holds."""
+    if not condition:
+        raise ConfigError(f"{key} = {value!r} is outside the valid range: {valid}")
+
+
+@dataclass
+class DataConfig:
+    name: str = "???"
+    source: Node = field(default_factory=dict)
+    train_size: int | None = None
+    validation_size: int = 0
+    label_noise: float = 0.0
+    augment: str = "none"
+    seed: int = 0
+
+    def __post_init__(self):
+        require(self.train_size is None or self.train_size >= 1, "data.train_size", self.train_size, ">= 1, or null")
+        require(self.validation_size >= 0, "data.validation_size", self.validation_size, ">= 0")
+        require(0 <= self.label_noise <= 1, "data.label_noise", self.label_noise, "[0, 1]")
+        require(self.seed >= 0, "data.seed", self.seed, ">= 0")
+
+
+@dataclass
+class RegimeConfig:
+    block_size: int = 128
+    blocks_per_step: Any = 1
+    order: str = "reshuffle"
+
+
+@dataclass
+class BudgetConfig:
+    passes: float = 20.0
+
+    def __post_init__(self):
+        require(0 < self.passes < math.inf, "budget.passes", self.passes, "(0, inf)")
+
+
+@dataclass
+class RecordConfig:
+    every: float = 1.0
+    evaluate_every: float = 5.0
+
+    def __post_init__(self):
+        require(0 < self.every < math.inf, "record.every", self.every, "(0, inf) passes")
+        require(0 < self.evaluate_every < math.inf, "record.evaluate_every", self.evaluate_every, "(0, inf) passes")
+
+
+@dataclass
+class ImplConfig:
+    device: str = "auto"
+    threads: int | None = None
+    blocks_per_call: Any = "auto"
+    compile: bool = False
+    channels_last: bool = False
+    evaluation_batch: int = 1000
+    checkpoint_seconds: float = 20.0
+
+    def __post_init__(self):
+        require(self.threads is None or self.threads >= 1, "impl.threads", self.threads, ">= 1, or null")
+        calls = self.blocks_per_call
+        fine = calls == "auto" or (isinstance(calls, int) and not isinstance(calls, bool) and calls >= 1)
+        require(fine, "impl.blocks_per_call", calls, "'auto', or a whole number >= 1")
+        require(self.evaluation_batch >= 1, "impl.evaluation_batch", self.evaluation_batch, ">= 1")
+        require(self.checkpoint_seconds >= 0, "impl.checkpoint_seconds", self.checkpoint_seconds, ">= 0 seconds")
+
+
+@dataclass
+class Config:
+    """Everything about one run. Nodes with ``_target_`` name a class or function and its arguments."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    model: Node = field(default_factory=dict)
+    regime: RegimeConfig = field(default_factory=RegimeConfig)
+    optimizer: Node = field(default_factory=dict)
+    regularizer: dict[str, Node] = field(default_factory=dict)
+    schedule: Node = field(default_factory=dict)
+    impl: ImplConfig = field(default_factory=ImplConfig)
+    budget: BudgetConfig = field(default_factory=BudgetConfig)
+    record: RecordConfig = field(default_factory=RecordConfig)
+    seed: int = 0
+    precision: str = "fp32"
+
+    def __post_init__(self):
+        require(self.seed >= 0, "seed", self.seed, ">= 0")
+        require(self.precision in PRECISIONS, "precision", self.precision, ", ".join(PRECISIONS))
+
+
+def choices(group: str) -> list[str]:
+    """The names that ``group=NAME`` may take."""
+    return sorted(path.stem for path in (FOLDER / group).glob("*.yaml"))
+
+
+def compose(overrides: list[str] | tuple[str, ...] = ()) -> Config:
+    """The checked configuration that the defaults and ``overrides`` make.
+
+    Args:
+        overrides: ``group=choice`` (``optimizer=adam``; also the path of a YAML file of one's own,
+            ``optimizer=mine.yaml``), ``group=[several]`` for regularisers, or ``dotted.key=value``. Later words win,
+            and choosing a group discards what earlier words set inside it.
+
+    Raises:
+        ConfigError: an unknown group, choice, key, class or argument, with the nearest valid name; a value of the
+            wrong type or outside its range.
+    """
+    files, words = normalise(list(overrides), GROUPS)
+    skeleton = OmegaConf.to_container(OmegaConf.structured(Config))
+    for word in words:
+        check_override(word, skeleton, choices)
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(FOLDER), version_base="1.3"):
+            composed = hydra_compose("config", overrides=words)
+        OmegaConf.set_struct(composed, False)
+        for group, path in files.items():
+            OmegaConf.update(composed, group, merge_file(path, composed[group]), merge=False)
+        merged = OmegaConf.merge(OmegaConf.structured(Config), composed)
+        config = OmegaConf.to_object(merged)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(explain(error)) from None
+    check_targets(config)
+    return config
+
+
+def check_targets(config: Config) -> None:
+    """Raise :class:`ConfigError` unless every ``_target_`` exists and takes the arguments it is given."""
+    check_target("data.source", config.data.source)
+    check_target("model", config.model, given=("input_shape", "classes"))
+    check_target("optimizer", config.optimizer, given=("params",))
+    check_target("schedule", config.schedule)
+    for name, node in config.regularizer.items():
+        check_target(f"regularizer.{name}", node)
+
+
+def merge_file(path: str, overridden: Any) -> Any:
+    """The content of a user's YAML file for one group, under what later words set in that group."""
+    loaded = OmegaConf.load(path)
+    later = {key: value for key, value in overridden.items() if not OmegaConf.is_missing(overridden, key)}
+    return OmegaConf.merge(loaded, later)
+
+
+def explain(error: Exception) -> str:
+    """The first line of a Hydra or OmegaConf error, with its key."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    key = getattr(error, "full_key", None)
+    text = lines[0] if lines else type(error).__name__
+    return f"{key}: {text}" if key and key not in text else text
+
+
+def to_dict(config: Config) -> Node:
+    """The configuration as nested dictionaries of plain values."""
+    return OmegaConf.to_container(OmegaConf.structured(config), resolve=True)
+
+
+__all__ = ["GROUPS", "Config", "ConfigError", "choices", "compose", "nearest", "to_dict"]

@@ -1,0 +1,23 @@
+"""Data sets: a source gives raw arrays, :func:`prepare` makes an experiment's data of them."""
+
+from fbgd.data.cifar import cifar10, cifar100
+from fbgd.data.dataset import Arrays, Dataset, Samples, TrainingSet
+from fbgd.data.digits import digits
+from fbgd.data.fashion_mnist import fashion_mnist
+from fbgd.data.files import DataError
+from fbgd.data.mnist1d import mnist1d
+from fbgd.data.prepare import prepare
+
+__all__ = [
+    "Arrays",
+    "DataError",
+    "Dataset",
+    "Samples",
+    "TrainingSet",
+    "cifar10",
+    "cifar100",
+    "digits",
+    "fashion_mnist",
+    "mnist1d",
+    "prepare",
+]

@@ -1,0 +1,163 @@
+"""CIFAR-10 and CIFAR-100: 50000 + 10000 colour images, 32 x 32, in the binary or the Python layout."""
+
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fbgd.data.dataset import Arrays
+from fbgd.data.files import DataError, fetch, find_folder, read_member
+from fbgd.data.pickles import load_arrays
+
+PIXELS = 3 * 32 * 32
+HOME = "https://www.cs.toronto.edu/~kriz"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where one published archive keeps its images.
+
+    ``label`` is the byte that holds the label, counted from the record's start and followed by the pixels (binary
+    layout), or the key of the labels (Python layout).
+    """
+
+    archive: str
+    md5: str
+    train: tuple[str, ...]
+    test: str
+    label: int | bytes
+    mirrors: tuple[str, ...] = ()
+
+
+LAYOUTS = {
+    "cifar10": (
+        Layout(
+            "cifar-10-binary.tar.gz",
+            "c32a1d4ab5d03f1284b67883e8d87530",
+            tuple(f"cifar-10-batches-bin/data_batch_{k}.bin" for k in range(1, 6)),
+            "cifar-10-batches-bin/test_batch.bin",
+            label=0,
+            mirrors=(
+                "https://mindspore-website.obs.cn-north-4.myhuaweicloud.com/notebook/datasets/cifar-10-binary.tar.gz",
+            ),
+        ),
+        Layout(
+            "cifar-10-python.tar.gz",
+            "c58f30108f718f92721af3b95e74349a",
+            tuple(f"cifar-10-batches-py/data_batch_{k}" for k in range(1, 6)),
+            "cifar-10-batches-py/test_batch",
+            label=b"labels",
+        ),
+    ),
+    "cifar100": (
+        Layout(
+            "cifar-100-binary.tar.gz",
+            "03b5dce01913d631647c71ecec9e9cb8",
+            ("cifar-100-binary/train.bin",),
+            "cifar-100-binary/test.bin",
+            label=1,
+        ),
+        Layout(
+            "cifar-100-python.tar.gz",
+            "eb9058c3a382ffc7106e4002c42a8d85",
+            ("cifar-100-python/train",),
+            "cifar-100-python/test",
+            label=b"fine_labels",
+        ),
+    ),
+}
+
+
+def cifar10(folder: str | None = None, download: bool = False) -> Arrays:
+    """Load CIFAR-10, ten classes; arguments and errors as for :func:`load_cifar`."""
+    return load_cifar("cifar10", 10, folder, download)
+
+
+def cifar100(folder: str | None = None, download: bool = False) -> Arrays:
+    """Load CIFAR-100 with its hundred fine classes; arguments and errors as for :func:`load_cifar`."""
+    return load_cifar("cifar100", 100, folder, download)
+
+
+def load_cifar(name: str, classes: int, folder: str | None, download: bool) -> Arrays:
+    """Load one of the two data sets from an archive as published, packed or unpacked.
+
+    Args:
+        name: ``"cifar10"`` or ``"cifar100"``.
+        classes: labels are 0 to ``classes - 1``.
+        folder: holds the archive or the folder it unpacks to; ``None``: the cache.
+        download: fetch the binary archive into the cache when nothing is there.
+
+    Raises:
+        DataError: files are missing or damaged.
+
+    Source: Krizhevsky 2009, "Learning Multiple Layers of Features from Tiny Images".
+    """
+    binary = LAYOUTS[name][0]
+    advice = (
+        f"add data.source.download=true, or fetch {HOME}/{binary.archive} "
+        "and name the folder that holds it: data.source.folder=DIR"
+    )
+
+    def find() -> tuple[Path, Layout]:
+        place = find_folder(name, folder, [], lambda path: _layout(name, path) is not None, advice)
+        return place, _layout(name, place)
+
+    try:
+        place, layout = find()
+    except DataError:
+        if not download or folder is not None:
+            raise
+        mirrors = (f"{HOME}/{binary.archive}", *binary.mirrors)
+        fetch(name, binary.archive, mirrors, f"md5:{binary.md5}")
+        place, layout = find()
+    train = [_read(place, layout, member, classes, advice) for member in layout.train]
+    test_inputs, test_targets = _read(place, layout, layout.test, classes, advice)
+    return Arrays(
+        torch.cat([inputs for inputs, _ in train]),
+        torch.cat([targets for _, targets in train]),
+        test_inputs,
+        test_targets,
+        classes=classes,
+        shift=4,
+        flip=True,
+    )
+
+
+def _layout(name: str, folder: Path) -> Layout | None:
+    for layout in LAYOUTS[name]:
+        if (folder / layout.archive).exists() or (folder / layout.test).parent.is_dir():
+            return layout
+    return None
+
+
+def _read(folder: Path, layout: Layout, member: str, classes: int, advice: str) -> tuple[Tensor, Tensor]:
+    content = read_member(folder, layout.archive, member)
+    try:
+        parse = parse_binary if isinstance(layout.label, int) else parse_python
+        inputs, targets = parse(content, layout.label)
+        if targets.numel() and not (targets.min() >= 0 and targets.max() < classes):
+            raise ValueError(f"a label lies outside 0..{classes - 1}")
+    except (ValueError, KeyError, TypeError, pickle.UnpicklingError) as error:
+        raise DataError(f"{folder / member} is damaged ({error}). To mend it: {advice}") from None
+    return inputs, targets
+
+
+def parse_binary(content: bytes, label: int) -> tuple[Tensor, Tensor]:
+    """Images (N, 3, 32, 32) and labels (N) from records of ``label + 1`` label bytes and 3072 pixels."""
+    record = label + 1 + PIXELS
+    if not content or len(content) % record:
+        raise ValueError(f"{len(content)} bytes are not a whole number of {record}-byte records")
+    records = torch.frombuffer(bytearray(content), dtype=torch.uint8).view(-1, record)
+    return records[:, label + 1 :].reshape(-1, 3, 32, 32).contiguous(), records[:, label].long()
+
+
+def parse_python(content: bytes, label: bytes) -> tuple[Tensor, Tensor]:
+    """Images (N, 3, 32, 32) and labels (N) from a pickled dictionary with ``data`` (N, 3072) and the labels."""
+    batch = load_arrays(content)
+    data, labels = np.asarray(batch[b"data"]), torch.tensor(batch[label], dtype=torch.int64)
+    if data.dtype != np.uint8 or data.shape != (len(labels), PIXELS):
+        raise ValueError(f"{data.dtype} images of shape {data.shape} for {len(labels)} labels")
+    return torch.from_numpy(data.copy()).view(-1, 3, 32, 32), labels

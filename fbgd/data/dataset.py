@@ -1,0 +1,122 @@
+"""Data sets in memory: what a source gives, and what training reads."""
+
+import hashlib
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fbgd.data.augment import Shift, apply_draws
+from fbgd.seeds import generator
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """What a source gives: raw inputs, uint8 or float, channels first, and int64 class labels.
+
+    ``shift`` is the largest translation that keeps a sample's class, in pixels or time steps, and ``flip`` says
+    whether mirroring does: the augmentation suited to this data.
+    """
+
+    train_inputs: Tensor
+    train_targets: Tensor
+    test_inputs: Tensor
+    test_targets: Tensor
+    classes: int
+    shift: int
+    flip: bool
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Inputs (N, channels, ...) and targets (N), ready for a model."""
+
+    inputs: Tensor
+    targets: Tensor
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> "Samples":
+        return Samples(self.inputs.to(device, dtype), self.targets.to(device))
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """The training samples and how they are augmented.
+
+    Args:
+        samples: the stored samples.
+        augmentation: the random shift and flip; ``None``: every pass sees the samples as they are.
+        copies: 0, fresh draws for every block of every pass; k > 0, a fixed set k times as large, whose sample
+            j N + i is sample i under draws of its own, made once. It is never stored: only its draws are.
+        seed: decides the draws.
+    """
+
+    samples: Samples
+    augmentation: Shift | None = None
+    copies: int = 0
+    seed: int = 0
+
+    def __post_init__(self):
+        draws = None
+        if self.augmentation is not None and self.copies:
+            draws = self.augmentation.draw(len(self), generator(self.seed, "fixed augmentation"))
+        object.__setattr__(self, "_fixed_draws", draws)
+
+    def __len__(self) -> int:
+        return len(self.samples) * max(self.copies, 1)
+
+    def fetch(self, indices: Tensor, pass_index: int, blocks: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+        """Inputs (K, B, ...) and targets (K, B) of a stack of K blocks.
+
+        Args:
+            indices: sample indices (K, B).
+            pass_index: the pass the blocks belong to.
+            blocks: the blocks' K numbers within the pass.
+        """
+        flat = indices.flatten()
+        base = (flat % len(self.samples)).to(self.samples.inputs.device)
+        inputs, targets = self.samples.inputs[base], self.samples.targets[base]
+        if self.augmentation is not None:
+            if self._fixed_draws is not None:
+                draws = self._fixed_draws[flat]
+            else:
+                size = indices.shape[1]
+                draws = torch.cat(
+                    [
+                        self.augmentation.draw(size, generator(self.seed, "augmentation", pass_index, block))
+                        for block in blocks
+                    ]
+                )
+            inputs = apply_draws(inputs, draws.to(inputs.device), self.augmentation.fill)
+        return inputs.unflatten(0, indices.shape), targets.unflatten(0, indices.shape)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Training, validation (perhaps none) and test data of one experiment, normalised.
+
+    ``content_hash`` is the SHA-256 over all inputs and targets: runs with equal hashes saw equal data.
+    """
+
+    train: TrainingSet
+    validation: Samples | None
+    test: Samples
+    classes: int
+    content_hash: str
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return tuple(self.test.inputs.shape[1:])
+
+
+def content_hash(*parts: Samples | None) -> str:
+    """SHA-256 over shapes, types and bytes of the given samples; a missing part counts as missing."""
+    digest = hashlib.sha256()
+    for part in parts:
+        for tensor in () if part is None else (part.inputs, part.targets):
+            digest.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode())
+            digest.update(tensor.contiguous().numpy().tobytes())
+        digest.update(b"/")
+    return digest.hexdigest()

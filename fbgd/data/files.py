@@ -1,0 +1,90 @@
+"""Finding, checking and downloading data files; every failure names the file and the command that mends it."""
+
+import gzip
+import hashlib
+import tarfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pooch
+
+
+class DataError(ValueError):
+    """A data file is missing or damaged."""
+
+
+def cache_folder(name: str) -> Path:
+    """Where downloads of the data set ``name`` are kept: the user's cache folder for this project."""
+    return Path(pooch.os_cache("fbgd")) / name
+
+
+def find_folder(name: str, folder: str | None, standard: list[Path], probe: Callable[[Path], bool], advice: str):
+    """The first of ``folder`` (or, without it, of the standard places) that ``probe`` accepts.
+
+    Raises:
+        DataError: there is none; the message lists the places that were looked at and ``advice``.
+    """
+    places = [Path(folder).expanduser()] if folder else [*standard, cache_folder(name)]
+    for place in places:
+        if place.is_dir() and probe(place):
+            return place
+    looked = ", ".join(map(str, places))
+    raise DataError(f"{name}: no data files in {looked}. To mend it: {advice}")
+
+
+def read_plain_or_gzip(path: Path) -> bytes:
+    """The content of ``path`` or, where only that exists, of ``path.gz``."""
+    packed = path.with_name(path.name + ".gz")
+    try:
+        return path.read_bytes() if path.exists() else gzip.decompress(packed.read_bytes())
+    except FileNotFoundError:
+        raise DataError(f"{path} (or {packed.name} beside it) is missing") from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{packed} is damaged ({error}); delete it and fetch it again") from None
+
+
+def read_member(folder: Path, archive: str, member: str) -> bytes:
+    """The content of ``member`` from the unpacked archive in ``folder``, or from the .tar.gz file itself."""
+    unpacked = folder / member
+    if unpacked.exists():
+        return unpacked.read_bytes()
+    packed = folder / archive
+    try:
+        with tarfile.open(packed) as tar:
+            return tar.extractfile(member).read()
+    except FileNotFoundError:
+        raise DataError(f"{unpacked} is missing, and so is {packed}") from None
+    except (OSError, EOFError, KeyError, zlib.error, tarfile.TarError) as error:
+        raise DataError(f"{packed} is damaged ({error}); delete it and fetch it again") from None
+
+
+def check_sha256(path: Path, content: bytes, expected: str) -> None:
+    """Raise :class:`DataError` unless the content has the expected SHA-256."""
+    found = hashlib.sha256(content).hexdigest()
+    if found != expected:
+        raise DataError(
+            f"{path} is damaged or another data set: SHA-256 {found[:12]}..., expected {expected[:12]}.... "
+            "Fetch it again, or load it as it is with data.source.verify=false"
+        )
+
+
+def fetch(name: str, file: str, mirrors: tuple[str, ...], known_hash: str | None) -> Path:
+    """Fetch ``file`` into the cache from the first mirror that has it intact.
+
+    Args:
+        name: data set, the folder in the cache.
+        file: file name.
+        mirrors: full addresses, tried in order.
+        known_hash: ``"md5:..."`` or ``"sha256:..."``; ``None`` when the caller checks what it unpacks.
+
+    Raises:
+        DataError: no mirror gave the file; the message says why, mirror by mirror.
+    """
+    failures = []
+    for address in mirrors:
+        try:
+            return Path(pooch.retrieve(address, known_hash, fname=file, path=cache_folder(name), progressbar=False))
+        except Exception as error:  # noqa: BLE001 - whatever a mirror does wrong, the next one is asked
+            failures.append(f"{address}: {error}")
+    raise DataError(f"{name}: {file} could not be downloaded. " + "; ".join(failures))

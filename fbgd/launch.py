@@ -1,0 +1,141 @@
+"""Running a study's planned runs in worker processes, with live progress."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from fbgd.console import describe
+from fbgd.runs import RunDirectory, write_atomically
+from fbgd.study import PlannedRun
+from fbgd.train import Row
+
+
+def launch(planned: list[PlannedRun], workers: int) -> None:
+    """Execute all runs that are not done; a failure is written to the run's ``error.txt`` and does not stop others.
+
+    Args:
+        planned: the runs, started in this order.
+        workers: processes at a time; each gets ``cores // workers`` threads, at least one.
+
+    Raises:
+        ValueError: fewer than one worker.
+    """
+    if workers < 1:
+        raise ValueError(f"--workers = {workers} must be at least 1")
+    todo = [run for run in planned if not run.done]
+    if not todo:
+        return
+    display = StudyProgress(planned, todo)
+    processes: set[subprocess.Popen] = set()
+    pool = ThreadPoolExecutor(workers)
+    try:
+        with display:
+            futures = [pool.submit(_run, run, workers, processes, display) for run in todo]
+            for future in wait(futures, return_when=FIRST_EXCEPTION).done:
+                future.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in list(processes):
+            process.terminate()
+
+
+def _run(run: PlannedRun, workers: int, processes: set[subprocess.Popen], display: "StudyProgress") -> None:
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    words = list(run.words)
+    if run.config.impl.threads is None:
+        words.append(f"impl.threads={threads}")
+    # Thread pools take their size when their library is loaded, before any configuration is read.
+    environment = os.environ | {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+    display.started(run)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fbgd.worker", str(run.path), *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    processes.add(process)
+    errors: list[str] = []
+    reader = threading.Thread(target=lambda: errors.extend(process.stderr), daemon=True)
+    reader.start()
+    for line in process.stdout:
+        message = json.loads(line)
+        display.advanced(run, message["row"], message["steps"])
+    status = process.wait()
+    reader.join()
+    processes.discard(process)
+    for line in errors:
+        if line.startswith("warning: "):
+            display.say(f"{run.rung}, seed {run.seed}: {line.strip()}", "yellow")
+    directory = RunDirectory(run.path)
+    if status == 0:
+        directory.error.unlink(missing_ok=True)
+    else:
+        run.path.mkdir(parents=True, exist_ok=True)
+        text = "".join(errors).strip() or "no message"
+        write_atomically(directory.error, f"{text}\nexit status {status}: {text.splitlines()[-1]}\n")
+    display.finished(run, status == 0)
+
+
+class StudyProgress:
+    """One bar for the whole study, weighted by expected cost, and one line for every running run."""
+
+    def __init__(self, planned: list[PlannedRun], todo: list[PlannedRun]):
+        self.console = Console(stderr=True)
+        self.live = sys.stderr.isatty()
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[news]}"),
+            console=self.console,
+            disable=not self.live,
+            refresh_per_second=2,
+        )
+        self.work = {run.path: run.work for run in todo}
+        self.count = len(todo)
+        self.ended = 0
+        skipped = len(planned) - len(todo)
+        news = f"{skipped} of {len(planned)} runs done before" if skipped else ""
+        self.study = self.progress.add_task("study", total=sum(self.work.values()), news=news)
+        self.tasks: dict[object, int] = {}
+        self.rows: dict[object, Row] = {}
+        self.shares: dict[object, float] = {}
+
+    def __enter__(self):
+        self.progress.start()
+        return self
+
+    def __exit__(self, *exception):
+        self.progress.stop()
+
+    def started(self, run: PlannedRun) -> None:
+        self.rows[run.path], self.shares[run.path] = {}, 0.0
+        self.tasks[run.path] = self.progress.add_task(f"{run.rung}, seed {run.seed}", total=1.0, news="preparing")
+
+    def advanced(self, run: PlannedRun, row: Row, steps: int) -> None:
+        self.rows[run.path].update(row)
+        self._move(run, row["step"] / steps)
+        self.progress.update(self.tasks[run.path], completed=self.shares[run.path], news=describe(self.rows[run.path]))
+
+    def finished(self, run: PlannedRun, succeeded: bool) -> None:
+        self._move(run, 1.0)
+        self.progress.remove_task(self.tasks.pop(run.path))
+        self.ended += 1
+        news = describe(self.rows.pop(run.path)) if succeeded else "failed"
+        self.say(f"{self.ended} of {self.count}: {run.rung}, seed {run.seed}: {news}")
+
+    def say(self, text: str, style: str | None = None) -> None:
+        self.console.print(text, style=style, highlight=False, markup=False)
+
+    def _move(self, run: PlannedRun, share: float) -> None:
+        self.progress.advance(self.study, (share - self.shares[run.path]) * self.work[run.path])
+        self.shares[run.path] = share

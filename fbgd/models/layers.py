@@ -1,0 +1,124 @@
+"""Layers for signals of one axis (sequences) or two (images), and the choice of normalisation."""
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from torch import Tensor
+
+NORMS = ("batch", "group", "layer", "none")
+
+
+class Conv(nn.Module):
+    """A convolution over one or two axes, without bias, initialised for ReLU networks (He et al. 2015, fan-out).
+
+    Args:
+        axes: 1 or 2 signal axes.
+        inputs: input channels.
+        outputs: output channels.
+        size: kernel size along every axis; zero-padded so that stride 1 keeps the length.
+        stride: along every axis.
+    """
+
+    def __init__(self, axes: int, inputs: int, outputs: int, size: int, stride: int = 1):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(outputs, inputs, *[size] * axes))
+        nn.init.kaiming_normal_(self.weight, mode="fan_out", nonlinearity="relu")
+        self.stride = stride
+        self.padding = size // 2
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        if self.weight.dim() == 3:
+            # As an image of height one: under vmap this is the faster kernel of the two.
+            weight = self.weight.unsqueeze(2)
+            outputs = F.conv2d(inputs.unsqueeze(2), weight, stride=(1, self.stride), padding=(0, self.padding))
+            return outputs.squeeze(2)
+        return F.conv2d(inputs, self.weight, stride=self.stride, padding=self.padding)
+
+
+class BatchNorm(nn.Module):
+    r"""Batch normalisation that never changes its own buffers.
+
+    Training mode normalises with the batch's own mean and (biased) variance; evaluation mode with the population
+    statistics in the buffers, which :func:`fbgd.evaluate.population_statistics` computes when they are needed.
+
+    .. math:: y = \gamma \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} + \beta
+
+    Source: Ioffe & Szegedy 2015, "Batch Normalization", algorithms 1 and 2.
+    """
+
+    def __init__(self, channels: int, eps: float = 1e-5):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("variance", torch.ones(channels))
+        self.eps = eps
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        if self.training:
+            return F.batch_norm(inputs, None, None, self.weight, self.bias, training=True, eps=self.eps)
+        return F.batch_norm(inputs, self.mean, self.variance, self.weight, self.bias, eps=self.eps)
+
+
+class GroupNorm(nn.Module):
+    r"""Normalise each sample over groups of channels and all positions, then scale and shift by channel.
+
+    Written in elementary operations: in PyTorch 2.13, ``vmap`` of the gradient of ``F.group_norm`` is wrong for
+    inputs without signal axes.
+
+    Args:
+        groups: number of groups; must divide ``channels``.
+        channels: C of inputs (N, C, ...).
+        eps: added to the variance.
+
+    Source: Wu & He 2018, "Group Normalization", eq. 1-6.
+    """
+
+    def __init__(self, groups: int, channels: int, eps: float = 1e-5):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.groups = groups
+        self.eps = eps
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        grouped = inputs.unflatten(1, (self.groups, -1)).flatten(2)
+        centred = grouped - grouped.mean(-1, keepdim=True)
+        scaled = centred * torch.rsqrt(centred.square().mean(-1, keepdim=True) + self.eps)
+        shape = (-1,) + (1,) * (inputs.dim() - 2)
+        return scaled.view_as(inputs) * self.weight.view(shape) + self.bias.view(shape)
+
+
+def norm_layer(norm: str, channels: int) -> nn.Module:
+    """The normalisation ``norm`` for ``channels`` channels.
+
+    ``"batch"``: :class:`BatchNorm`; ``"group"``: :class:`GroupNorm` with as many groups, up to 8, as leave two or more
+    channels in each; ``"layer"``: one group, over all channels and positions of a sample; ``"none"``: the identity.
+
+    Raises:
+        ValueError: an unknown name.
+    """
+    if norm == "batch":
+        return BatchNorm(channels)
+    if norm == "group":
+        fitting = [groups for groups in range(2, 9) if channels % groups == 0 and channels >= 2 * groups]
+        return GroupNorm(max(fitting, default=1), channels)
+    if norm == "layer":
+        return GroupNorm(1, channels)
+    if norm == "none":
+        return nn.Identity()
+    raise ValueError(f"model.norm = {norm!r} is not one of {', '.join(map(repr, NORMS))}")
+
+
+class GlobalMean(nn.Module):
+    """The mean over all signal axes: (N, C, ...) to (N, C)."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs.flatten(2).mean(-1)
+
+
+def check_positive(**sizes: int) -> None:
+    """Raise ``ValueError`` for a size that is not a positive integer."""
+    for name, size in sizes.items():
+        if not isinstance(size, int) or size < 1:
+            raise ValueError(f"model.{name} = {size!r} must be a positive integer")

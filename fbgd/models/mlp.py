@@ -1,0 +1,33 @@
+"""A multi-layer perceptron."""
+
+import math
+
+import torch.nn as nn
+
+from fbgd.models.layers import check_positive, norm_layer
+
+
+class MLP(nn.Sequential):
+    """``layers`` hidden layers of equal width, each linear, norm, ReLU, on the flattened input.
+
+    Args:
+        input_shape: shape of one sample.
+        classes: number of logits.
+        width: units of a hidden layer.
+        layers: number of hidden layers, at least 1.
+        norm: ``"batch"``, ``"group"``, ``"layer"`` or ``"none"``.
+
+    Raises:
+        ValueError: a size that is not positive, or an unknown norm.
+    """
+
+    def __init__(
+        self, input_shape: tuple[int, ...], classes: int, width: int = 100, layers: int = 2, norm: str = "none"
+    ):
+        check_positive(width=width, layers=layers, classes=classes)
+        modules: list[nn.Module] = [nn.Flatten()]
+        features = math.prod(input_shape)
+        for _ in range(layers):
+            modules += [nn.Linear(features, width), norm_layer(norm, width), nn.ReLU()]
+            features = width
+        super().__init__(*modules, nn.Linear(features, classes))

@@ -1,0 +1,123 @@
+"""Residual networks for sequences and images."""
+
+import torch.nn as nn
+import torch.nn.functional as F
+from torch import Tensor
+
+from fbgd.models.layers import Conv, GlobalMean, check_positive, norm_layer
+
+# Blocks per stage. Three stages of basic blocks are He et al.'s CIFAR networks, four stages the ImageNet ones.
+STAGES = {
+    8: (1, 1, 1),
+    20: (3, 3, 3),
+    56: (9, 9, 9),
+    110: (18, 18, 18),
+    18: (2, 2, 2, 2),
+    34: (3, 4, 6, 3),
+    50: (3, 4, 6, 3),
+    152: (3, 8, 36, 3),
+}
+BOTTLENECK = (50, 152)
+STEMS = ("cifar", "imagenet")
+
+
+class ResNet(nn.Sequential):
+    """A residual network of one of the published depths.
+
+    Args:
+        input_shape: (channels, length) or (channels, height, width).
+        classes: number of logits.
+        depth: 8, 20, 56, 110 (three stages of widths w, 2w, 4w, He et al. section 4.2) or 18, 34, 50, 152 (four
+            stages of widths w to 8w, basic blocks up to 34, bottlenecks beyond).
+        width: channels w of the first stage; 64 is standard for depths 18, 34, 50, 152, and 16 for the others.
+        norm: ``"batch"``, ``"group"``, ``"layer"`` or ``"none"``.
+        stem: ``"cifar"``, one 3-wide convolution; ``"imagenet"``, 7-wide with stride 2, then max-pooling.
+
+    Raises:
+        ValueError: an unknown depth, norm or stem, or a size that is not positive.
+
+    Source: He, Zhang, Ren & Sun 2016, "Deep Residual Learning for Image Recognition"; shortcuts are 1-wide
+    convolutions where the shape changes (option B).
+    """
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        classes: int,
+        depth: int = 18,
+        width: int = 64,
+        norm: str = "batch",
+        stem: str = "cifar",
+    ):
+        check_positive(width=width, classes=classes)
+        if depth not in STAGES:
+            raise ValueError(f"model.depth = {depth!r} is not one of {', '.join(map(str, sorted(STAGES)))}")
+        if stem not in STEMS:
+            raise ValueError(f"model.stem = {stem!r} is not one of {', '.join(map(repr, STEMS))}")
+        channels, axes = input_shape[0], len(input_shape) - 1
+        block = Bottleneck if depth in BOTTLENECK else BasicBlock
+        layers: list[nn.Module] = [
+            Conv(axes, channels, width, 3) if stem == "cifar" else Conv(axes, channels, width, 7, stride=2),
+            norm_layer(norm, width),
+            nn.ReLU(),
+        ]
+        if stem == "imagenet":
+            layers.append((nn.MaxPool1d if axes == 1 else nn.MaxPool2d)(3, stride=2, padding=1))
+        channels = width
+        for stage, blocks in enumerate(STAGES[depth]):
+            for index in range(blocks):
+                stride = 2 if stage > 0 and index == 0 else 1
+                layers.append(block(axes, channels, width * 2**stage, stride, norm))
+                channels = width * 2**stage * block.expansion
+        super().__init__(*layers, GlobalMean(), nn.Linear(channels, classes))
+
+
+class BasicBlock(nn.Module):
+    """Two 3-wide convolutions beside a shortcut."""
+
+    expansion = 1
+
+    def __init__(self, axes: int, inputs: int, width: int, stride: int, norm: str):
+        super().__init__()
+        self.branch = nn.Sequential(
+            Conv(axes, inputs, width, 3, stride),
+            norm_layer(norm, width),
+            nn.ReLU(),
+            Conv(axes, width, width, 3),
+            norm_layer(norm, width),
+        )
+        self.shortcut = shortcut(axes, inputs, width, stride, norm)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return F.relu(self.branch(inputs) + self.shortcut(inputs))
+
+
+class Bottleneck(nn.Module):
+    """Convolutions 1, 3 and 1 wide beside a shortcut, with four times as many output channels as inner ones."""
+
+    expansion = 4
+
+    def __init__(self, axes: int, inputs: int, width: int, stride: int, norm: str):
+        super().__init__()
+        outputs = width * self.expansion
+        self.branch = nn.Sequential(
+            Conv(axes, inputs, width, 1),
+            norm_layer(norm, width),
+            nn.ReLU(),
+            Conv(axes, width, width, 3, stride),
+            norm_layer(norm, width),
+            nn.ReLU(),
+            Conv(axes, width, outputs, 1),
+            norm_layer(norm, outputs),
+        )
+        self.shortcut = shortcut(axes, inputs, outputs, stride, norm)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return F.relu(self.branch(inputs) + self.shortcut(inputs))
+
+
+def shortcut(axes: int, inputs: int, outputs: int, stride: int, norm: str) -> nn.Module:
+    """The identity where shapes agree, otherwise a 1-wide convolution with its norm."""
+    if stride == 1 and inputs == outputs:
+        return nn.Identity()
+    return nn.Sequential(Conv(axes, inputs, outputs, 1, stride), norm_layer(norm, outputs))

@@ -1,0 +1,89 @@
+"""Learning-rate factors as closed forms of the progress in passes: resuming needs no scheduler state.
+
+A schedule is called with the passes done before a step and the passes the step itself takes, and returns the factor
+on the optimizer's learning rate. Warm-up looks at the step's end, so that no first step is lost at rate zero; decay
+looks at its start, so that no last step is.
+"""
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Linear warm-up from 0 over ``warmup`` passes, then a decay that subclasses define.
+
+    Args:
+        warmup: passes of warm-up, at least 0.
+        horizon: the pass at which the decay is complete; it may lie beyond the budget, when training stops early on
+            its curve, and must lie beyond the warm-up.
+        final: the factor at the horizon and after it, in [0, 1].
+
+    Raises:
+        ValueError: an argument is outside its range.
+    """
+
+    warmup: float = 0.0
+    horizon: float = 1.0
+    final: float = 0.0
+
+    def __post_init__(self):
+        if not 0 <= self.warmup < math.inf:
+            raise ValueError(f"schedule.warmup = {self.warmup!r} is outside the valid range [0, inf) passes")
+        if not self.warmup < self.horizon < math.inf:
+            raise ValueError(
+                f"schedule.horizon = {self.horizon!r} must be larger than schedule.warmup = {self.warmup!r} passes"
+            )
+        if not 0 <= self.final <= 1:
+            raise ValueError(f"schedule.final = {self.final!r} is outside the valid range [0, 1]")
+
+    def __call__(self, passes: float, step: float) -> float:
+        """The factor for a step that begins after ``passes`` passes and takes ``step`` passes itself."""
+        if passes + step <= self.warmup:
+            return (passes + step) / self.warmup
+        progress = (passes - self.warmup) / (self.horizon - self.warmup)
+        return self.final + (1 - self.final) * self.decay(min(max(progress, 0.0), 1.0))
+
+    def decay(self, progress: float) -> float:
+        """From 1 at progress 0 to 0 at progress 1."""
+        raise TypeError(f"{type(self).__name__} defines no decay")
+
+
+class Constant(Schedule):
+    """No decay: 1 after the warm-up."""
+
+    def decay(self, progress: float) -> float:
+        return 1.0
+
+
+class Linear(Schedule):
+    """A straight line down to ``final``."""
+
+    def decay(self, progress: float) -> float:
+        return 1 - progress
+
+
+class Cosine(Schedule):
+    r"""Half a cosine: :math:`\frac12 (1 + \cos \pi t)` (Loshchilov & Hutter 2017, SGDR, without restarts)."""
+
+    def decay(self, progress: float) -> float:
+        return (1 + math.cos(math.pi * progress)) / 2
+
+
+@dataclass(frozen=True)
+class Step(Schedule):
+    """Multiplied by ``gamma`` at each of ``milestones``, which are fractions of the decay in (0, 1)."""
+
+    milestones: tuple[float, ...] = (0.5, 0.75)
+    gamma: float = 0.1
+
+    def __post_init__(self):
+        super().__post_init__()
+        for milestone in self.milestones:
+            if not 0 < milestone < 1:
+                raise ValueError(f"schedule.milestones = {self.milestones!r}: {milestone!r} is not in (0, 1)")
+        if not 0 < self.gamma < 1:
+            raise ValueError(f"schedule.gamma = {self.gamma!r} is outside the valid range (0, 1)")
+
+    def decay(self, progress: float) -> float:
+        return self.gamma ** sum(progress >= milestone for milestone in self.milestones)

@@ -1,0 +1,142 @@
+"""A study: rungs x seeds, each an independent run with a directory of its own."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from fbgd.build import split_regularizers
+from fbgd.config import Config, compose
+from fbgd.overrides import ConfigError, nearest
+from fbgd.provenance import identity
+from fbgd.runs import RunDirectory
+
+KEPT = (
+    "test_accuracy",
+    "test_loss",
+    "validation_accuracy",
+    "accuracy",
+    "loss",
+    "passes",
+    "steps",
+    "gradient_evaluations",
+    "seconds",
+    "parameters",
+    "train_size",
+    "test_size",
+    "identity",
+    "content_hash",
+    "git_revision",
+    "torch",
+    "device",
+    "threads",
+    "blocks_per_call",
+)
+
+
+@dataclass(frozen=True)
+class Published:
+    """A value from the literature, in percent; ``confirmed`` when it was read in two sources."""
+
+    mean: float
+    std: float
+    confirmed: bool = True
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One setting of a study: a name for tables, the overrides that make it, and what was published for it."""
+
+    name: str
+    overrides: tuple[str, ...]
+    published: Published | None = None
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One rung at one seed: its configuration, the words that make it, and its directory."""
+
+    rung: str
+    seed: int
+    words: tuple[str, ...]
+    config: Config
+    path: Path
+
+    @property
+    def work(self) -> float:
+        """Expected cost, in gradients of the whole training set."""
+        penalties, _ = split_regularizers(self.config)
+        return self.config.budget.passes * (1 + sum(penalty.extra_gradients for penalty in penalties))
+
+    @property
+    def done(self) -> bool:
+        return RunDirectory(self.path).read_summary() is not None
+
+
+def plan(rungs: list[Rung], overrides: list[str], seeds: int, out: Path) -> list[PlannedRun]:
+    """All runs of a study, seed by seed, so that a table over fewer seeds is complete early.
+
+    Args:
+        rungs: the settings.
+        overrides: words for every rung, after the rung's own.
+        seeds: seeds 0 to ``seeds - 1``.
+        out: the study's folder; runs go to ``out/runs``, named by rung, seed and identity.
+
+    Raises:
+        ConfigError: a setting is invalid, before anything is run.
+        ValueError: fewer than one seed.
+    """
+    if seeds < 1:
+        raise ValueError(f"--seeds = {seeds} must be at least 1")
+    planned = []
+    for seed in range(seeds):
+        for rung in rungs:
+            words = (*rung.overrides, *overrides, f"seed={seed}")
+            config = compose(words)
+            slug = re.sub(r"[^a-z0-9]+", "-", rung.name.lower()).strip("-")
+            path = out / "runs" / f"{slug}-seed{seed}-{identity(config)[:10]}"
+            planned.append(PlannedRun(rung.name, seed, words, config, path))
+    return planned
+
+
+def select(rungs: list[Rung], only: list[str]) -> list[str]:
+    """The names of the rungs that ``only`` means: whole names or beginnings, whatever their case; all for none.
+
+    Raises:
+        ConfigError: a word fits no rung.
+    """
+    names = [rung.name for rung in rungs]
+    chosen = []
+    for word in only:
+        exact = [name for name in names if name.lower() == word.lower()]
+        fitting = exact or [name for name in names if name.lower().startswith(word.lower())]
+        if not fitting:
+            raise ConfigError(f"--only {word!r} fits no rung; {nearest(word, names)}")
+        chosen += fitting
+    return chosen or names
+
+
+def collect(planned: list[PlannedRun]) -> pd.DataFrame:
+    """One row a planned run: its summary's numbers, or why there are none (``status`` failed or missing)."""
+    rows = []
+    for run in planned:
+        directory = RunDirectory(run.path)
+        summary = directory.read_summary()
+        row: dict[str, object] = {"rung": run.rung, "seed": run.seed}
+        if summary is not None:
+            row |= {"status": summary["status"], **{key: summary.get(key) for key in KEPT}}
+        elif directory.error.exists():
+            row |= {"status": "failed", "error": directory.error.read_text().strip().splitlines()[-1]}
+        else:
+            row |= {"status": "missing"}
+        rows.append(row)
+    return pd.DataFrame(rows, columns=["rung", "seed", "status", *KEPT, "error"])
+
+
+def curves(planned: list[PlannedRun]) -> pd.DataFrame:
+    """The recorded rows of all finished runs, with ``rung`` and ``seed`` columns."""
+    frames = [
+        pd.read_csv(RunDirectory(run.path).metrics).assign(rung=run.rung, seed=run.seed) for run in planned if run.done
+    ]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=["rung", "seed"])
