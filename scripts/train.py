@@ -1,0 +1,45 @@
+"""Train one network and keep everything about the run in one directory.
+
+    python scripts/train.py                                        20 passes of SGD on MNIST-1D, about 10 seconds
+    python scripts/train.py regime=full_batch optimizer=adam budget.passes=50
+    python scripts/train.py optimizer._target_=torch.optim.NAdam optimizer.lr=0.01
+    python scripts/train.py optimizer=my_optimizer.yaml            three lines of YAML of your own
+    python scripts/train.py data=fashion_mnist data.train_size=2000 regime=full_batch \\
+        'regularizer=[gradient_clipping,gradient_penalty]' seed=1 --out runs/mine
+
+The same command again prints the finished run, or goes on where a killed one stopped.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from fbgd.config import GROUPS, choices, compose
+from fbgd.console import run_with_progress, show_summary
+from fbgd.provenance import identity
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run the command line ``words``; returns the exit status."""
+    groups = "\n".join(f"  {group:12} {' | '.join(choices(group))}" for group in GROUPS)
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"groups and their choices:\n{groups}\n\nevery key inside a group: fbgd/conf/GROUP/CHOICE.yaml",
+    )
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="group=choice, or a dotted key and its value")
+    parser.add_argument("--out", type=Path, help="run directory (default: runs/<data>-<first digits of the identity>)")
+    arguments = parser.parse_intermixed_args(words)
+    try:
+        config = compose(arguments.overrides)
+        out = arguments.out or Path("runs") / f"{config.data.name}-{identity(config)[:10]}"
+        summary = run_with_progress(config, out)
+    except (ValueError, TimeoutError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    show_summary(summary, out)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

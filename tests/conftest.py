@@ -1,0 +1,21 @@
+"""Shared set-up: one thread a test process, since two processes run side by side."""
+
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"
+
+import pytest
+import torch
+from hypothesis import settings
+
+torch.set_num_threads(1)
+settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=25)
+settings.load_profile("repeatable")
+
+
+@pytest.fixture(autouse=True)
+def same_global_state():
+    """Tests begin with the same global seed, and a test that leaves other precision settings fails loudly."""
+    torch.manual_seed(0)
+    yield
+    assert torch.get_default_dtype() is torch.float32

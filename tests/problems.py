@@ -1,0 +1,52 @@
+"""Small problems in float64 that many tests share."""
+
+import torch
+import torch.nn as nn
+
+from fbgd.blocks import BlockOrder, BlockSource
+from fbgd.data import Samples, TrainingSet
+from fbgd.models import CNN, MLP, ResNet
+from fbgd.objective import classification
+
+CLASSES = 5
+
+
+def samples(count, shape=(1, 12), seed=0):
+    """``count`` different random samples."""
+    generator = torch.Generator().manual_seed(seed)
+    inputs = torch.randn(count, *shape, generator=generator, dtype=torch.float64)
+    return Samples(inputs, torch.randint(CLASSES, (count,), generator=generator))
+
+
+def network(kind="resnet", norm="none", shape=(1, 12), seed=0):
+    """A small network in float64, in training mode."""
+    torch.manual_seed(seed)
+    options = {"input_shape": shape, "classes": CLASSES, "norm": norm}
+    made = {
+        "resnet": lambda: ResNet(depth=8, width=4, **options),
+        "cnn": lambda: CNN(width=4, layers=2, **options),
+        "mlp": lambda: MLP(width=7, layers=2, **options),
+    }[kind]()
+    return made.double()
+
+
+def smooth_network(seed=0):
+    """A small network with tanh, so that derivatives of every order exist."""
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Flatten(), nn.Linear(12, 6), nn.Tanh(), nn.Linear(6, CLASSES)).double()
+
+
+def source(count=23, block_size=6, blocks_per_step="all", order="fixed", seed=0, shape=(1, 12)):
+    """Blocks of ``count`` samples; the defaults give blocks of 6, 6, 6 and 5."""
+    data = TrainingSet(samples(count, shape))
+    return BlockSource(data, BlockOrder(count, block_size, blocks_per_step, order, seed))
+
+
+def parameters(model):
+    """Detached copies of a model's parameters."""
+    return [param.detach().clone() for param in model.parameters()]
+
+
+def objective(model):
+    """The pure objective of a model."""
+    return classification(model)
