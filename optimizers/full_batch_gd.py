@@ -1,6 +1,7 @@
 """Full-batch gradient descent with what it needs to train well: accumulation, warm-up, clipping, momentum."""
 
 import torch
+from torch import Tensor
 from torch.optim import Optimizer
 
 from optimizers._common import check_nesterov, check_range, evaluate_closure, with_gradients
@@ -24,7 +25,8 @@ class FullBatchGD(Optimizer):
             optimizer.accumulate(len(targets))
         optimizer.step()
 
-    Without any ``accumulate`` since the last step, ``step`` takes the gradients in ``.grad`` as the full ones.
+    Gradients that were accumulated are cleared by ``step``, so the loop needs no ``zero_grad``. Without any
+    ``accumulate`` since the last step, ``step`` takes the gradients in ``.grad`` as the full ones and leaves them.
 
     Args:
         params: parameters or parameter groups.
@@ -90,7 +92,7 @@ class FullBatchGD(Optimizer):
     def step(self, closure=None):
         """Take one step along the accumulated mean gradient; returns the closure's loss, if there is a closure."""
         loss = evaluate_closure(closure)
-        self._collect()
+        collected = self._collect()
         gradients = [param.grad for group in self.param_groups for param in group["params"] if param.grad is not None]
         norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients))) if gradients else None
         for group in self.param_groups:
@@ -110,17 +112,23 @@ class FullBatchGD(Optimizer):
                 weight_decay=group["weight_decay"],
                 nesterov=group["nesterov"],
             )
+        # The next block's backward adds to .grad, so the mean must not stay there.
+        for param in collected:
+            param.grad = None
         return loss
 
-    def _collect(self) -> None:
-        """Turn the accumulated sums into mean gradients in ``.grad`` and start anew."""
+    def _collect(self) -> list[Tensor]:
+        """Turn the accumulated sums into mean gradients in ``.grad``, start anew, and return those parameters."""
+        collected = []
         for group in self.param_groups:
             if not group["samples"]:
                 continue
             for param in group["params"]:
                 held = self.state[param].pop("gradient_sum", None)
                 param.grad = None if held is None else held.div_(group["samples"])
+                collected.append(param)
             group["samples"] = 0
+        return collected
 
 
 def warmup_factor(step: int, warmup_steps: int) -> float:

@@ -33,7 +33,7 @@ def penalised_gradient(model, inputs, targets, coefficient):
 
 def norm(tensors):
     """Euclidean length of all entries together."""
-    return math.sqrt(sum(float((entry.double() ** 2).sum()) for entry in tensors))
+    return math.sqrt(sum(float((entry.detach().double() ** 2).sum()) for entry in tensors))
 
 
 def flat(tensors):

@@ -1,0 +1,219 @@
+"""The loop: every regime against hand-written loops, metrics, divergence, closures called again."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+from problems import network, objective, samples, source
+from reference import gradient, nesterov_sgd, norm
+
+from fbgd.gradient import MeanGradient
+from fbgd.schedules import Constant, Cosine
+from fbgd.train import Experiment, Progress, train
+from optimizers import SGD, FullBatchGD
+from regularizers import GradientClipping, GradientPenalty
+
+
+def experiment(model, blocks, optimizer, **options):
+    """An experiment with the plainest choice for everything not given."""
+    penalties = options.pop("penalties", ())
+    defaults = {
+        "gradient": MeanGradient(objective(model), penalties, options.pop("blocks_per_call", 1)),
+        "transforms": (),
+        "lr": optimizer.defaults["lr"],
+        "schedule": Constant(),
+        "passes": 4,
+        "evaluate": lambda step_blocks: {},
+    }
+    return Experiment(model=model, source=blocks, optimizer=optimizer, **{**defaults, **options})
+
+
+def trained(*arguments, **options):
+    """Run an experiment and return its rows."""
+    rows = []
+    progress = train(experiment(*arguments, **options), Progress(), lambda row, _: rows.append(row))
+    return rows, progress
+
+
+@pytest.mark.parametrize("norm_layer", ["none", "batch"])
+@pytest.mark.parametrize("order", ["fixed", "reshuffle", "with_replacement"])
+def test_one_block_a_step_is_a_hand_written_sgd_loop(norm_layer, order):
+    ours, theirs = network("resnet", norm_layer), network("resnet", norm_layer)
+    blocks, data = source(blocks_per_step=1, order=order), samples(23)
+    schedule = Cosine(warmup=1.0, horizon=4.0)
+    optimizer = SGD(ours.parameters(), lr=0.1, momentum=0.9, nesterov=True, weight_decay=5e-4)
+    trained(ours, blocks, optimizer, schedule=schedule)
+
+    batches, rates = [], []
+    for step in range(16):
+        indices = source(blocks_per_step=1, order=order).order.blocks(step // 4)[step % 4]
+        batches.append((data.inputs[indices], data.targets[indices]))
+        done = step / 4
+        warm = (done + 0.25) / 1.0
+        rates.append(0.1 * (warm if done + 0.25 <= 1 else (1 + math.cos(math.pi * (done - 1) / 3)) / 2))
+    nesterov_sgd(theirs, batches, rates, momentum=0.9, weight_decay=5e-4)
+    for left, right in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(left, right, rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("blocks_per_call", [1, 3])
+def test_all_blocks_a_step_is_gradient_descent_on_the_whole_set(blocks_per_call):
+    ours, theirs = network("resnet", "group"), network("resnet", "group")
+    data = samples(23)
+    trained(ours, source(), SGD(ours.parameters(), lr=0.1), passes=6, blocks_per_call=blocks_per_call)
+    for _ in range(6):
+        _, grads = gradient(theirs, data.inputs, data.targets)
+        with torch.no_grad():
+            for param, entry in zip(theirs.parameters(), grads, strict=True):
+                param -= 0.1 * entry
+    for left, right in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(left, right, rtol=0, atol=1e-12)
+
+
+def test_full_batch_gd_alone_in_a_loop_equals_the_engine():
+    """Warm-up, clipping, accumulation and momentum in the user's loop; schedule, transform and SGD in the engine."""
+    ours, alone = network("resnet", "batch"), network("resnet", "batch")
+    blocks = source()
+    options = {"lr": 0.4, "momentum": 0.9, "nesterov": True, "weight_decay": 5e-4}
+    trained(
+        ours,
+        blocks,
+        SGD(ours.parameters(), **options),
+        passes=8,
+        schedule=Constant(warmup=5, horizon=8),
+        transforms=(GradientClipping(0.25),),
+    )
+    optimizer = FullBatchGD(alone.parameters(), warmup_steps=5, max_norm=0.25, **options)
+    for step in range(8):
+        for inputs, targets in blocks.step(step).stacks(1):
+            F.cross_entropy(alone(inputs[0]), targets[0]).backward()
+            optimizer.accumulate(targets.numel())
+        optimizer.step()
+    for left, right in zip(ours.parameters(), alone.parameters(), strict=True):
+        torch.testing.assert_close(left, right, rtol=0, atol=1e-12)
+
+
+def test_full_batch_gd_inside_the_engine_equals_it_too():
+    ours, alone = network("mlp"), network("mlp")
+    options = {"lr": 0.4, "momentum": 0.9, "nesterov": True, "weight_decay": 5e-4}
+    trained(ours, source(), FullBatchGD(ours.parameters(), max_norm=0.1, **options), passes=5)
+    trained(alone, source(), SGD(alone.parameters(), **options), passes=5, transforms=(GradientClipping(0.1),))
+    for left, right in zip(ours.parameters(), alone.parameters(), strict=True):
+        torch.testing.assert_close(left, right, rtol=0, atol=1e-12)
+
+
+@given(blocks_per_step=st.integers(1, 4), record_every=st.sampled_from([0.25, 0.5, 1.0, 2.0, 3.0]))
+def test_costs_and_rows(blocks_per_step, record_every):
+    model, blocks = network("mlp"), source(blocks_per_step=blocks_per_step)
+    penalties = (GradientPenalty(),)
+    rows, progress = trained(
+        model,
+        blocks,
+        SGD(model.parameters(), lr=0.01),
+        penalties=penalties,
+        record_every=record_every,
+        evaluate_every=9,
+    )
+    steps = 4 * blocks.steps_per_pass
+    assert progress.step == rows[-1]["step"] == steps
+    assert rows[-1]["passes"] == pytest.approx(4)
+    assert progress.gradient_evaluations == rows[-1]["gradient_evaluations"] == 4 * 23 * 2
+    assert [row["step"] for row in rows] == sorted({row["step"] for row in rows})
+
+
+def test_metrics_are_those_of_the_step():
+    model, data = network("resnet", "none"), samples(23)
+    loss, grads = gradient(model, data.inputs, data.targets)
+    length = norm(grads)
+    right = (model(data.inputs).argmax(1) == data.targets).double().mean()
+    blocks = source()
+    block_norm = sum(
+        targets.numel() / 23 * norm(gradient(model, inputs[0], targets[0])[1])
+        for inputs, targets in blocks.step(0).stacks(1)
+    )
+    optimizer = SGD(model.parameters(), lr=0.02)
+    rows, _ = trained(model, blocks, optimizer, passes=1, transforms=(GradientClipping(length / 2),))
+    row = rows[0]
+    assert row["loss"] == pytest.approx(float(loss.detach()), abs=1e-12)
+    assert row["accuracy"] == pytest.approx(float(right), abs=1e-12)
+    assert row["gradient_norm"] == pytest.approx(length, abs=1e-12)
+    assert row["block_gradient_norm"] == pytest.approx(block_norm, abs=1e-12)
+    assert row["clipped"] == 1.0
+    assert row["learning_rate"] == 0.02
+    assert row["parameter_norm"] == pytest.approx(norm(list(model.parameters())), rel=1e-12)
+    rows, _ = trained(model, blocks, optimizer, passes=1, transforms=(GradientClipping(1e6),))
+    assert rows[0]["clipped"] == 0.0
+
+
+def test_rows_are_means_over_the_steps_between_them():
+    """Four blocks a pass: the pass's row is the mean of the four rows of single steps."""
+    models = [network("mlp") for _ in range(2)]
+    fine, coarse = (
+        trained(model, source(blocks_per_step=1), SGD(model.parameters(), lr=0.05), passes=1, record_every=every)[0]
+        for model, every in zip(models, (0.25, 1.0), strict=True)
+    )
+    assert len(fine) == 4
+    assert len(coarse) == 1
+    for name in ("loss", "accuracy", "gradient_norm", "block_gradient_norm"):
+        assert coarse[0][name] == pytest.approx(sum(row[name] for row in fine) / 4, rel=1e-12)
+
+
+def test_evaluations_when_due_and_at_the_end():
+    model = network("mlp")
+    rows, _ = trained(
+        model,
+        source(blocks_per_step=1),
+        SGD(model.parameters(), lr=0.01),
+        passes=5,
+        evaluate_every=2,
+        evaluate=lambda step_blocks: {"test_accuracy": float(step_blocks.pass_index)},
+    )
+    assert [row["passes"] for row in rows if "test_accuracy" in row] == [2, 4, 5]
+
+
+def test_divergence_ends_the_run_as_a_result():
+    model = network("resnet", "none")
+    rows, progress = trained(
+        model,
+        source(),
+        SGD(model.parameters(), lr=1e200),
+        passes=50,
+        evaluate_every=50,
+        evaluate=lambda step_blocks: {"test_accuracy": 0.1},
+    )
+    assert progress.diverged
+    assert progress.step < 50
+    assert not math.isfinite(rows[-1]["loss"]) or not math.isfinite(rows[-1]["gradient_norm"])
+    assert rows[-1]["test_accuracy"] == 0.1
+
+
+def test_optimizers_that_call_the_closure_again():
+    """L-BFGS evaluates the blocks several times a step: all evaluations are counted, the first is recorded."""
+    model = network("mlp")
+    optimizer = torch.optim.LBFGS(model.parameters(), lr=0.5, max_iter=4)
+    rows, progress = trained(model, source(), optimizer, passes=10)
+    assert rows[-1]["loss"] < 0.5 * rows[0]["loss"]
+    assert progress.gradient_evaluations > 10 * 23
+    assert progress.gradient_evaluations % 23 == 0
+
+
+def test_penalty_uses_the_current_learning_rate():
+    """With the rate at a tenth in warm-up, the step differs from the plain one by the penalty at that rate."""
+    plain, penalised = network("resnet", "batch"), network("resnet", "batch")
+    schedule = Constant(warmup=10, horizon=11)
+    expected = GradientPenalty(1.0, method="exact")
+    blocks = source()
+    for model, penalties in ((plain, ()), (penalised, (expected,))):
+        optimizer = SGD(model.parameters(), lr=0.4)
+        trained(model, blocks, optimizer, passes=1, schedule=schedule, penalties=penalties)
+    start = network("resnet", "batch")
+    params = [param.detach() for param in start.parameters()]
+    with_penalty, without = (
+        MeanGradient(objective(start), penalties)(params, blocks.step(0), 0.04).gradient
+        for penalties in ((expected,), ())
+    )
+    for p, q, g, h in zip(plain.parameters(), penalised.parameters(), without, with_penalty, strict=True):
+        torch.testing.assert_close((p - q).detach(), 0.04 * (h - g), rtol=0, atol=1e-14)
