@@ -8,6 +8,7 @@ from typing import Any
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -119,8 +120,8 @@ def compose(overrides: list[str] | tuple[str, ...] = ()) -> Config:
 
     Args:
         overrides: ``group=choice`` (``optimizer=adam``; also the path of a YAML file of one's own,
-            ``optimizer=mine.yaml``), ``group=[several]`` for regularisers, or ``dotted.key=value``. Later words win,
-            and choosing a group discards what earlier words set inside it.
+            ``optimizer=mine.yaml``), ``group=[several]`` for regularisers, or ``dotted.key=value``. Groups are
+            chosen first, then keys are set; of two words about one key the last counts.
 
     Raises:
         ConfigError: an unknown group, choice, key, class or argument, with the nearest valid name; a value of the
@@ -128,8 +129,13 @@ def compose(overrides: list[str] | tuple[str, ...] = ()) -> Config:
     """
     files, words = normalise(list(overrides), GROUPS)
     skeleton = OmegaConf.to_container(OmegaConf.structured(Config))
+    parser = OverridesParser.create()
     for word in words:
         check_override(word, skeleton, choices)
+        try:
+            parser.parse_override(word)
+        except HydraException as error:
+            raise ConfigError(f"{word.lstrip('+')} is not readable: {explain(error)}") from None
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(FOLDER), version_base="1.3"):
@@ -158,7 +164,7 @@ def check_targets(config: Config) -> None:
 def merge_file(path: str, overridden: Any) -> Any:
     """The content of a user's YAML file for one group, under what later words set in that group."""
     loaded = OmegaConf.load(path)
-    later = {key: value for key, value in overridden.items() if not OmegaConf.is_missing(overridden, key)}
+    later = {key: value for key, value in OmegaConf.to_container(overridden).items() if value != "???"}
     return OmegaConf.merge(loaded, later)
 
 

@@ -53,23 +53,23 @@ def _run(run: PlannedRun, workers: int, processes: set[subprocess.Popen], displa
     # Thread pools take their size when their library is loaded, before any configuration is read.
     environment = os.environ | {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
     display.started(run)
-    process = subprocess.Popen(
+    errors: list[str] = []
+    with subprocess.Popen(
         [sys.executable, "-m", "fbgd.worker", str(run.path), *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env=environment,
-    )
-    processes.add(process)
-    errors: list[str] = []
-    reader = threading.Thread(target=lambda: errors.extend(process.stderr), daemon=True)
-    reader.start()
-    for line in process.stdout:
-        message = json.loads(line)
-        display.advanced(run, message["row"], message["steps"])
-    status = process.wait()
-    reader.join()
+    ) as process:
+        processes.add(process)
+        reader = threading.Thread(target=lambda: errors.extend(process.stderr), daemon=True)
+        reader.start()
+        for line in process.stdout:
+            message = json.loads(line)
+            display.advanced(run, message["row"], message["steps"])
+        reader.join()
     processes.discard(process)
+    status = process.returncode
     for line in errors:
         if line.startswith("warning: "):
             display.say(f"{run.rung}, seed {run.seed}: {line.strip()}", "yellow")

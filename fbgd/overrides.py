@@ -29,28 +29,31 @@ def split(word: str) -> tuple[str, str]:
     return key.lstrip("+"), value
 
 
+def overlay(base: Iterable[str], words: Iterable[str], groups: tuple[str, ...]) -> list[str]:
+    """``base`` and then ``words``, without what ``base`` says about a group that ``words`` choose anew.
+
+    So a preset's learning rate for one optimizer is not handed on to the other that a user puts in its place.
+    """
+    words = list(words)
+    chosen = {key.split(".")[0] for key, _ in map(split, words) if key in groups or key == "optimizer._target_"}
+    return [word for word in base if split(word)[0].split(".")[0] not in chosen] + words
+
+
 def normalise(overrides: list[str], groups: tuple[str, ...]) -> tuple[dict[str, str], list[str]]:
     """Words for Hydra, and the YAML files that groups are taken from.
 
-    Choosing a group (``optimizer=adam``) discards earlier words about it, so that a user's last word is not mixed with
-    what a preset said about another optimizer. Naming an optimizer's class without choosing its group
+    Of two words about one key the last counts. Naming an optimizer's class without choosing its group
     (``optimizer._target_=...``) starts from an empty one. ``group=FILE.yaml`` takes the group from that file.
 
     Raises:
         ConfigError: a word is not ``key=value``, or a file does not exist.
     """
-    kept: list[tuple[str, str]] = []
-    for key, value in map(split, overrides):
-        if key in groups or key == "optimizer._target_":
-            group = key.split(".")[0]
-            kept = [pair for pair in kept if pair[0] != group and not pair[0].startswith(group + ".")]
-        if key == "optimizer._target_":
-            kept.append(("optimizer", "custom"))
-        kept = [pair for pair in kept if pair[0] != key]
-        kept.append((key, value))
+    kept = dict(map(split, overrides))
+    if "optimizer._target_" in kept:
+        kept.setdefault("optimizer", "custom")
     files: dict[str, str] = {}
     words = []
-    for key, value in kept:
+    for key, value in kept.items():
         if key in groups and value.endswith((".yaml", ".yml")):
             if not Path(value).is_file():
                 raise ConfigError(f"{key}={value}: there is no such file")

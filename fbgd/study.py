@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from fbgd.build import split_regularizers
-from fbgd.config import Config, compose
-from fbgd.overrides import ConfigError, nearest
+from fbgd.config import GROUPS, Config, compose
+from fbgd.overrides import ConfigError, nearest, overlay
 from fbgd.provenance import identity
 from fbgd.runs import RunDirectory
 
@@ -79,7 +79,8 @@ def plan(rungs: list[Rung], overrides: list[str], seeds: int, out: Path) -> list
 
     Args:
         rungs: the settings.
-        overrides: words for every rung, after the rung's own.
+        overrides: words for every rung. They win over the rung's own; a group chosen here replaces all that the rung
+            says about it.
         seeds: seeds 0 to ``seeds - 1``.
         out: the study's folder; runs go to ``out/runs``, named by rung, seed and identity.
 
@@ -92,7 +93,7 @@ def plan(rungs: list[Rung], overrides: list[str], seeds: int, out: Path) -> list
     planned = []
     for seed in range(seeds):
         for rung in rungs:
-            words = (*rung.overrides, *overrides, f"seed={seed}")
+            words = (*overlay(rung.overrides, overrides, GROUPS), f"seed={seed}")
             config = compose(words)
             slug = re.sub(r"[^a-z0-9]+", "-", rung.name.lower()).strip("-")
             path = out / "runs" / f"{slug}-seed{seed}-{identity(config)[:10]}"

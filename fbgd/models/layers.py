@@ -39,7 +39,8 @@ class BatchNorm(nn.Module):
     r"""Batch normalisation that never changes its own buffers.
 
     Training mode normalises with the batch's own mean and (biased) variance; evaluation mode with the population
-    statistics in the buffers, which :func:`fbgd.evaluate.population_statistics` computes when they are needed.
+    statistics in the buffers, which :func:`fbgd.evaluate.population_statistics` computes when they are needed. Under
+    autocast it works in the parameters' own precision.
 
     .. math:: y = \gamma \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} + \beta
 
@@ -55,6 +56,7 @@ class BatchNorm(nn.Module):
         self.eps = eps
 
     def forward(self, inputs: Tensor) -> Tensor:
+        inputs = inputs.to(self.weight.dtype)
         if self.training:
             return F.batch_norm(inputs, None, None, self.weight, self.bias, training=True, eps=self.eps)
         return F.batch_norm(inputs, self.mean, self.variance, self.weight, self.bias, eps=self.eps)
@@ -82,6 +84,7 @@ class GroupNorm(nn.Module):
         self.eps = eps
 
     def forward(self, inputs: Tensor) -> Tensor:
+        inputs = inputs.to(self.weight.dtype)
         grouped = inputs.unflatten(1, (self.groups, -1)).flatten(2)
         centred = grouped - grouped.mean(-1, keepdim=True)
         scaled = centred * torch.rsqrt(centred.square().mean(-1, keepdim=True) + self.eps)

@@ -1,0 +1,121 @@
+"""Studies: planning, launching, failing, collecting."""
+
+import pandas as pd
+import pytest
+
+from fbgd.launch import launch
+from fbgd.overrides import ConfigError
+from fbgd.report import report
+from fbgd.runs import RunDirectory
+from fbgd.study import Published, Rung, collect, curves, plan, select
+
+TINY = (
+    "data.source.train=30",
+    "data.source.test=10",
+    "model=mlp",
+    "model.width=4",
+    "regime.block_size=10",
+    "budget.passes=2",
+    "impl.threads=1",
+)
+RUNGS = [
+    Rung("Plain SGD", TINY, Published(95.0, 0.1)),
+    Rung("SGD, larger steps", (*TINY, "optimizer.lr=0.5")),
+]
+# Refused by the training set's size, which only the run itself gets to know.
+FAILING = Rung("Too large blocks", (*TINY[:-3], "budget.passes=2", "regime.block_size=31"))
+
+
+def test_plan_is_seed_by_seed_with_one_directory_each(tmp_path):
+    planned = plan(RUNGS, [], 2, tmp_path)
+    assert [(run.rung, run.seed) for run in planned] == [
+        ("Plain SGD", 0),
+        ("SGD, larger steps", 0),
+        ("Plain SGD", 1),
+        ("SGD, larger steps", 1),
+    ]
+    assert len({run.path for run in planned}) == 4
+    assert planned[3].config.seed == 1
+    assert planned[1].path.name.startswith("sgd-larger-steps-seed0-")
+
+
+def test_overrides_win_over_rungs(tmp_path):
+    planned = plan(RUNGS, ["optimizer.lr=0.7", "budget.passes=1"], 1, tmp_path)
+    assert {run.config.optimizer["lr"] for run in planned} == {0.7}
+    planned = plan(RUNGS, ["optimizer=adam"], 1, tmp_path)
+    assert [run.config.optimizer["lr"] for run in planned] == [1e-3, 1e-3]
+
+
+def test_selecting_rungs():
+    assert select(RUNGS, []) == ["Plain SGD", "SGD, larger steps"]
+    assert select(RUNGS, ["plain"]) == ["Plain SGD"]
+    with pytest.raises(ConfigError, match="did you mean 'Plain SGD'"):
+        select(RUNGS, ["Plan SGD"])
+
+
+@pytest.mark.parametrize("seeds", [0, -1])
+def test_seeds_must_be_positive(tmp_path, seeds):
+    with pytest.raises(ValueError, match="--seeds"):
+        plan(RUNGS, [], seeds, tmp_path)
+
+
+def test_workers_must_be_positive(tmp_path):
+    with pytest.raises(ValueError, match="--workers"):
+        launch(plan(RUNGS, [], 1, tmp_path), 0)
+
+
+def test_invalid_settings_are_found_before_anything_runs(tmp_path):
+    with pytest.raises(ConfigError, match=r"optimizer\.lrr"):
+        plan([*RUNGS, Rung("wrong", ("optimizer.lrr=1",))], [], 1, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_work_counts_penalties(tmp_path):
+    penalised = Rung("penalised", (*TINY, "regularizer=gradient_penalty"))
+    assert [run.work for run in plan([RUNGS[0], penalised], [], 1, tmp_path)] == [2, 4]
+
+
+def test_a_study_from_launch_to_report(tmp_path, capsys):
+    rungs = [*RUNGS, FAILING]
+    planned = plan(rungs, [], 2, tmp_path)
+    launch(planned, workers=2)
+    runs = collect(planned)
+    assert list(runs["status"]) == ["done", "done", "failed"] * 2
+    assert runs["error"][2].startswith("exit status 1: ValueError: regime.block_size = 31")
+    assert "Traceback" in RunDirectory(planned[2].path).error.read_text()
+    assert runs["threads"].dropna().eq(1).all()
+    assert set(curves(planned)["rung"]) == {"Plain SGD", "SGD, larger steps"}
+
+    assert not report("Tiny", rungs, planned, tmp_path, baseline="Plain SGD", source="a paper")
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "runs",
+        "runs.csv",
+        "table.csv",
+        "table.md",
+        "ladder.png",
+        "curves.png",
+    }
+    text = (tmp_path / "table.md").read_text()
+    assert "Too large blocks, seed 0 failed" in text
+    assert "Published: a paper." in text
+    assert "Tiny" in capsys.readouterr().out
+
+    # The same again computes nothing but the failed ones, and a mended one loses its error.
+    done = {run.path: (run.path / "summary.json").stat().st_mtime_ns for run in planned if run.done}
+    launch(planned, workers=1)
+    assert {path: (path / "summary.json").stat().st_mtime_ns for path in done} == done
+    pd.testing.assert_frame_equal(collect(planned), runs)
+
+
+def test_a_success_clears_an_earlier_failure(tmp_path):
+    planned = plan(RUNGS[:1], [], 1, tmp_path)
+    planned[0].path.mkdir(parents=True)
+    RunDirectory(planned[0].path).error.write_text("an earlier failure\n")
+    assert collect(planned)["status"][0] == "failed"
+    launch(planned, 1)
+    assert collect(planned)["status"][0] == "done"
+    assert not RunDirectory(planned[0].path).error.exists()
+
+
+def test_missing_runs_are_collected_as_missing(tmp_path):
+    assert list(collect(plan(RUNGS, [], 1, tmp_path))["status"]) == ["missing", "missing"]
