@@ -109,6 +109,14 @@ def build(config: Config, blocks_per_call: int | None = None) -> Built:
     return Built(experiment, facts)
 
 
+def check(config: Config) -> None:
+    """Raise ``ValueError`` for whatever optimizer, schedule, regularisers or device refuse, before data is loaded."""
+    build_target("optimizer", config.optimizer, [torch.zeros(1, requires_grad=True)])
+    build_target("schedule", config.schedule)
+    split_regularizers(config)
+    find_device(config.impl.device)
+
+
 def load_data(config: Config) -> Dataset:
     """The data set of a configuration."""
     return prepare(

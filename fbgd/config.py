@@ -13,6 +13,7 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from fbgd.data.prepare import parse_augment
 from fbgd.overrides import ConfigError, check_override, nearest, normalise
 from fbgd.targets import check_target
 
@@ -43,6 +44,7 @@ class DataConfig:
         require(self.validation_size >= 0, "data.validation_size", self.validation_size, ">= 0")
         require(0 <= self.label_noise <= 1, "data.label_noise", self.label_noise, "[0, 1]")
         require(self.seed >= 0, "data.seed", self.seed, ">= 0")
+        parse_augment(self.augment)
 
 
 @dataclass

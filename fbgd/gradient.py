@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fbgd.blocks import StepBlocks
-from regularizers import GradientPenalty, global_norm
+from regularizers import GradientPenalty, foreach_norm, global_norm
 
 Objective = Callable[[list[Tensor], Tensor, Tensor], tuple[Tensor, Tensor]]
 
@@ -69,10 +69,10 @@ class MeanGradient:
         # otherwise plain autograd is the cheaper one of the two for a single block.
         single = functional if exact else autograd_gradient(objective)
         batched = (None, 0, 0, None)
-        self._one = block_evaluation(single, self.on_blocks)
-        self._many = torch.func.vmap(block_evaluation(functional, self.on_blocks), in_dims=batched)
-        self._one_plain = block_evaluation(single, ())
-        self._many_plain = torch.func.vmap(block_evaluation(functional, ()), in_dims=batched)
+        self._one = block_evaluation(single, self.on_blocks, foreach_norm)
+        self._many = torch.func.vmap(block_evaluation(functional, self.on_blocks, global_norm), in_dims=batched)
+        self._one_plain = block_evaluation(single, (), foreach_norm)
+        self._many_plain = torch.func.vmap(block_evaluation(functional, (), global_norm), in_dims=batched)
         if compile:
             self._many, self._many_plain = torch.compile(self._many), torch.compile(self._many_plain)
 
@@ -119,8 +119,7 @@ class MeanGradient:
             else:
                 gradient, loss, right, norm = one(params, inputs[0], targets[0], rate)
             weight = targets.shape[1] / blocks.samples
-            scaled = [weight * entry for entry in gradient]
-            total = [old + new for old, new in zip(total, scaled, strict=True)] if total else scaled
+            total = torch._foreach_add(total, gradient, alpha=weight) if total else torch._foreach_mul(gradient, weight)
             parts = torch.stack(
                 [loss.detach().double().sum() * weight, right.sum() / blocks.samples, norm.sum() * weight]
             )
@@ -140,7 +139,7 @@ def autograd_gradient(objective: Objective):
     return gradient
 
 
-def block_evaluation(gradient_fn, penalties: tuple[GradientPenalty, ...]):
+def block_evaluation(gradient_fn, penalties: tuple[GradientPenalty, ...], norm: Callable[[list[Tensor]], Tensor]):
     """``(params, inputs, targets, lr) -> (gradient with penalties, loss, right predictions, plain gradient norm)``."""
 
     def evaluate(params, inputs, targets, lr):
@@ -149,6 +148,6 @@ def block_evaluation(gradient_fn, penalties: tuple[GradientPenalty, ...]):
         for penalty in penalties:
             extra = penalty.gradient(lambda at: gradient_fn(at, inputs, targets)[0], params, plain, lr)
             total = [entry + more for entry, more in zip(total, extra, strict=True)]
-        return total, loss, right, global_norm(plain)
+        return total, loss, right, norm(plain)
 
     return evaluate

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from fbgd.build import split_regularizers
+from fbgd.build import check, split_regularizers
 from fbgd.config import GROUPS, Config, compose
 from fbgd.overrides import ConfigError, nearest, overlay
 from fbgd.provenance import identity
@@ -95,6 +95,8 @@ def plan(rungs: list[Rung], overrides: list[str], seeds: int, out: Path) -> list
         for rung in rungs:
             words = (*overlay(rung.overrides, overrides, GROUPS), f"seed={seed}")
             config = compose(words)
+            if seed == 0:
+                check(config)
             slug = re.sub(r"[^a-z0-9]+", "-", rung.name.lower()).strip("-")
             path = out / "runs" / f"{slug}-seed{seed}-{identity(config)[:10]}"
             planned.append(PlannedRun(rung.name, seed, words, config, path))

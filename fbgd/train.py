@@ -25,7 +25,7 @@ from torch import Tensor
 from fbgd.blocks import BlockSource, StepBlocks
 from fbgd.gradient import MeanGradient, StepGradient
 from fbgd.schedules import Schedule
-from regularizers import global_norm
+from regularizers import foreach_norm
 
 Transform = Callable[[list[Tensor]], list[Tensor]]
 Row = dict[str, float]
@@ -128,7 +128,7 @@ def train(experiment: Experiment, progress: Progress, on_record: Callable[[Row, 
             row: Row = {"step": progress.step, "passes": progress.step * length, **tally.means()}
             progress.diverged = not (math.isfinite(row["loss"]) and math.isfinite(row["gradient_norm"]))
             row["learning_rate"] = factor * experiment.lr
-            row["parameter_norm"] = global_norm([param.detach() for param in params]).item()
+            row["parameter_norm"] = foreach_norm([param.detach() for param in params]).item()
             row["gradient_evaluations"] = progress.gradient_evaluations
             if evaluating or progress.diverged:
                 row |= experiment.evaluate(blocks)
@@ -151,9 +151,9 @@ class Tally:
 
     def add(self, result: StepGradient, transformed: list[Tensor]) -> None:
         """Add one step: its gradient's evaluation and what the transforms made of the gradient."""
-        norm = global_norm(result.gradient).double()
+        norm = foreach_norm(result.gradient).double()
         # Clipping multiplies by exactly 1 when it has nothing to do.
-        clipped = (global_norm(transformed) < norm).double() if transformed is not result.gradient else 0 * norm
+        clipped = (foreach_norm(transformed) < norm).double() if transformed is not result.gradient else 0 * norm
         values = torch.stack([result.loss, result.accuracy, norm, result.block_norm.to(norm), clipped])
         self.sums = values if self.sums is None else self.sums + values
         self.steps += 1

@@ -110,6 +110,9 @@ def sgd(
     buffers = [
         gradient.clone() if buffer is None else buffer for buffer, gradient in zip(buffers, gradients, strict=True)
     ]
-    direction = torch._foreach_add(gradients, buffers, alpha=momentum) if nesterov else buffers
-    torch._foreach_add_(params, direction, alpha=-lr)
+    if nesterov:
+        torch._foreach_add_(params, gradients, alpha=-lr)
+        torch._foreach_add_(params, buffers, alpha=-lr * momentum)
+    else:
+        torch._foreach_add_(params, buffers, alpha=-lr)
     return buffers

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from regularizers.tensor_lists import foreach_norm
+
 
 class GradientClipping:
     r"""Shorten the step's mean gradient to a largest norm; shorter ones pass unchanged.
@@ -30,5 +32,5 @@ class GradientClipping:
 
 def clip_by_global_norm(gradient: list[Tensor], max_norm: float) -> list[Tensor]:
     """``gradient`` scaled to a global L2 norm of at most ``max_norm``, a new list of tensors."""
-    norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradient)))
+    norm = foreach_norm(gradient)
     return list(torch._foreach_mul(gradient, max_norm / norm.clamp(min=max_norm)))

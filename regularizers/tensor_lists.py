@@ -1,12 +1,17 @@
-"""Arithmetic on lists of tensors that also works inside ``torch.func.vmap``."""
+"""Arithmetic on lists of tensors."""
 
 import torch
 from torch import Tensor
 
 
 def global_norm(tensors: list[Tensor]) -> Tensor:
-    """The L2 norm of all entries of all tensors together: a tensor without dimensions."""
+    """The L2 norm of all entries of all tensors together, a tensor without dimensions; also inside ``vmap``."""
     return torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(tensor) for tensor in tensors]))
+
+
+def foreach_norm(tensors: list[Tensor]) -> Tensor:
+    """:func:`global_norm` in two calls however many tensors there are; ``vmap`` has no rule for it."""
+    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(tensors)))
 
 
 def add_scaled(tensors: list[Tensor], others: list[Tensor], scale: Tensor | float) -> list[Tensor]:

@@ -42,6 +42,8 @@ class Preset:
         clip: threshold on the global norm of the mean gradient.
         strength: of the gradient penalty, in units of lr / 4.
         blocks: block size of most rungs, and of the strongly regularised ones.
+        calls: ``impl.blocks_per_call`` for either block size: fixed where it was measured, so that the sums are taken
+            in the same order every time.
     """
 
     words: tuple[str, ...]
@@ -51,6 +53,7 @@ class Preset:
     clip: float = 0.25
     strength: float = 0.25
     blocks: tuple[int, int] = (128, 32)
+    calls: tuple[int | str, int | str] = ("auto", "auto")
 
 
 SMALL = Preset(words=(), short=(30, 0.5, 30), long=(210, 28, 280))
@@ -64,6 +67,7 @@ PRESETS = {
             "model=resnet",
             "record.evaluate_every=10",
         ),
+        calls=(1, 64),
     ),
     "fashion_mnist": replace(
         SMALL,
@@ -73,8 +77,8 @@ PRESETS = {
             "model=resnet",
             "record.evaluate_every=15",
             "impl.channels_last=true",
-            "impl.blocks_per_call=1",
         ),
+        calls=(1, 1),
     ),
     "cifar10": Preset(
         words=("data=cifar10", "data.augment=random", "model=resnet18", "record.evaluate_every=10"),
@@ -124,7 +128,9 @@ def ladder(preset: Preset, published: dict[str, Published]) -> list[Rung]:
         )
 
     def full_batch(block_size: int, *regularizers: str, order: str = "fixed") -> tuple[str, ...]:
+        calls = preset.calls[block_size == small]
         words = ["regime=full_batch", f"regime.block_size={block_size}", f"regime.order={order}"]
+        words.append(f"impl.blocks_per_call={calls}")
         words.append(f"regularizer=[{','.join(regularizers)}]")
         if "gradient_clipping" in regularizers:
             words.append(f"regularizer.gradient_clipping.max_norm={preset.clip}")
@@ -195,7 +201,7 @@ def print_settings(rungs: list[Rung], planned: list[PlannedRun]) -> None:
         )
         shown.add_row(*setting_row(rung.name, run.config), value)
     console = Console()
-    console.width = max(console.width, 160)
+    console.width = max(console.width, 180)
     console.print(shown)
 
 

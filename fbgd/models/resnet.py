@@ -1,7 +1,6 @@
 """Residual networks for sequences and images."""
 
 import torch.nn as nn
-import torch.nn.functional as F
 from torch import Tensor
 
 from fbgd.models.layers import Conv, GlobalMean, check_positive, norm_layer
@@ -87,9 +86,10 @@ class BasicBlock(nn.Module):
             norm_layer(norm, width),
         )
         self.shortcut = shortcut(axes, inputs, width, stride, norm)
+        self.activation = nn.ReLU()
 
     def forward(self, inputs: Tensor) -> Tensor:
-        return F.relu(self.branch(inputs) + self.shortcut(inputs))
+        return self.activation(self.branch(inputs) + self.shortcut(inputs))
 
 
 class Bottleneck(nn.Module):
@@ -111,9 +111,10 @@ class Bottleneck(nn.Module):
             norm_layer(norm, outputs),
         )
         self.shortcut = shortcut(axes, inputs, outputs, stride, norm)
+        self.activation = nn.ReLU()
 
     def forward(self, inputs: Tensor) -> Tensor:
-        return F.relu(self.branch(inputs) + self.shortcut(inputs))
+        return self.activation(self.branch(inputs) + self.shortcut(inputs))
 
 
 def shortcut(axes: int, inputs: int, outputs: int, stride: int, norm: str) -> nn.Module:
