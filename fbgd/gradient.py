@@ -65,13 +65,13 @@ class MeanGradient:
         self.on_full = tuple(penalty for penalty in penalties if penalty.of == "full_gradient")
         exact = any(penalty.method == "exact" for penalty in penalties)
         functional = torch.func.grad_and_value(objective, has_aux=True)
-        # An exact Hessian product differentiates the gradient again, which only torch.func's own gradient allows;
-        # otherwise plain autograd is the cheaper one of the two for a single block.
-        single = functional if exact else autograd_gradient(objective)
+        # An exact Hessian product differentiates the gradient again, which only torch.func's own gradient allows, and
+        # foreach norms have no forward derivative; otherwise the other pair is the cheaper one for a single block.
+        single, norm = (functional, global_norm) if exact else (autograd_gradient(objective), foreach_norm)
         batched = (None, 0, 0, None)
-        self._one = block_evaluation(single, self.on_blocks, foreach_norm)
+        self._one = block_evaluation(single, self.on_blocks, norm)
         self._many = torch.func.vmap(block_evaluation(functional, self.on_blocks, global_norm), in_dims=batched)
-        self._one_plain = block_evaluation(single, (), foreach_norm)
+        self._one_plain = block_evaluation(single, (), norm)
         self._many_plain = torch.func.vmap(block_evaluation(functional, (), global_norm), in_dims=batched)
         if compile:
             self._many, self._many_plain = torch.compile(self._many), torch.compile(self._many_plain)
@@ -119,7 +119,8 @@ class MeanGradient:
             else:
                 gradient, loss, right, norm = one(params, inputs[0], targets[0], rate)
             weight = targets.shape[1] / blocks.samples
-            total = torch._foreach_add(total, gradient, alpha=weight) if total else torch._foreach_mul(gradient, weight)
+            scaled = torch._foreach_mul(gradient, weight)
+            total = list(torch._foreach_add(total, scaled) if total else scaled)
             parts = torch.stack(
                 [loss.detach().double().sum() * weight, right.sum() / blocks.samples, norm.sum() * weight]
             )
