@@ -32,7 +32,7 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 
 benchmark: $(READY)
-	$(BIN)/python scripts/benchmark.py
+	$(BIN)/python scripts/benchmark.py --json results/benchmark.json
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

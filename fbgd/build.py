@@ -14,8 +14,9 @@ from fbgd.objective import classification
 from fbgd.overrides import ConfigError
 from fbgd.plan import choose_blocks_per_call
 from fbgd.seeds import generator
+from fbgd.tally import Row
 from fbgd.targets import build_target
-from fbgd.train import Experiment, Row
+from fbgd.train import Experiment
 from regularizers import GradientPenalty
 
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.float32, "fp64": torch.float64}

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from fbgd.config import Config
 from fbgd.runs import execute
-from fbgd.train import Row
+from fbgd.tally import Row
 
 
 def describe(row: Row) -> str:

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from fbgd.console import describe
 from fbgd.runs import RunDirectory, write_atomically
 from fbgd.study import PlannedRun
-from fbgd.train import Row
+from fbgd.tally import Row
 
 
 def launch(planned: list[PlannedRun], workers: int) -> None:

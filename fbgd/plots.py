@@ -32,9 +32,11 @@ def ladder_figure(runs: pd.DataFrame, table: pd.DataFrame, title: str) -> Figure
         hue="rung",
         palette=palette,
         legend=False,
-        size=5,
-        alpha=0.6,
+        size=6,
+        linewidth=0.8,
+        edgecolor="black",
         jitter=False,
+        zorder=5,
         ax=axes,
     )
     for position, row in enumerate(table.to_dict("records")):
@@ -49,7 +51,7 @@ def ladder_figure(runs: pd.DataFrame, table: pd.DataFrame, title: str) -> Figure
     shown = pd.concat([counted["percent"], known["published"]])
     margin = 0.05 * (shown.max() - shown.min()) + 1
     # The interval of two or three seeds may reach far beyond anything that happened.
-    axes.set(xlim=(shown.min() - margin, shown.max() + margin))
+    axes.set(xlim=(shown.min() - margin, shown.max() + margin), ylim=(len(table) - 0.4, -0.8))
     axes.set(xlabel="test accuracy (%)", ylabel="", title=title)
     return figure
 

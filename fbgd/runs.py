@@ -24,7 +24,8 @@ from fbgd.build import Built, build
 from fbgd.config import Config, to_dict
 from fbgd.overrides import ConfigError
 from fbgd.provenance import differences, environment, identity, science
-from fbgd.train import Experiment, Progress, Row, train
+from fbgd.tally import Row
+from fbgd.train import Experiment, Progress, train
 
 # How long to wait for another process to let go of a run directory. A worker whose study was killed notices at its
 # next progress report.

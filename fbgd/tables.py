@@ -165,7 +165,7 @@ def cells(table: pd.DataFrame) -> list[list[str]]:
                 number(row["p_value"], ".2g"),
                 number(row["published"], ".2f"),
                 number(row["passes"], "g"),
-                number(row["gradient_evaluations"], ".3g"),
+                number(row["gradient_evaluations"], ",.0f"),
                 number(row["seconds"], ".0f"),
             ]
         )

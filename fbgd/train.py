@@ -23,12 +23,12 @@ import torch.nn as nn
 from torch import Tensor
 
 from fbgd.blocks import BlockSource, StepBlocks
-from fbgd.gradient import MeanGradient, StepGradient
+from fbgd.gradient import MeanGradient
 from fbgd.schedules import Schedule
+from fbgd.tally import Row, Tally
 from regularizers import foreach_norm
 
 Transform = Callable[[list[Tensor]], list[Tensor]]
-Row = dict[str, float]
 
 
 @dataclass
@@ -138,25 +138,3 @@ def train(experiment: Experiment, progress: Progress, on_record: Callable[[Row, 
             tally = Tally()
             on_record(row, progress)
     return progress
-
-
-class Tally:
-    """Means over the steps since the last record, summed on the device so that no step waits for it."""
-
-    names = ("loss", "accuracy", "gradient_norm", "block_gradient_norm", "clipped")
-
-    def __init__(self):
-        self.sums: Tensor | None = None
-        self.steps = 0
-
-    def add(self, result: StepGradient, transformed: list[Tensor]) -> None:
-        """Add one step: its gradient's evaluation and what the transforms made of the gradient."""
-        norm = foreach_norm(result.gradient).double()
-        # Clipping multiplies by exactly 1 when it has nothing to do.
-        clipped = (foreach_norm(transformed) < norm).double() if transformed is not result.gradient else 0 * norm
-        values = torch.stack([result.loss, result.accuracy, norm, result.block_norm.to(norm), clipped])
-        self.sums = values if self.sums is None else self.sums + values
-        self.steps += 1
-
-    def means(self) -> Row:
-        return dict(zip(self.names, (self.sums / self.steps).tolist(), strict=True))

@@ -10,7 +10,7 @@ import sys
 
 from fbgd.config import compose
 from fbgd.runs import execute
-from fbgd.train import Row
+from fbgd.tally import Row
 
 
 def main(words: list[str]) -> None:

@@ -206,6 +206,13 @@ def test_parameters_and_buffers_stay_even_when_the_loss_raises(blocks_per_call):
     assert all(param.grad is None for param in model.parameters())
 
 
+def test_compiled_evaluation_is_the_same_at_every_learning_rate():
+    model, step = network("mlp"), source().step(0)
+    plain, compiled = (MeanGradient(objective(model), (GradientPenalty(),), 3, compile=flag) for flag in (False, True))
+    for lr in (LR, LR / 2, LR / 3):
+        close(plain(parameters(model), step, lr).gradient, compiled(parameters(model), step, lr).gradient, 1e-11)
+
+
 @pytest.mark.parametrize("count", [0, -1, 1.5, "auto"])
 def test_invalid_blocks_per_call(count):
     with pytest.raises(ValueError, match="blocks_per_call"):

@@ -1,0 +1,35 @@
+"""What is recorded of the steps between two records."""
+
+import torch
+from torch import Tensor
+
+from fbgd.gradient import StepGradient
+from regularizers import foreach_norm
+
+Row = dict[str, float]
+
+
+class Tally:
+    """Means over the steps since the last record, summed on the device so that no step waits for it."""
+
+    names = ("loss", "accuracy", "gradient_norm", "block_gradient_norm", "clipped")
+
+    def __init__(self):
+        self.sums: Tensor | None = None
+        self.steps = 0
+
+    def add(self, result: StepGradient, transformed: list[Tensor]) -> None:
+        """Add one step: its gradient's evaluation and what the transforms made of the gradient."""
+        norm = foreach_norm(result.gradient).double()
+        # Clipping multiplies by exactly 1 when it has nothing to do.
+        clipped = (
+            (foreach_norm(transformed) < norm).double()
+            if transformed is not result.gradient
+            else torch.zeros_like(norm)
+        )
+        values = torch.stack([result.loss, result.accuracy, norm, result.block_norm.to(norm), clipped])
+        self.sums = values if self.sums is None else self.sums + values
+        self.steps += 1
+
+    def means(self) -> Row:
+        return dict(zip(self.names, (self.sums / self.steps).tolist(), strict=True))
