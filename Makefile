@@ -14,7 +14,8 @@ help:
 	@echo "make benchmark   speed ratios, measured side by side"
 	@echo "make clean       remove the environment and caches; results stay"
 
-# torch goes first and pinned, so that no other package's range can draw in a larger build of it.
+# torch goes first and by itself, so that its pinned version, from wherever pip is set up to find it, is what all else
+# is resolved against.
 $(READY): setup.cfg pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt torch

@@ -57,10 +57,12 @@ class BlockOrder:
 
     @property
     def blocks_per_pass(self) -> int:
+        """ceil(N / block_size)."""
         return -(-self.samples // self.block_size)
 
     @property
     def steps_per_pass(self) -> int:
+        """ceil(blocks_per_pass / blocks_per_step), 1 for full batch."""
         if self.blocks_per_step == "all":
             return 1
         return -(-self.blocks_per_pass // self.blocks_per_step)
@@ -99,6 +101,7 @@ class StepBlocks:
 
     @property
     def samples(self) -> int:
+        """How many samples all blocks hold together."""
         return sum(len(block) for block in self.indices)
 
     def __len__(self) -> int:
@@ -125,6 +128,7 @@ class BlockSource:
 
     @property
     def steps_per_pass(self) -> int:
+        """How many steps a pass takes."""
         return self.order.steps_per_pass
 
     def step(self, step: int) -> StepBlocks:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn as nn
+from torch import Tensor
 
 from fbgd.blocks import BlockOrder, BlockSource, StepBlocks
 from fbgd.config import Config
@@ -17,6 +18,7 @@ from fbgd.seeds import generator
 from fbgd.tally import Row
 from fbgd.targets import build_target
 from fbgd.train import Experiment
+from optimizers import FullBatchGD
 from regularizers import GradientPenalty
 
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.float32, "fp64": torch.float64}
@@ -35,7 +37,7 @@ def build(config: Config, blocks_per_call: int | None = None) -> Built:
 
     Args:
         config: a checked configuration.
-        blocks_per_call: what an earlier start of the same run chose; ``None``: follow ``impl.blocks_per_call``.
+        blocks_per_call: what an earlier start of the same run chose for ``auto``; ``None``: there was none.
 
     Raises:
         ValueError: data, model, optimizer or regulariser refuse their options.
@@ -45,6 +47,8 @@ def build(config: Config, blocks_per_call: int | None = None) -> Built:
         torch.set_num_threads(config.impl.threads)
     torch.set_float32_matmul_precision("high" if config.precision == "tf32" else "highest")
     torch.backends.cudnn.allow_tf32 = config.precision == "tf32"
+    # A resumed run must repeat its bits, so no kernels are chosen by timing, and none that add up in any order.
+    torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = False, True
     dtype = DTYPES[config.precision]
 
     dataset = load_data(config)
@@ -60,7 +64,7 @@ def build(config: Config, blocks_per_call: int | None = None) -> Built:
     )
     source = BlockSource(training, order)
     penalties, transforms = split_regularizers(config)
-    optimizer = build_target("optimizer", config.optimizer, list(model.parameters()))
+    optimizer = build_optimizer(config, list(model.parameters()))
     lr = config.optimizer.get("lr", optimizer.defaults.get("lr"))
     if lr is None:
         raise ConfigError(f"optimizer ({config.optimizer['_target_']}) has no learning rate: set optimizer.lr")
@@ -69,8 +73,10 @@ def build(config: Config, blocks_per_call: int | None = None) -> Built:
     def mean_gradient(count: int) -> MeanGradient:
         return MeanGradient(objective, penalties, count, config.impl.compile)
 
-    wanted = blocks_per_call or config.impl.blocks_per_call
+    wanted = config.impl.blocks_per_call
     if wanted == "auto":
+        wanted = blocks_per_call
+    if wanted is None:
         params = [param.detach() for param in model.parameters()]
         wanted = choose_blocks_per_call(mean_gradient, params, source.step(0), device)
 
@@ -92,6 +98,7 @@ def build(config: Config, blocks_per_call: int | None = None) -> Built:
         lr=lr,
         schedule=build_target("schedule", config.schedule),
         passes=config.budget.passes,
+        seed=config.seed,
         evaluate=evaluate_model,
         record_every=config.record.every,
         evaluate_every=config.record.evaluate_every,
@@ -111,8 +118,10 @@ def build(config: Config, blocks_per_call: int | None = None) -> Built:
 
 
 def check(config: Config) -> None:
-    """Raise ``ValueError`` for whatever optimizer, schedule, regularisers or device refuse, before data is loaded."""
-    build_target("optimizer", config.optimizer, [torch.zeros(1, requires_grad=True)])
+    """Raise ``ValueError`` for what model, optimizer, schedule, regularisers or device refuse; needs no data."""
+    with torch.device("meta"):
+        build_target("model", config.model, input_shape=(3, 32, 32), classes=10)
+    build_optimizer(config, [torch.zeros(1, requires_grad=True)])
     build_target("schedule", config.schedule)
     split_regularizers(config)
     find_device(config.impl.device)
@@ -139,6 +148,21 @@ def build_model(config: Config, dataset: Dataset) -> nn.Module:
         return build_target("model", config.model, input_shape=dataset.input_shape, classes=dataset.classes)
 
 
+def build_optimizer(config: Config, params: list[Tensor]) -> torch.optim.Optimizer:
+    """The configured optimizer on ``params``.
+
+    Raises:
+        ConfigError: it refuses an argument, or would warm up or clip beside the engine, which could then neither
+            record it nor scale the penalties with the true learning rate.
+    """
+    optimizer = build_target("optimizer", config.optimizer, params)
+    if isinstance(optimizer, FullBatchGD):
+        for key, instead in (("warmup_steps", "schedule.warmup=PASSES"), ("max_norm", "regularizer=gradient_clipping")):
+            if optimizer.defaults[key]:
+                raise ConfigError(f"optimizer.{key} is for loops of your own; here {instead} does it")
+    return optimizer
+
+
 def split_regularizers(config: Config) -> tuple[tuple[GradientPenalty, ...], tuple]:
     """The configured regularisers by where they act: penalties on gradients, and transforms of the mean gradient."""
     built = [build_target(f"regularizer.{name}", node) for name, node in config.regularizer.items()]
@@ -155,6 +179,8 @@ def find_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError as error:
         raise ConfigError(f"impl.device = {name!r}: {error}") from None
+    if device.type not in ("cpu", "cuda"):
+        raise ConfigError(f"impl.device = {name!r} is neither cpu nor cuda")
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ConfigError(f"impl.device = {name!r}: PyTorch finds no GPU here; use impl.device=cpu")
     return device

@@ -49,18 +49,27 @@ def study_parser(description: str) -> argparse.ArgumentParser:
 
 
 def default_out(study: str, data: str, variant: str, quick: bool, overrides: list[str]) -> Path:
-    """The folder of a study's results: one for each variant, so that no setting overwrites another's tables."""
+    """The folder of a study's results: one for each variant, so that no setting overwrites another's tables.
+
+    Args:
+        study: name of the study.
+        data: name of the data set.
+        variant: what a study's own option changed, or nothing.
+        quick: tiny sizes; their results are not kept in git.
+        overrides: the user's words.
+    """
     name = data if not variant else f"{data}_{variant}"
+    overrides = science_words(overrides)
     if overrides:
         words = " ".join(sorted(overrides))
         name += f"_custom-{hashlib.sha256(words.encode()).hexdigest()[:6]}"
     return (RESULTS / "quick" / study if quick else RESULTS / study) / name
 
 
-def without_science(overrides: list[str]) -> bool:
-    """Whether no override changes an experiment: all are about ``impl`` or ``record``, or about where data lies."""
+def science_words(overrides: list[str]) -> list[str]:
+    """The overrides that change an experiment: none about ``impl`` or ``record``, or about where the data lies."""
     harmless = re.compile(r"\+*(impl|record|data\.source\.(folder|download))\b")
-    return all(harmless.match(word) for word in overrides)
+    return [word for word in overrides if not harmless.match(word)]
 
 
 def run_planned(planned: list[PlannedRun], only: list[str], workers: int) -> bool:

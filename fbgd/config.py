@@ -13,6 +13,7 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from fbgd.blocks import ORDERS
 from fbgd.data.prepare import parse_augment
 from fbgd.overrides import ConfigError, check_override, nearest, normalise
 from fbgd.targets import check_target
@@ -29,8 +30,15 @@ def require(condition: bool, key: str, value: Any, valid: str) -> None:
         raise ConfigError(f"{key} = {value!r} is outside the valid range: {valid}")
 
 
+def is_positive(value: Any) -> bool:
+    """Whether ``value`` is a whole number of at least 1; ``True`` is none."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
 @dataclass
 class DataConfig:
+    """Where the data comes from and what is made of it; see :func:`fbgd.data.prepare`."""
+
     name: str = "???"
     source: Node = field(default_factory=dict)
     train_size: int | None = None
@@ -49,13 +57,23 @@ class DataConfig:
 
 @dataclass
 class RegimeConfig:
+    """Blocks, and how many of them a step uses; the upper bounds depend on the data."""
+
     block_size: int = 128
     blocks_per_step: Any = 1
     order: str = "reshuffle"
 
+    def __post_init__(self):
+        require(self.block_size >= 1, "regime.block_size", self.block_size, ">= 1")
+        whole = self.blocks_per_step == "all" or is_positive(self.blocks_per_step)
+        require(whole, "regime.blocks_per_step", self.blocks_per_step, "'all', or a whole number >= 1")
+        require(self.order in ORDERS, "regime.order", self.order, ", ".join(ORDERS))
+
 
 @dataclass
 class BudgetConfig:
+    """How long to train, in passes over the training set."""
+
     passes: float = 20.0
 
     def __post_init__(self):
@@ -64,6 +82,8 @@ class BudgetConfig:
 
 @dataclass
 class RecordConfig:
+    """How often metrics are recorded and the model is evaluated, in passes."""
+
     every: float = 1.0
     evaluate_every: float = 5.0
 
@@ -74,6 +94,8 @@ class RecordConfig:
 
 @dataclass
 class ImplConfig:
+    """How the arithmetic is carried out: speed and rounding, no part of a run's identity."""
+
     device: str = "auto"
     threads: int | None = None
     blocks_per_call: Any = "auto"
@@ -85,8 +107,7 @@ class ImplConfig:
     def __post_init__(self):
         require(self.threads is None or self.threads >= 1, "impl.threads", self.threads, ">= 1, or null")
         calls = self.blocks_per_call
-        fine = calls == "auto" or (isinstance(calls, int) and not isinstance(calls, bool) and calls >= 1)
-        require(fine, "impl.blocks_per_call", calls, "'auto', or a whole number >= 1")
+        require(calls == "auto" or is_positive(calls), "impl.blocks_per_call", calls, "'auto', or a whole number >= 1")
         require(self.evaluation_batch >= 1, "impl.evaluation_batch", self.evaluation_batch, ">= 1")
         require(self.checkpoint_seconds >= 0, "impl.checkpoint_seconds", self.checkpoint_seconds, ">= 0 seconds")
 

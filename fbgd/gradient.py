@@ -18,6 +18,7 @@ class StepGradient(NamedTuple):
 
     Args:
         gradient: the mean gradient, penalties included, one tensor a parameter.
+        objective: what the gradient is of, for optimizers that search along a line: the loss with all penalties.
         loss: mean loss over the step's samples, without penalties.
         accuracy: share of the step's samples classified right.
         block_norm: mean over blocks, weighted |B|/N, of the norm of each block's own gradient, without penalties.
@@ -25,6 +26,7 @@ class StepGradient(NamedTuple):
     """
 
     gradient: list[Tensor]
+    objective: Tensor
     loss: Tensor
     accuracy: Tensor
     block_norm: Tensor
@@ -90,6 +92,8 @@ class MeanGradient:
         # no constant to torch.compile.
         rate = torch.tensor(lr, dtype=torch.float64)
         gradient, statistics = self._mean(self._one, self._many, params, blocks, rate, self.blocks_per_call)
+        loss, accuracy, block_norm, square = statistics
+        objective = loss + sum(penalty.coefficient(lr) * square for penalty in self.on_blocks)
         if self.on_full:
             plain = self._full_gradient(params, blocks, rate) if self.on_blocks else gradient
             for penalty in self.on_full:
@@ -99,18 +103,18 @@ class MeanGradient:
                 grad_fn = partial(self._full_gradient, blocks=blocks, rate=rate, blocks_per_call=per_call)
                 extra = penalty.gradient(grad_fn, params, plain, rate)
                 gradient = [entry + more for entry, more in zip(gradient, extra, strict=True)]
-        return StepGradient(gradient, *statistics, blocks.samples * self.gradients_per_sample)
+                objective = objective + penalty.coefficient(lr) * foreach_norm(plain) ** 2
+        return StepGradient(gradient, objective, loss, accuracy, block_norm, blocks.samples * self.gradients_per_sample)
 
     def _full_gradient(self, params, blocks, rate, blocks_per_call=None) -> list[Tensor]:
         """The mean gradient without penalties."""
         count = blocks_per_call or self.blocks_per_call
         return self._mean(self._one_plain, self._many_plain, params, blocks, rate, count)[0]
 
-    def _mean(
-        self, one, many, params, blocks, rate, blocks_per_call
-    ) -> tuple[list[Tensor], tuple[Tensor, Tensor, Tensor]]:
+    def _mean(self, one, many, params, blocks, rate, blocks_per_call) -> tuple[list[Tensor], tuple[Tensor, ...]]:
+        """The mean gradient, and loss, accuracy, block gradient norm and its square, each a mean over samples."""
         total: list[Tensor] = []
-        statistics = torch.zeros(3, dtype=torch.float64)
+        statistics = torch.zeros(4, dtype=torch.float64)
         for inputs, targets in blocks.stacks(blocks_per_call):
             stacked = inputs.shape[0] > 1
             if stacked:
@@ -121,9 +125,9 @@ class MeanGradient:
             weight = targets.shape[1] / blocks.samples
             scaled = torch._foreach_mul(gradient, weight)
             total = list(torch._foreach_add(total, scaled) if total else scaled)
-            parts = torch.stack(
-                [loss.detach().double().sum() * weight, right.sum() / blocks.samples, norm.sum() * weight]
-            )
+            norm = norm.double()
+            values = (loss.detach().double(), right / targets.shape[1], norm, norm**2)
+            parts = weight * torch.stack([value.sum() for value in values])
             statistics = statistics.to(parts.device) + parts
         return total, tuple(statistics.unbind())
 

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import threading
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -31,56 +31,85 @@ def launch(planned: list[PlannedRun], workers: int) -> None:
     todo = [run for run in planned if not run.done]
     if not todo:
         return
-    display = StudyProgress(planned, todo)
-    processes: set[subprocess.Popen] = set()
-    pool = ThreadPoolExecutor(workers)
-    try:
-        with display:
-            futures = [pool.submit(_run, run, workers, processes, display) for run in todo]
-            for future in wait(futures, return_when=FIRST_EXCEPTION).done:
-                future.result()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in list(processes):
-            process.terminate()
+    with StudyProgress(planned, todo) as display:
+        launcher = Launcher(workers, display)
+        with ThreadPoolExecutor(workers) as pool:
+            try:
+                for future in as_completed([pool.submit(launcher.run, run) for run in todo]):
+                    future.result()
+            except BaseException:
+                launcher.stop()
+                raise
 
 
-def _run(run: PlannedRun, workers: int, processes: set[subprocess.Popen], display: "StudyProgress") -> None:
-    threads = max(1, (os.cpu_count() or 1) // workers)
-    words = list(run.words)
-    if run.config.impl.threads is None:
-        words.append(f"impl.threads={threads}")
-    # Thread pools take their size when their library is loaded, before any configuration is read.
-    environment = os.environ | {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
-    display.started(run)
-    errors: list[str] = []
-    with subprocess.Popen(
-        [sys.executable, "-m", "fbgd.worker", str(run.path), *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-    ) as process:
-        processes.add(process)
-        reader = threading.Thread(target=lambda: errors.extend(process.stderr), daemon=True)
-        reader.start()
-        for line in process.stdout:
-            message = json.loads(line)
-            display.advanced(run, message["row"], message["steps"])
-        reader.join()
-    processes.discard(process)
-    status = process.returncode
-    for line in errors:
-        if line.startswith("warning: "):
-            display.say(f"{run.rung}, seed {run.seed}: {line.strip()}", "yellow")
-    directory = RunDirectory(run.path)
-    if status == 0:
-        directory.error.unlink(missing_ok=True)
-    else:
-        run.path.mkdir(parents=True, exist_ok=True)
-        text = "".join(errors).strip() or "no message"
-        write_atomically(directory.error, f"{text}\nexit status {status}: {text.splitlines()[-1]}\n")
-    display.finished(run, status == 0)
+class Launcher:
+    """Starts one worker process a run, and ends them all when asked to.
+
+    Args:
+        workers: how many run at a time; each gets its share of the cores as threads.
+        display: hears of every start, row and end.
+    """
+
+    def __init__(self, workers: int, display: "StudyProgress"):
+        self.threads = max(1, (os.cpu_count() or 1) // workers)
+        self.display = display
+        self.processes: set[subprocess.Popen] = set()
+        self.stopped = False
+        self.lock = threading.Lock()
+
+    def stop(self) -> None:
+        """End all workers and start no more; what they had checkpointed stays, and none counts as failed."""
+        with self.lock:
+            self.stopped = True
+            for process in self.processes:
+                process.terminate()
+
+    def run(self, run: PlannedRun) -> None:
+        """Execute one run to its end; a failure goes to its ``error.txt``."""
+        with self.lock:
+            if self.stopped:
+                return
+            process = self._start(run)
+            self.processes.add(process)
+        self.display.started(run)
+        errors: list[str] = []
+        with process:
+            reader = threading.Thread(target=lambda: errors.extend(process.stderr), daemon=True)
+            reader.start()
+            for line in process.stdout:
+                message = json.loads(line)
+                self.display.advanced(run, message["row"], message["steps"])
+            reader.join()
+        with self.lock:
+            self.processes.discard(process)
+            if self.stopped:
+                return
+        for line in errors:
+            if line.startswith("warning: "):
+                self.display.say(f"{run.rung}, seed {run.seed}: {line.strip()}", "yellow")
+        directory = RunDirectory(run.path)
+        if process.returncode == 0:
+            directory.error.unlink(missing_ok=True)
+        else:
+            run.path.mkdir(parents=True, exist_ok=True)
+            text = "".join(errors).strip() or "no message"
+            last = f"exit status {process.returncode}: {text.splitlines()[-1]}"
+            write_atomically(directory.error, f"{text}\n{last}\n")
+        self.display.finished(run, process.returncode == 0)
+
+    def _start(self, run: PlannedRun) -> subprocess.Popen:
+        words = list(run.words)
+        if run.config.impl.threads is None:
+            words.append(f"impl.threads={self.threads}")
+        # Thread pools take their size when their library is loaded, before any configuration is read.
+        threads = {name: str(self.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+        return subprocess.Popen(
+            [sys.executable, "-m", "fbgd.worker", str(run.path), *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | threads,
+        )
 
 
 class StudyProgress:
@@ -118,15 +147,18 @@ class StudyProgress:
         self.progress.stop()
 
     def started(self, run: PlannedRun) -> None:
+        """A worker begins with this run."""
         self.rows[run.path], self.shares[run.path] = {}, 0.0
         self.tasks[run.path] = self.progress.add_task(f"{run.rung}, seed {run.seed}", total=1.0, news="preparing")
 
     def advanced(self, run: PlannedRun, row: Row, steps: int) -> None:
+        """A row of this run arrived."""
         self.rows[run.path].update(row)
         self._move(run, row["step"] / steps)
         self.progress.update(self.tasks[run.path], completed=self.shares[run.path], news=describe(self.rows[run.path]))
 
     def finished(self, run: PlannedRun, succeeded: bool) -> None:
+        """This run ended."""
         self._move(run, 1.0)
         self.progress.remove_task(self.tasks.pop(run.path))
         self.ended += 1
@@ -134,6 +166,7 @@ class StudyProgress:
         self.say(f"{self.ended} of {self.count}: {run.rung}, seed {run.seed}: {news}")
 
     def say(self, text: str, style: str | None = None) -> None:
+        """Print a line above the bars."""
         self.console.print(text, style=style, highlight=False, markup=False)
 
     def _move(self, run: PlannedRun, share: float) -> None:

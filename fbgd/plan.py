@@ -11,6 +11,8 @@ from fbgd.gradient import MeanGradient
 
 # Enough samples a call to fill a CPU's vector units on small models; more only costs memory.
 SAMPLES_PER_CALL = (256, 1024, 4096)
+# Every block of a call has a gradient of its own; their bytes together stay below this.
+GRADIENT_BYTES = 2**30
 
 
 def choose_blocks_per_call(
@@ -18,8 +20,9 @@ def choose_blocks_per_call(
 ) -> int:
     """The number of blocks per call that evaluates the fastest on the first blocks of a step.
 
-    Candidates are 1 and the numbers that make calls of about 256, 1024 and 4096 samples; each is run once to warm up
-    and timed twice, the better time counting. Nothing of a run's state changes.
+    Candidates are 1 and the numbers that make calls of about 256, 1024 and 4096 samples, as far as memory allows; each
+    is run once to warm up and timed twice, the better time counting. The search goes upwards and ends at a candidate
+    that is clearly slower than the best, or for which memory runs out. Nothing of a run's state changes.
 
     Args:
         make: a number of blocks per call to the mean gradient with it.
@@ -28,7 +31,9 @@ def choose_blocks_per_call(
         device: waited for before a clock is read.
     """
     size = len(blocks.indices[0])
-    candidates = sorted({1} | {min(len(blocks), max(1, round(samples / size))) for samples in SAMPLES_PER_CALL})
+    fitting = max(1, GRADIENT_BYTES // sum(param.numel() * param.element_size() for param in params))
+    most = min(len(blocks), fitting)
+    candidates = sorted({1} | {min(most, max(1, round(samples / size))) for samples in SAMPLES_PER_CALL})
     if len(candidates) == 1:
         return 1
     sample = StepBlocks(blocks.data, blocks.indices[: candidates[-1]], blocks.pass_index, blocks.first)
@@ -44,4 +49,14 @@ def choose_blocks_per_call(
             times.append(time.perf_counter() - start)
         return min(times[1:])
 
-    return min(candidates, key=seconds)
+    best, fastest = 1, float("inf")
+    for count in candidates:
+        try:
+            time_taken = seconds(count)
+        except (torch.OutOfMemoryError, MemoryError):
+            break
+        if time_taken < fastest:
+            best, fastest = count, time_taken
+        elif time_taken > 1.2 * fastest:
+            break
+    return best

@@ -2,12 +2,9 @@
 
 from pathlib import Path
 
-import matplotlib
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
-
-matplotlib.use("Agg")
 
 PANELS = (
     ("loss", "training loss", "log"),

@@ -11,13 +11,15 @@ from pathlib import Path
 from fbgd.config import Config, to_dict
 
 PACKAGES = ("torch", "numpy", "mnist1d", "scikit-learn")
-# Where data lies and how it is fetched says nothing about what it is: the content hash does.
+# Where verified data lies and how it is fetched says nothing about what it is.
 NOT_SCIENCE = {"impl": None, "record": None, "data": {"source": {"folder": None, "download": None, "verify": None}}}
+UNVERIFIED = {"impl": None, "record": None, "data": {"source": {"download": None}}}
 
 
 def science(config: Config) -> dict:
     """The part of a configuration that decides a run's numbers, up to rounding."""
-    return _without(to_dict(config), NOT_SCIENCE)
+    unverified = config.data.source.get("verify") is False
+    return _without(to_dict(config), UNVERIFIED if unverified else NOT_SCIENCE)
 
 
 def _without(node: dict, leave_out: dict) -> dict:

@@ -11,8 +11,19 @@ from fbgd.study import PlannedRun, Rung, collect, curves
 from fbgd.tables import notes, paired, summarise, to_markdown
 
 
-def report(title: str, rungs: list[Rung], planned: list[PlannedRun], out: Path, *, baseline: str, source: str) -> bool:
+def report(
+    title: str,
+    rungs: list[Rung],
+    planned: list[PlannedRun],
+    out: Path,
+    *,
+    baseline: str,
+    source: str,
+    overrides: tuple[str, ...] = (),
+) -> bool:
     """Write and print everything that the finished runs of a study show.
+
+    Files that an earlier call wrote for more finished runs are kept: then the table is printed only.
 
     Args:
         title: of table and figures.
@@ -21,13 +32,20 @@ def report(title: str, rungs: list[Rung], planned: list[PlannedRun], out: Path, 
         out: the folder.
         baseline: the rung that differences are taken to.
         source: where published values come from.
+        overrides: what was changed about all rungs, for the caption.
 
     Returns:
         Whether no run has failed.
     """
     runs = collect(planned)
     table = make_table(runs, rungs, baseline)
-    texts = caption(runs, rungs, planned[0].config, baseline, source)
+    texts = caption(runs, rungs, planned[0].config, baseline, source, overrides)
+    results = out / "runs.csv"
+    finished, before = with_result(runs), with_result(pd.read_csv(results)) if results.exists() else 0
+    if finished < before:
+        kept = f"Only printed: {out}/ holds the table of {before} finished runs, and these are {finished}."
+        print_table(table, title, [*texts, kept])
+        return not (runs["status"] == "failed").any()
     out.mkdir(parents=True, exist_ok=True)
     runs.to_csv(out / "runs.csv", index=False)
     table.to_csv(out / "table.csv", index=False)
@@ -39,16 +57,27 @@ def report(title: str, rungs: list[Rung], planned: list[PlannedRun], out: Path, 
     return not (runs["status"] == "failed").any()
 
 
+def with_result(runs: pd.DataFrame) -> int:
+    """How many runs ended with a result, diverged ones included."""
+    return int(runs["status"].isin(["done", "diverged"]).sum())
+
+
 def make_table(runs: pd.DataFrame, rungs: list[Rung], baseline: str) -> pd.DataFrame:
     """The validation table of a study's runs, with the published values of its rungs."""
     published = {rung.name: rung.published.mean for rung in rungs if rung.published}
     return summarise(runs, baseline=baseline, published=published)
 
 
-def caption(runs: pd.DataFrame, rungs: list[Rung], config: Config, baseline: str, source: str) -> list[str]:
+def caption(
+    runs: pd.DataFrame, rungs: list[Rung], config: Config, baseline: str, source: str, overrides: tuple[str, ...] = ()
+) -> list[str]:
     """What a reader of the table must know: setting, statistics, provenance, and every run that went wrong."""
     known = runs.dropna(subset=["train_size"])
     texts = [setting(known, config), statistics(runs, baseline)]
+    if overrides:
+        texts.append(f"Changed in all rungs: {' '.join(overrides)}.")
+    if known["content_hash"].nunique() > 1:
+        texts.append("**The runs saw different data**: see content_hash in runs.csv.")
     recalled = [rung.name for rung in rungs if rung.published and not rung.published.confirmed]
     if any(rung.published for rung in rungs):
         unsure = f" Recalled, not re-read: {', '.join(recalled)}." if recalled else ""

@@ -9,6 +9,7 @@ error.txt        why the last attempt of a study failed, until one succeeds
 
 import io
 import json
+import math
 import os
 import time
 import zipfile
@@ -27,9 +28,8 @@ from fbgd.provenance import differences, environment, identity, science
 from fbgd.tally import Row
 from fbgd.train import Experiment, Progress, train
 
-# How long to wait for another process to let go of a run directory. A worker whose study was killed notices at its
-# next progress report.
-LOCK_SECONDS = 60
+# How long to wait for another process to let go of a run directory: a worker whose study was killed ends in a second.
+LOCK_SECONDS = 20
 
 
 class RunDirectory:
@@ -43,6 +43,8 @@ class RunDirectory:
         self.previous = self.path / "checkpoint.previous.pt"
         self.summary = self.path / "summary.json"
         self.error = self.path / "error.txt"
+        # Only a checkpoint that is known to be good may become the one before.
+        self._intact = False
 
     def read_summary(self) -> dict | None:
         """The summary of a finished run, ``None`` for any other."""
@@ -55,9 +57,17 @@ class RunDirectory:
         """Write a checkpoint; the one before it is kept until the next."""
         buffer = io.BytesIO()
         torch.save(state, buffer)
-        if self.checkpoint.exists():
+        temporary = write_temporary(self.checkpoint, buffer.getvalue())
+        if self._intact:
             os.replace(self.checkpoint, self.previous)
-        write_atomically(self.checkpoint, buffer.getvalue())
+        os.replace(temporary, self.checkpoint)
+        self._intact = True
+
+    def clean(self) -> None:
+        """Remove what a crash left behind while writing; only for whoever holds the directory's lock."""
+        for name in (self.checkpoint, self.metrics, self.summary, self.config):
+            for leftover in self.path.glob(f".{name.name}.*"):
+                leftover.unlink()
 
     def read_checkpoint(self, warn: Callable[[str], None]) -> dict | None:
         """The newest intact checkpoint; ``warn`` hears of damaged ones. ``None``: there is none."""
@@ -68,7 +78,9 @@ class RunDirectory:
                 # torch.load does not look at the archive's checksums.
                 if (damaged := zipfile.ZipFile(path).testzip()) is not None:
                     raise ValueError(f"checksum of {damaged} is wrong")
-                return torch.load(path, weights_only=True)
+                state = torch.load(path, weights_only=True, map_location="cpu")
+                self._intact = path == self.checkpoint
+                return state
             except Exception as error:  # noqa: BLE001 - a damaged file can fail anywhere
                 warn(f"{path} is damaged ({error}); going back to the checkpoint before it, or to the start")
         return None
@@ -76,12 +88,17 @@ class RunDirectory:
 
 def write_atomically(path: Path, content: bytes | str) -> None:
     """Replace ``path`` by ``content`` such that no reader, and no crash, ever meets a part of it."""
+    os.replace(write_temporary(path, content.encode() if isinstance(content, str) else content), path)
+
+
+def write_temporary(path: Path, content: bytes) -> Path:
+    """Write ``content`` to a hidden file beside ``path``, down to the disk, and return that file."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     with open(temporary, "wb") as file:
-        file.write(content.encode() if isinstance(content, str) else content)
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(temporary, path)
+    return temporary
 
 
 def execute(
@@ -137,6 +154,7 @@ def _source(held: dict, wanted: dict) -> dict:
 
 
 def _execute(config: Config, directory: RunDirectory, on_row, warn) -> dict:
+    directory.clean()
     state = directory.read_checkpoint(warn)
     if state is not None and state["identity"] != identity(config):
         warn(f"{directory.checkpoint} belongs to another experiment; starting over")
@@ -149,6 +167,12 @@ def _execute(config: Config, directory: RunDirectory, on_row, warn) -> dict:
     write_atomically(directory.config, OmegaConf.to_yaml(OmegaConf.create(to_dict(config))))
     rows: list[Row] = []
     progress = Progress()
+    content_hash = built.facts["content_hash"]
+    if state is not None and state["content_hash"] != content_hash:
+        raise ConfigError(
+            f"{directory.path} was begun with other data (content hash {state['content_hash'][:12]}, "
+            f"now {content_hash[:12]}): restore the data files, or delete the directory"
+        )
     if state is not None:
         restore(built.experiment, state)
         progress, rows = Progress(**state["progress"]), state["rows"]
@@ -160,7 +184,8 @@ def _execute(config: Config, directory: RunDirectory, on_row, warn) -> dict:
         ending = progress.diverged or progress.step == built.experiment.steps
         if ending or time.monotonic() - saved >= config.impl.checkpoint_seconds:
             write_atomically(directory.metrics, pd.DataFrame(rows).to_csv(index=False))
-            directory.write_checkpoint(snapshot(built.experiment, progress, rows, identity(config)))
+            state = snapshot(built.experiment, progress, rows)
+            directory.write_checkpoint({**state, "identity": identity(config), "content_hash": content_hash})
             saved = time.monotonic()
         on_row(row, built.experiment.steps)
 
@@ -171,10 +196,9 @@ def _execute(config: Config, directory: RunDirectory, on_row, warn) -> dict:
     return summary
 
 
-def snapshot(experiment: Experiment, progress: Progress, rows: list[Row], run_identity: str) -> dict:
+def snapshot(experiment: Experiment, progress: Progress, rows: list[Row]) -> dict:
     """All state of a run between two steps."""
     return {
-        "identity": run_identity,
         "model": experiment.model.state_dict(),
         "optimizer": experiment.optimizer.state_dict(),
         "progress": vars(progress).copy(),
@@ -195,7 +219,7 @@ def summarise(config: Config, built: Built, progress: Progress, rows: list[Row])
         "status": "diverged" if progress.diverged else "done",
         "identity": identity(config),
         "seed": config.seed,
-        **{key: None if value != value else value for key, value in last.items()},
+        **{key: value if math.isfinite(value) else None for key, value in last.items()},
         "steps": progress.step,
         **built.facts,
         **environment(),

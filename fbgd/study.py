@@ -8,7 +8,7 @@ import pandas as pd
 
 from fbgd.build import check, split_regularizers
 from fbgd.config import GROUPS, Config, compose
-from fbgd.overrides import ConfigError, nearest, overlay
+from fbgd.overrides import ConfigError, nearest, overlay, split
 from fbgd.provenance import identity
 from fbgd.runs import RunDirectory
 
@@ -80,7 +80,7 @@ def plan(rungs: list[Rung], overrides: list[str], seeds: int, out: Path) -> list
     Args:
         rungs: the settings.
         overrides: words for every rung. They win over the rung's own; a group chosen here replaces all that the rung
-            says about it.
+            says about it, and words about one regulariser apply to the rungs that have it.
         seeds: seeds 0 to ``seeds - 1``.
         out: the study's folder; runs go to ``out/runs``, named by rung, seed and identity.
 
@@ -90,10 +90,13 @@ def plan(rungs: list[Rung], overrides: list[str], seeds: int, out: Path) -> list
     """
     if seeds < 1:
         raise ValueError(f"--seeds = {seeds} must be at least 1")
+    for word in overrides:
+        if (name := regularizer_of(word)) and not any(word in rung_words(rung, overrides) for rung in rungs):
+            raise ConfigError(f"{word}: no rung has the regulariser {name!r}; choose it with regularizer={name}")
     planned = []
     for seed in range(seeds):
         for rung in rungs:
-            words = (*overlay(rung.overrides, overrides, GROUPS), f"seed={seed}")
+            words = (*rung_words(rung, overrides), f"seed={seed}")
             config = compose(words)
             if seed == 0:
                 check(config)
@@ -101,6 +104,23 @@ def plan(rungs: list[Rung], overrides: list[str], seeds: int, out: Path) -> list
             path = out / "runs" / f"{slug}-seed{seed}-{identity(config)[:10]}"
             planned.append(PlannedRun(rung.name, seed, words, config, path))
     return planned
+
+
+def rung_words(rung: Rung, overrides: list[str]) -> list[str]:
+    """The rung's own words under the user's, without those about a regulariser that it does not have."""
+    general = [word for word in overrides if regularizer_of(word) is None]
+    words = overlay(rung.overrides, general, GROUPS)
+    special = [word for word in overrides if regularizer_of(word) is not None]
+    if not special:
+        return words
+    present = compose(words).regularizer
+    return words + [word for word in special if regularizer_of(word) in present]
+
+
+def regularizer_of(word: str) -> str | None:
+    """The regulariser that a word like ``regularizer.gradient_penalty.radius=0.1`` is about, else ``None``."""
+    parts = split(word)[0].split(".")
+    return parts[1] if parts[0] == "regularizer" and len(parts) > 2 else None
 
 
 def select(rungs: list[Rung], only: list[str]) -> list[str]:

@@ -102,10 +102,15 @@ def difference_p_value(left: pd.Series, right: pd.Series) -> float:
         return math.nan
     if paired(left, right):
         differences = (left - right.loc[left.index]).to_numpy()
-        return math.nan if np.ptp(differences) == 0 else float(stats.ttest_1samp(differences, 0.0).pvalue)
-    if np.ptp(left.to_numpy()) == 0 and np.ptp(right.to_numpy()) == 0:
+        return math.nan if without_spread(differences) else float(stats.ttest_1samp(differences, 0.0).pvalue)
+    if without_spread(left.to_numpy()) and without_spread(right.to_numpy()):
         return math.nan
     return float(stats.ttest_ind(left, right, equal_var=False).pvalue)
+
+
+def without_spread(values: np.ndarray) -> bool:
+    """Whether all values are equal up to rounding: their tiny spread would pass for certainty in a t-test."""
+    return np.ptp(values) <= 1e-9 * max(1.0, np.abs(values).max())
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:

@@ -32,4 +32,5 @@ class Tally:
         self.steps += 1
 
     def means(self) -> Row:
+        """The mean of every value over the steps so far; this waits for the device."""
         return dict(zip(self.names, (self.sums / self.steps).tolist(), strict=True))

@@ -59,7 +59,7 @@ def check_target(key: str, node: dict[str, Any], given: tuple[str, ...] = ()) ->
 
 
 def build_target(key: str, node: dict[str, Any], *args, **kwargs) -> Any:
-    """Call what ``node`` names with its arguments and those given; its ``ValueError`` gains the key.
+    """Call what ``node`` names with its arguments and those given; a plain ``ValueError`` of it gains the key.
 
     Raises:
         ConfigError: the class refused an argument.
@@ -68,5 +68,7 @@ def build_target(key: str, node: dict[str, Any], *args, **kwargs) -> Any:
     own = {name: value for name, value in node.items() if name != "_target_"}
     try:
         return target(*args, **own, **kwargs)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
+        if type(error) not in (TypeError, ValueError):
+            raise
         raise ConfigError(f"{key} ({node['_target_']}): {error}") from error

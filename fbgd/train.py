@@ -7,7 +7,7 @@ for step in steps:
     closure():                      the optimizer may call it again: line search, SAM, L-BFGS
         gradient = weighted mean of block gradients, with penalties
         gradient = clip, noise, ...
-        return loss
+        return loss + penalties
 
     optimizer.step(closure)
     record, evaluate                every so many passes
@@ -25,6 +25,7 @@ from torch import Tensor
 from fbgd.blocks import BlockSource, StepBlocks
 from fbgd.gradient import MeanGradient
 from fbgd.schedules import Schedule
+from fbgd.seeds import generator
 from fbgd.tally import Row, Tally
 from regularizers import foreach_norm
 
@@ -54,6 +55,8 @@ class Experiment:
         lr: the peak learning rate, which the penalties scale with.
         schedule: factor on the learning rates of all parameter groups.
         passes: the budget in passes over the training set; rounded to whole steps, at least one.
+        seed: PyTorch's global generators are seeded anew from it before every step, for optimizers and models that
+            draw from them, so that a resumed run draws the same.
         evaluate: metrics of the current model, called with the current pass.
         record_every: passes between two recorded rows.
         evaluate_every: passes between two evaluations; the last step is always evaluated.
@@ -68,12 +71,13 @@ class Experiment:
     schedule: Schedule
     passes: float
     evaluate: Callable[[StepBlocks], Row]
+    seed: int = 0
     record_every: float = 1.0
     evaluate_every: float = 1.0
 
     @property
     def steps(self) -> int:
-        return max(1, round(self.passes * self.source.steps_per_pass))
+        return self.interval(self.passes)
 
     def interval(self, passes: float) -> int:
         """So many passes as a number of steps, at least one."""
@@ -81,7 +85,9 @@ class Experiment:
 
 
 def train(experiment: Experiment, progress: Progress, on_record: Callable[[Row, Progress], None]) -> Progress:
-    """Run the loop from ``progress`` to the end of the budget, or until loss or gradient is no longer finite.
+    """Run the loop from ``progress`` to the end of the budget, or until something is no longer finite.
+
+    Loss, gradient norm and parameter norm are looked at whenever a row is recorded.
 
     Args:
         experiment: what to train.
@@ -117,8 +123,9 @@ def train(experiment: Experiment, progress: Progress, on_record: Callable[[Row, 
             if not evaluations:
                 tally.add(result, gradient)
             evaluations.append(result.evaluations)
-            return result.loss
+            return result.objective
 
+        torch.manual_seed(generator(experiment.seed, "step", progress.step).initial_seed())
         experiment.optimizer.step(closure)
         progress.step += 1
         progress.gradient_evaluations += sum(evaluations)
@@ -126,9 +133,11 @@ def train(experiment: Experiment, progress: Progress, on_record: Callable[[Row, 
         evaluating = last or progress.step % evaluate_interval == 0
         if evaluating or progress.step % record_interval == 0:
             row: Row = {"step": progress.step, "passes": progress.step * length, **tally.means()}
-            progress.diverged = not (math.isfinite(row["loss"]) and math.isfinite(row["gradient_norm"]))
             row["learning_rate"] = factor * experiment.lr
             row["parameter_norm"] = foreach_norm([param.detach() for param in params]).item()
+            progress.diverged = not all(
+                math.isfinite(row[name]) for name in ("loss", "gradient_norm", "parameter_norm")
+            )
             row["gradient_evaluations"] = progress.gradient_evaluations
             if evaluating or progress.diverged:
                 row |= experiment.evaluate(blocks)

@@ -39,6 +39,7 @@ class FullBatchGD(Optimizer):
 
     Raises:
         ValueError: an argument is outside its range, or a block's size is not positive.
+        RuntimeError: ``step`` finds a gradient that was not accumulated beside others that were.
 
     Source: Geiping et al. 2022, "Stochastic Training is Not Necessary for Generalization", section 3.
     """
@@ -124,6 +125,10 @@ class FullBatchGD(Optimizer):
             if not group["samples"]:
                 continue
             for param in group["params"]:
+                if param.grad is not None:
+                    raise RuntimeError(
+                        "a gradient was left in .grad: call accumulate() after every backward, the last too"
+                    )
                 held = self.state[param].pop("gradient_sum", None)
                 param.grad = None if held is None else held.div_(group["samples"])
                 collected.append(param)

@@ -78,8 +78,9 @@ def _exact(grad_fn, params, vector, radius, gradient):
 
 def _epsilon(vector: list[Tensor], radius: float) -> Tensor:
     norm = global_norm(vector)
-    # A zero vector would give 0 / 0; a huge but finite epsilon gives the right answer, 0.
-    return radius / norm.clamp(min=torch.finfo(norm.dtype).tiny)
+    # Squares of entries below the root of the smallest number vanish, so a smaller norm is not to be relied on. The
+    # bound keeps the perturbation within the radius, and epsilon finite for a zero vector.
+    return radius / norm.clamp(min=torch.finfo(norm.dtype).tiny ** 0.5)
 
 
 def _quotient(ahead: list[Tensor], behind: list[Tensor], step: Tensor) -> list[Tensor]:

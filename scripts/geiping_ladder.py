@@ -19,7 +19,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from fbgd.cli import default_out, run_planned, study_parser, without_science
+from fbgd.cli import default_out, run_planned, science_words, study_parser
 from fbgd.config import Config
 from fbgd.overrides import ConfigError, nearest, split
 from fbgd.report import report
@@ -219,10 +219,9 @@ def main(words: list[str] | None = None) -> int:
         pairs = [split(word) for word in arguments.overrides]
         data = dict(pairs).get("data", "mnist1d")
         overrides = [word for word, (key, _) in zip(arguments.overrides, pairs, strict=True) if key != "data"]
-        rungs = choose(data, arguments.augment, arguments.quick, changed=not without_science(overrides))
+        rungs = choose(data, arguments.augment, arguments.quick, changed=bool(science_words(overrides)))
         variant = f"augment-{arguments.augment}" if arguments.augment else ""
-        science = [] if without_science(overrides) else overrides
-        out = arguments.out or default_out("geiping_ladder", data, variant, arguments.quick, science)
+        out = arguments.out or default_out("geiping_ladder", data, variant, arguments.quick, overrides)
         planned = plan(rungs, overrides, arguments.seeds, out)
         only = select(rungs, arguments.only)
         if arguments.list:
@@ -235,7 +234,9 @@ def main(words: list[str] | None = None) -> int:
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    succeeded = report(f"Geiping ladder, {data}", rungs, planned, out, baseline=BASELINE, source=SOURCE)
+    changed = tuple(science_words(overrides))
+    title = f"Geiping ladder, {data}"
+    succeeded = report(title, rungs, planned, out, baseline=BASELINE, source=SOURCE, overrides=changed)
     return 0 if finished and succeeded else 1
 
 

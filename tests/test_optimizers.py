@@ -216,6 +216,15 @@ class TestFullBatchGD:
             optimizer.step()
         assert all(torch.equal(l, r) for l, r in zip(straight.parameters(), cut.parameters(), strict=True))  # noqa: E741
 
+    def test_a_block_that_was_not_accumulated_is_noticed(self):
+        params = leaves()
+        optimizer = FullBatchGD(params)
+        curved(params).backward()
+        optimizer.accumulate(3)
+        curved(params).backward()
+        with pytest.raises(RuntimeError, match="accumulate"):
+            optimizer.step()
+
     def test_block_size_must_be_positive(self):
         with pytest.raises(ValueError, match="block_size = 0"):
             FullBatchGD(leaves()).accumulate(0)

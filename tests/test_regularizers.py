@@ -77,6 +77,18 @@ def test_hvp_with_zero_is_zero(method, dtype):
     assert product.dtype is dtype
 
 
+@pytest.mark.parametrize("size", [1e-19, 1e-23, 1e-30, 1e-44])
+def test_vectors_near_underflow_move_the_parameters_by_no_more_than_the_radius(size):
+    moved = []
+
+    def grad_fn(params):
+        moved.append(params[0])
+        return [params[0] ** 3]
+
+    hvp(grad_fn, [torch.zeros(3)], [torch.full((3,), size)], method="central", radius=0.01)
+    assert all(point.isfinite().all() and point.abs().max() <= 0.011 for point in moved)
+
+
 @every_method
 def test_hvp_changes_nothing_in_place(method):
     _, grad_fn, params = quadratic()

@@ -215,6 +215,59 @@ def test_the_choice_of_blocks_per_call_is_kept(tmp_path, monkeypatch):
     assert execute(config, tmp_path)["blocks_per_call"] == chosen
 
 
+def test_a_number_of_blocks_per_call_wins_over_an_earlier_choice(tmp_path):
+    with pytest.raises(Stopped):
+        execute(compose(FULL_BATCH), tmp_path, stop_after(2))
+    assert execute(compose([*FULL_BATCH, "impl.blocks_per_call=2"]), tmp_path)["blocks_per_call"] == 2
+
+
+def test_other_data_under_the_same_name_is_noticed(tmp_path, monkeypatch):
+    config = compose(SGD)
+    with pytest.raises(Stopped):
+        execute(config, tmp_path, stop_after(3))
+    monkeypatch.setattr("fbgd.data.prepare.content_hash", lambda *parts: "of other files")
+    with pytest.raises(ConfigError, match="begun with other data"):
+        execute(config, tmp_path)
+
+
+def test_a_damaged_checkpoint_never_replaces_the_good_one_before(tmp_path):
+    config = compose(SGD)
+    with pytest.raises(Stopped):
+        execute(config, tmp_path, stop_after(5))
+    directory = RunDirectory(tmp_path)
+    good = directory.previous.read_bytes()
+    damage_in_the_middle(directory.checkpoint)
+    assert directory.read_checkpoint(lambda text: None)["progress"]["step"] > 0
+    directory.write_checkpoint({"newer": 1})
+    assert directory.previous.read_bytes() == good
+    (tmp_path / ".checkpoint.pt.12345").write_bytes(b"half")
+    directory.clean()
+    assert not (tmp_path / ".checkpoint.pt.12345").exists()
+
+
+class NoisySGD(torch.optim.SGD):
+    """Draws from PyTorch's global generator, as some optimizers do."""
+
+    def step(self, closure=None):
+        loss = super().step(closure)
+        for group in self.param_groups:
+            for param in group["params"]:
+                param.data.add_(torch.randn_like(param), alpha=1e-3)
+        return loss
+
+
+def test_draws_from_the_global_generator_are_repeated_too(tmp_path):
+    words = [*SGD, "optimizer._target_=test_runs.NoisySGD", "optimizer.lr=0.1"]
+    config = compose(words)
+    torch.manual_seed(1)
+    execute(config, tmp_path / "straight")
+    with pytest.raises(Stopped):
+        execute(config, tmp_path / "cut", stop_after(3))
+    torch.manual_seed(2)
+    execute(config, tmp_path / "cut")
+    assert_same(numbers(tmp_path / "straight"), numbers(tmp_path / "cut"))
+
+
 def test_two_processes_do_not_share_a_run(tmp_path, monkeypatch):
     monkeypatch.setattr(runs, "LOCK_SECONDS", 0.01)
     with FileLock(tmp_path / ".lock"), pytest.raises(TimeoutError, match="another process"):

@@ -144,7 +144,8 @@ class TestLadder:
 
     def test_a_step_of_each_rung_on_cifar_files(self, tmp_path):
         folder = write_cifar(tmp_path / "files", "cifar10", "binary")
-        words = ["data=cifar10", f"data.source.folder={folder}", "--quick", "--seeds", "1", "budget.passes=1"]
+        words = ["data=cifar10", f"data.source.folder={folder}", "data.source.verify=false", "budget.passes=1"]
+        words += ["--quick", "--seeds", "1"]
         assert geiping_ladder.main([*words, "schedule.warmup=0", "--out", str(tmp_path / "out"), "--workers", "2"]) == 0
         runs = pd.read_csv(tmp_path / "out" / "runs.csv")
         assert list(runs["rung"]) == RUNGS
@@ -158,7 +159,13 @@ class TestLadder:
     def test_a_step_of_each_rung_on_the_python_layout(self, tmp_path, packed):
         folder = write_cifar(tmp_path / "files", "cifar10", "python", packed)
         rungs = geiping_ladder.choose("cifar10", None, quick=True, changed=False)
-        words = [f"data.source.folder={folder}", "budget.passes=1", "schedule.warmup=0", "impl.threads=1"]
+        words = [
+            f"data.source.folder={folder}",
+            "data.source.verify=false",
+            "budget.passes=1",
+            "schedule.warmup=0",
+            "impl.threads=1",
+        ]
         for run in plan(rungs, words, 1, tmp_path / "out"):
             assert execute(run.config, run.path)["status"] == "done"
 
@@ -182,6 +189,10 @@ class TestLadder:
             (["optimizer.lrr=1"], "did you mean 'lr'"),
             (["optimizer.lr=-1"], "lr = -1"),
             (["schedule.horizon=0.1"], "schedule.horizon"),
+            (["regularizer.gradient_penalti.radius=1"], "no rung has the regulariser"),
+            (["regime.order=random"], "regime.order"),
+            (["model.depth=9"], "model.depth = 9"),
+            (["optimizer=full_batch_gd", "optimizer.max_norm=1"], "regularizer=gradient_clipping"),
         ],
     )
     def test_mistakes_end_in_one_line(self, tmp_path, capsys, words, message):
@@ -200,6 +211,7 @@ class TestLadder:
                 ("mnist1d", "", True, []),
                 ("mnist1d", "", False, ["optimizer=adam"]),
                 ("mnist1d", "", False, ["optimizer=adamw"]),
+                ("mnist1d", "", False, ["optimizer=adamw", "impl.threads=1"]),
                 ("cifar10", "", False, []),
             )
         }

@@ -1,5 +1,8 @@
 """Studies: planning, launching, failing, collecting."""
 
+import os
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
@@ -44,6 +47,15 @@ def test_overrides_win_over_rungs(tmp_path):
     assert {run.config.optimizer["lr"] for run in planned} == {0.7}
     planned = plan(RUNGS, ["optimizer=adam"], 1, tmp_path)
     assert [run.config.optimizer["lr"] for run in planned] == [1e-3, 1e-3]
+
+
+def test_words_about_a_regulariser_apply_to_the_rungs_that_have_it(tmp_path):
+    penalised = Rung("penalised", (*TINY, "regularizer=gradient_penalty"))
+    planned = plan([RUNGS[0], penalised], ["regularizer.gradient_penalty.strength=0.5"], 1, tmp_path)
+    assert planned[0].config.regularizer == {}
+    assert planned[1].config.regularizer["gradient_penalty"]["strength"] == 0.5
+    with pytest.raises(ConfigError, match="no rung has the regulariser 'gradient_clipping'"):
+        plan([RUNGS[0], penalised], ["regularizer.gradient_clipping.max_norm=1"], 1, tmp_path)
 
 
 def test_selecting_rungs():
@@ -100,6 +112,11 @@ def test_a_study_from_launch_to_report(tmp_path, capsys):
     assert "Published: a paper." in text
     assert "Tiny" in capsys.readouterr().out
 
+    # A table over fewer runs does not replace it.
+    assert report("Tiny", rungs[:2], plan(rungs[:2], [], 1, tmp_path), tmp_path, baseline="Plain SGD", source="-")
+    assert (tmp_path / "table.md").read_text() == text
+    assert "Only printed" in capsys.readouterr().out
+
     # The same again computes nothing but the failed ones, and a mended one loses its error.
     done = {run.path: (run.path / "summary.json").stat().st_mtime_ns for run in planned if run.done}
     launch(planned, workers=1)
@@ -115,6 +132,32 @@ def test_a_success_clears_an_earlier_failure(tmp_path):
     launch(planned, 1)
     assert collect(planned)["status"][0] == "done"
     assert not RunDirectory(planned[0].path).error.exists()
+
+
+def test_an_interruption_is_no_failure(tmp_path, monkeypatch):
+    """Ctrl-C while two runs are under way: their workers end, no error is left behind, and nothing new starts."""
+    endless = Rung("endless", (*TINY[:-2], "budget.passes=1000000", "impl.threads=1"))
+    planned = plan([endless], [], 3, tmp_path)
+
+    def interrupt(futures):
+        # Both workers have reported a row by then.
+        while len(list(tmp_path.glob("runs/*/config.yaml"))) < 2:
+            os.sched_yield()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fbgd.launch.as_completed", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        launch(planned, workers=2)
+    assert list(collect(planned)["status"]) == ["missing"] * 3
+
+
+def test_what_packages_print_is_not_read_as_rows(tmp_path, monkeypatch):
+    (tmp_path / "chatty.py").write_text("import torch\nprint('hello from a package')\nSGD = torch.optim.SGD\n")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{Path(__file__).parent.parent}")
+    monkeypatch.syspath_prepend(tmp_path)
+    planned = plan([Rung("chatty", (*TINY, "optimizer._target_=chatty.SGD"))], [], 1, tmp_path / "out")
+    launch(planned, 1)
+    assert list(collect(planned)["status"]) == ["done"]
 
 
 def test_missing_runs_are_collected_as_missing(tmp_path):

@@ -83,6 +83,15 @@ def test_single_seeds_and_no_spread_are_undefined_not_wrong():
     assert cells(table)[2][4] == "-25.00"
 
 
+@pytest.mark.parametrize("counts", [(3359, 3361), (3351, 3402, 3500)])
+def test_equal_differences_are_undefined_whatever_rounding_makes_of_them(counts):
+    table = summarise(
+        runs({"SGD": [count / 4000 for count in counts], "FB": [(count - 7) / 4000 for count in counts]}),
+        baseline="SGD",
+    )
+    assert math.isnan(table["p_value"][1])
+
+
 def test_diverged_failed_and_missing_runs_are_shown():
     status = {("FB", 0): "diverged", ("FB", 1): "failed", ("FB long", 2): "missing"}
     frame = runs({**SAMPLE, "FB": [0.1, 0.7, 0.7]}, status)

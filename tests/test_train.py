@@ -186,7 +186,7 @@ def test_divergence_ends_the_run_as_a_result():
     )
     assert progress.diverged
     assert progress.step < 50
-    assert not math.isfinite(rows[-1]["loss"]) or not math.isfinite(rows[-1]["gradient_norm"])
+    assert not all(math.isfinite(rows[-1][name]) for name in ("loss", "gradient_norm", "parameter_norm"))
     assert rows[-1]["test_accuracy"] == 0.1
 
 
@@ -198,6 +198,30 @@ def test_optimizers_that_call_the_closure_again():
     assert rows[-1]["loss"] < 0.5 * rows[0]["loss"]
     assert progress.gradient_evaluations > 10 * 23
     assert progress.gradient_evaluations % 23 == 0
+
+
+@pytest.mark.parametrize("of", ["block", "full_gradient"])
+def test_the_closure_s_loss_is_what_its_gradient_is_of(of):
+    """Central differences of the returned loss along a direction, error O(h^2), against the gradient."""
+    model, blocks = network("resnet", "batch"), source()
+    mean_gradient = MeanGradient(objective(model), (GradientPenalty(20.0, of=of, method="exact"),))
+    params = [param.detach() for param in model.parameters()]
+    direction = [torch.randn_like(param) for param in params]
+    slope = sum(
+        (g * d).sum() for g, d in zip(mean_gradient(params, blocks.step(0), 0.3).gradient, direction, strict=True)
+    )
+    h = 1e-6
+    ahead, behind = (
+        mean_gradient([p + s * d for p, d in zip(params, direction, strict=True)], blocks.step(0), 0.3).objective
+        for s in (h, -h)
+    )
+    assert float((ahead - behind) / (2 * h)) == pytest.approx(float(slope), rel=1e-5)
+
+
+def test_parameters_that_overflow_in_the_last_step_are_a_divergence():
+    model = network("mlp")
+    _, progress = trained(model, source(), SGD(model.parameters(), lr=1e308), passes=1)
+    assert progress.diverged
 
 
 def test_penalty_uses_the_current_learning_rate():

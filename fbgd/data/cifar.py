@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pooch
 import torch
 from torch import Tensor
 
@@ -20,6 +21,8 @@ HOME = "https://www.cs.toronto.edu/~kriz"
 class Layout:
     """Where one published archive keeps its images.
 
+    ``train_records`` is how many images a training file holds; the test file holds 10000.
+
     ``label`` is the byte that holds the label, counted from the record's start and followed by the pixels (binary
     layout), or the key of the labels (Python layout).
     """
@@ -29,6 +32,7 @@ class Layout:
     train: tuple[str, ...]
     test: str
     label: int | bytes
+    train_records: int
     mirrors: tuple[str, ...] = ()
 
 
@@ -40,6 +44,7 @@ LAYOUTS = {
             tuple(f"cifar-10-batches-bin/data_batch_{k}.bin" for k in range(1, 6)),
             "cifar-10-batches-bin/test_batch.bin",
             label=0,
+            train_records=10_000,
             mirrors=(
                 "https://mindspore-website.obs.cn-north-4.myhuaweicloud.com/notebook/datasets/cifar-10-binary.tar.gz",
             ),
@@ -50,6 +55,7 @@ LAYOUTS = {
             tuple(f"cifar-10-batches-py/data_batch_{k}" for k in range(1, 6)),
             "cifar-10-batches-py/test_batch",
             label=b"labels",
+            train_records=10_000,
         ),
     ),
     "cifar100": (
@@ -59,6 +65,7 @@ LAYOUTS = {
             ("cifar-100-binary/train.bin",),
             "cifar-100-binary/test.bin",
             label=1,
+            train_records=50_000,
         ),
         Layout(
             "cifar-100-python.tar.gz",
@@ -66,35 +73,41 @@ LAYOUTS = {
             ("cifar-100-python/train",),
             "cifar-100-python/test",
             label=b"fine_labels",
+            train_records=50_000,
         ),
     ),
 }
 
 
-def cifar10(folder: str | None = None, download: bool = False) -> Arrays:
+def cifar10(folder: str | None = None, download: bool = False, verify: bool = True) -> Arrays:
     """Load CIFAR-10, ten classes; arguments and errors as for :func:`load_cifar`."""
-    return load_cifar("cifar10", 10, folder, download)
+    return load_cifar("cifar10", 10, folder, download, verify)
 
 
-def cifar100(folder: str | None = None, download: bool = False) -> Arrays:
+def cifar100(folder: str | None = None, download: bool = False, verify: bool = True) -> Arrays:
     """Load CIFAR-100 with its hundred fine classes; arguments and errors as for :func:`load_cifar`."""
-    return load_cifar("cifar100", 100, folder, download)
+    return load_cifar("cifar100", 100, folder, download, verify)
 
 
-def load_cifar(name: str, classes: int, folder: str | None, download: bool) -> Arrays:
+def load_cifar(name: str, classes: int, folder: str | None, download: bool, verify: bool) -> Arrays:
     """Load one of the two data sets from an archive as published, packed or unpacked.
 
     Args:
         name: ``"cifar10"`` or ``"cifar100"``.
         classes: labels are 0 to ``classes - 1``.
         folder: holds the archive or the folder it unpacks to; ``None``: the cache.
-        download: fetch the binary archive into the cache when nothing is there.
+        download: fetch the binary archive into the cache when nothing is there; not together with ``folder``.
+        verify: compare packed archives with the published MD5 sums, and every file with the number of images it should
+            hold.
 
     Raises:
         DataError: files are missing or damaged.
+        ValueError: ``download`` together with ``folder``.
 
     Source: Krizhevsky 2009, "Learning Multiple Layers of Features from Tiny Images".
     """
+    if download and folder is not None:
+        raise ValueError("data.source.download fetches into the cache: leave data.source.folder out")
     binary = LAYOUTS[name][0]
     advice = (
         f"add data.source.download=true, or fetch {HOME}/{binary.archive} "
@@ -108,13 +121,16 @@ def load_cifar(name: str, classes: int, folder: str | None, download: bool) -> A
     try:
         place, layout = find()
     except DataError:
-        if not download or folder is not None:
+        if not download:
             raise
         mirrors = (f"{HOME}/{binary.archive}", *binary.mirrors)
         fetch(name, binary.archive, mirrors, f"md5:{binary.md5}")
         place, layout = find()
-    train = [_read(place, layout, member, classes, advice) for member in layout.train]
-    test_inputs, test_targets = _read(place, layout, layout.test, classes, advice)
+    archive = place / layout.archive
+    if verify and archive.exists() and pooch.file_hash(str(archive), alg="md5") != layout.md5:
+        raise DataError(f"{archive} is damaged: its MD5 is not {layout.md5}. Delete it, then {advice}")
+    train = [_read(place, layout, member, classes, layout.train_records, advice, verify) for member in layout.train]
+    test_inputs, test_targets = _read(place, layout, layout.test, classes, 10_000, advice, verify)
     return Arrays(
         torch.cat([inputs for inputs, _ in train]),
         torch.cat([targets for _, targets in train]),
@@ -133,13 +149,17 @@ def _layout(name: str, folder: Path) -> Layout | None:
     return None
 
 
-def _read(folder: Path, layout: Layout, member: str, classes: int, advice: str) -> tuple[Tensor, Tensor]:
-    content = read_member(folder, layout.archive, member)
+def _read(
+    folder: Path, layout: Layout, member: str, classes: int, records: int, advice: str, verify: bool
+) -> tuple[Tensor, Tensor]:
+    content = read_member(folder, layout.archive, member, advice)
     try:
         parse = parse_binary if isinstance(layout.label, int) else parse_python
         inputs, targets = parse(content, layout.label)
         if targets.numel() and not (targets.min() >= 0 and targets.max() < classes):
             raise ValueError(f"a label lies outside 0..{classes - 1}")
+        if verify and len(targets) != records:
+            raise ValueError(f"{len(targets)} images instead of {records}; data.source.verify=false takes them")
     except (ValueError, KeyError, TypeError, pickle.UnpicklingError) as error:
         raise DataError(f"{folder / member} is damaged ({error}). To mend it: {advice}") from None
     return inputs, targets

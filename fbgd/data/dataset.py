@@ -38,6 +38,7 @@ class Samples:
         return len(self.targets)
 
     def to(self, device: torch.device, dtype: torch.dtype) -> "Samples":
+        """The same samples on another device, the inputs in another type."""
         return Samples(self.inputs.to(device, dtype), self.targets.to(device))
 
 
@@ -97,7 +98,7 @@ class TrainingSet:
 class Dataset:
     """Training, validation (perhaps none) and test data of one experiment, normalised.
 
-    ``content_hash`` is the SHA-256 over all inputs and targets: runs with equal hashes saw equal data.
+    ``content_hash`` is the SHA-256 over all stored inputs and targets, before normalisation and augmentation.
     """
 
     train: TrainingSet

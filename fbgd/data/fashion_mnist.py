@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from fbgd.data.dataset import Arrays
-from fbgd.data.files import DataError, cache_folder, check_sha256, fetch, find_folder, read_plain_or_gzip
+from fbgd.data.files import DataError, check_sha256, fetch, find_folder, read_plain_or_gzip
 
 SHA256 = {
     "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
@@ -31,15 +31,18 @@ def fashion_mnist(folder: str | None = None, download: bool = False, verify: boo
 
     Args:
         folder: where the four IDX files lie, plain or gzipped; ``None``: the Debian package's folder, then the cache.
-        download: fetch what the cache lacks.
+        download: fetch what the cache lacks; not together with ``folder``.
         verify: compare SHA-256 sums with the published files'.
 
     Raises:
         DataError: files are missing or damaged.
+        ValueError: ``download`` together with ``folder``.
 
     Source: Xiao, Rasul & Vollgraf 2017, "Fashion-MNIST: a Novel Image Dataset".
     """
-    if download and folder is None and not _present(DEBIAN_FOLDER):
+    if download and folder is not None:
+        raise ValueError("data.source.download fetches into the cache: leave data.source.folder out")
+    if download and not _present(DEBIAN_FOLDER):
         _fetch()
     place = find_folder("fashion_mnist", folder, [DEBIAN_FOLDER], _present, ADVICE)
     images_train, labels_train, images_test, labels_test = (_read(place / name, verify) for name in SHA256)
@@ -63,15 +66,16 @@ def _present(folder: Path) -> bool:
 
 def _fetch() -> None:
     for name, expected in SHA256.items():
-        path = cache_folder("fashion_mnist") / name
-        if not path.exists():
-            packed = name + ".gz"
-            fetch("fashion_mnist", packed, tuple(f"{mirror}/{packed}" for mirror in MIRRORS), None)
-            check_sha256(path, read_plain_or_gzip(path), expected)
+        packed = name + ".gz"
+
+        def check(path: Path, expected: str = expected) -> None:
+            check_sha256(path, read_plain_or_gzip(path.with_suffix(""), ADVICE), expected)
+
+        fetch("fashion_mnist", packed, tuple(f"{mirror}/{packed}" for mirror in MIRRORS), None, check)
 
 
 def _read(path: Path, verify: bool) -> Tensor:
-    content = read_plain_or_gzip(path)
+    content = read_plain_or_gzip(path, ADVICE)
     if verify:
         check_sha256(path, content, SHA256[path.name])
     return parse_idx(content, path)

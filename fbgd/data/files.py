@@ -33,19 +33,27 @@ def find_folder(name: str, folder: str | None, standard: list[Path], probe: Call
     raise DataError(f"{name}: no data files in {looked}. To mend it: {advice}")
 
 
-def read_plain_or_gzip(path: Path) -> bytes:
-    """The content of ``path`` or, where only that exists, of ``path.gz``."""
+def read_plain_or_gzip(path: Path, advice: str) -> bytes:
+    """The content of ``path`` or, where only that exists, of ``path.gz``.
+
+    Raises:
+        DataError: neither is there, or it is damaged; the message ends in ``advice``.
+    """
     packed = path.with_name(path.name + ".gz")
     try:
         return path.read_bytes() if path.exists() else gzip.decompress(packed.read_bytes())
     except FileNotFoundError:
-        raise DataError(f"{path} (or {packed.name} beside it) is missing") from None
+        raise DataError(f"{path} (or {packed.name} beside it) is missing. To mend it: {advice}") from None
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{packed} is damaged ({error}); delete it and fetch it again") from None
+        raise DataError(f"{packed} is damaged ({error}). To mend it, delete it, then {advice}") from None
 
 
-def read_member(folder: Path, archive: str, member: str) -> bytes:
-    """The content of ``member`` from the unpacked archive in ``folder``, or from the .tar.gz file itself."""
+def read_member(folder: Path, archive: str, member: str, advice: str) -> bytes:
+    """The content of ``member`` from the unpacked archive in ``folder``, or from the .tar.gz file itself.
+
+    Raises:
+        DataError: neither is there, or the archive is damaged; the message ends in ``advice``.
+    """
     unpacked = folder / member
     if unpacked.exists():
         return unpacked.read_bytes()
@@ -54,9 +62,9 @@ def read_member(folder: Path, archive: str, member: str) -> bytes:
         with tarfile.open(packed) as tar:
             return tar.extractfile(member).read()
     except FileNotFoundError:
-        raise DataError(f"{unpacked} is missing, and so is {packed}") from None
+        raise DataError(f"{unpacked} is missing, and so is {packed}. To mend it: {advice}") from None
     except (OSError, EOFError, KeyError, zlib.error, tarfile.TarError) as error:
-        raise DataError(f"{packed} is damaged ({error}); delete it and fetch it again") from None
+        raise DataError(f"{packed} is damaged ({error}). To mend it, delete it, then {advice}") from None
 
 
 def check_sha256(path: Path, content: bytes, expected: str) -> None:
@@ -65,26 +73,37 @@ def check_sha256(path: Path, content: bytes, expected: str) -> None:
     if found != expected:
         raise DataError(
             f"{path} is damaged or another data set: SHA-256 {found[:12]}..., expected {expected[:12]}.... "
-            "Fetch it again, or load it as it is with data.source.verify=false"
+            "Delete it and fetch it again, or load it as it is with data.source.verify=false"
         )
 
 
-def fetch(name: str, file: str, mirrors: tuple[str, ...], known_hash: str | None) -> Path:
+def fetch(
+    name: str,
+    file: str,
+    mirrors: tuple[str, ...],
+    known_hash: str | None,
+    check: Callable[[Path], None] = lambda path: None,
+) -> Path:
     """Fetch ``file`` into the cache from the first mirror that has it intact.
 
     Args:
         name: data set, the folder in the cache.
         file: file name.
         mirrors: full addresses, tried in order.
-        known_hash: ``"md5:..."`` or ``"sha256:..."``; ``None`` when the caller checks what it unpacks.
+        known_hash: ``"md5:..."`` or ``"sha256:..."`` of the file, or ``None`` when ``check`` looks at what is in it.
+        check: raises when the file is not what it should be; the file is then removed and the next mirror asked.
 
     Raises:
         DataError: no mirror gave the file; the message says why, mirror by mirror.
     """
     failures = []
+    target = cache_folder(name) / file
     for address in mirrors:
         try:
-            return Path(pooch.retrieve(address, known_hash, fname=file, path=cache_folder(name), progressbar=False))
+            pooch.retrieve(address, known_hash, fname=file, path=target.parent, progressbar=False)
+            check(target)
+            return target
         except Exception as error:  # noqa: BLE001 - whatever a mirror does wrong, the next one is asked
             failures.append(f"{address}: {error}")
+            target.unlink(missing_ok=True)
     raise DataError(f"{name}: {file} could not be downloaded. " + "; ".join(failures))
