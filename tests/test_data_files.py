@@ -148,7 +148,7 @@ class TestBadFiles:
 
     @pytest.mark.parametrize("load", [cifar10, cifar100, fashion_mnist])
     def test_download_into_a_folder_is_refused(self, tmp_path, load):
-        with pytest.raises(ValueError, match="leave data.source.folder out"):
+        with pytest.raises(ValueError, match=r"leave data\.source\.folder out"):
             load(str(tmp_path), download=True)
 
     @pytest.mark.parametrize("payload", ["os.system", "builtins.eval", "numpy.f2py"])

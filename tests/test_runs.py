@@ -225,7 +225,7 @@ def test_other_data_under_the_same_name_is_noticed(tmp_path, monkeypatch):
     config = compose(SGD)
     with pytest.raises(Stopped):
         execute(config, tmp_path, stop_after(3))
-    monkeypatch.setattr("fbgd.data.prepare.content_hash", lambda *parts: "of other files")
+    monkeypatch.setattr(sys.modules["fbgd.data.prepare"], "content_hash", lambda *parts: "of other files")
     with pytest.raises(ConfigError, match="begun with other data"):
         execute(config, tmp_path)
 
