@@ -56,8 +56,7 @@ class ResNet(nn.Sequential):
         channels, axes = input_shape[0], len(input_shape) - 1
         block = Bottleneck if depth in BOTTLENECK else BasicBlock
         layers: list[nn.Module] = [
-            Conv(axes, channels, width, 3) if stem == "cifar" else Conv(axes, channels, width, 7, stride=2),
-            norm_layer(norm, width),
+            *conv_norm(axes, channels, width, *((3, 1) if stem == "cifar" else (7, 2)), norm),
             nn.ReLU(),
         ]
         if stem == "imagenet":
@@ -71,54 +70,57 @@ class ResNet(nn.Sequential):
         super().__init__(*layers, GlobalMean(), nn.Linear(channels, classes))
 
 
-class BasicBlock(nn.Module):
+class Residual(nn.Module):
+    """A branch beside a shortcut, added and passed through a ReLU."""
+
+    def __init__(self, branch: nn.Module, shortcut: nn.Module):
+        super().__init__()
+        self.branch = branch
+        self.shortcut = shortcut
+        self.activation = nn.ReLU()
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.activation(self.branch(inputs) + self.shortcut(inputs))
+
+
+class BasicBlock(Residual):
     """Two 3-wide convolutions beside a shortcut."""
 
     expansion = 1
 
     def __init__(self, axes: int, inputs: int, width: int, stride: int, norm: str):
-        super().__init__()
-        self.branch = nn.Sequential(
-            Conv(axes, inputs, width, 3, stride),
-            norm_layer(norm, width),
+        branch = nn.Sequential(
+            *conv_norm(axes, inputs, width, 3, stride, norm),
             nn.ReLU(),
-            Conv(axes, width, width, 3),
-            norm_layer(norm, width),
+            *conv_norm(axes, width, width, 3, 1, norm),
         )
-        self.shortcut = shortcut(axes, inputs, width, stride, norm)
-        self.activation = nn.ReLU()
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        return self.activation(self.branch(inputs) + self.shortcut(inputs))
+        super().__init__(branch, shortcut(axes, inputs, width, stride, norm))
 
 
-class Bottleneck(nn.Module):
+class Bottleneck(Residual):
     """Convolutions 1, 3 and 1 wide beside a shortcut, with four times as many output channels as inner ones."""
 
     expansion = 4
 
     def __init__(self, axes: int, inputs: int, width: int, stride: int, norm: str):
-        super().__init__()
         outputs = width * self.expansion
-        self.branch = nn.Sequential(
-            Conv(axes, inputs, width, 1),
-            norm_layer(norm, width),
+        branch = nn.Sequential(
+            *conv_norm(axes, inputs, width, 1, 1, norm),
             nn.ReLU(),
-            Conv(axes, width, width, 3, stride),
-            norm_layer(norm, width),
+            *conv_norm(axes, width, width, 3, stride, norm),
             nn.ReLU(),
-            Conv(axes, width, outputs, 1),
-            norm_layer(norm, outputs),
+            *conv_norm(axes, width, outputs, 1, 1, norm),
         )
-        self.shortcut = shortcut(axes, inputs, outputs, stride, norm)
-        self.activation = nn.ReLU()
+        super().__init__(branch, shortcut(axes, inputs, outputs, stride, norm))
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        return self.activation(self.branch(inputs) + self.shortcut(inputs))
+
+def conv_norm(axes: int, inputs: int, outputs: int, size: int, stride: int, norm: str) -> tuple[nn.Module, nn.Module]:
+    """A convolution and its normalisation."""
+    return Conv(axes, inputs, outputs, size, stride), norm_layer(norm, outputs)
 
 
 def shortcut(axes: int, inputs: int, outputs: int, stride: int, norm: str) -> nn.Module:
     """The identity where shapes agree, otherwise a 1-wide convolution with its norm."""
     if stride == 1 and inputs == outputs:
         return nn.Identity()
-    return nn.Sequential(Conv(axes, inputs, outputs, 1, stride), norm_layer(norm, outputs))
+    return nn.Sequential(*conv_norm(axes, inputs, outputs, 1, stride, norm))
