@@ -20,3 +20,20 @@ def generator(seed: int, stream: str, *index: int) -> torch.Generator:
     entropy = [seed, zlib.crc32(stream.encode()), *index]
     state = np.random.SeedSequence(entropy).generate_state(2, np.uint32)
     return torch.Generator().manual_seed((int(state[0]) << 31) ^ int(state[1]))
+
+
+def seed_step(start: int, step: int) -> None:
+    """Seed PyTorch's global generators for one training step.
+
+    Whatever optimizer or model draws from them draws the same when a resumed run repeats the step. This is
+    ``torch.manual_seed`` without its search for devices, which would cost as much as a small network's step.
+
+    Args:
+        start: of the run, the same for all its steps.
+        step: from 0.
+    """
+    # An odd multiplier close to 2^64 / golden ratio spreads consecutive steps over all seeds.
+    seed = (start + step * 0x9E3779B97F4A7C15) % 2**63
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(seed)

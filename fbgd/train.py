@@ -25,7 +25,7 @@ from torch import Tensor
 from fbgd.blocks import BlockSource, StepBlocks
 from fbgd.gradient import MeanGradient
 from fbgd.schedules import Schedule
-from fbgd.seeds import generator
+from fbgd.seeds import generator, seed_step
 from fbgd.tally import Row, Tally
 from regularizers import foreach_norm
 
@@ -104,6 +104,7 @@ def train(experiment: Experiment, progress: Progress, on_record: Callable[[Row, 
     evaluate_interval = experiment.interval(experiment.evaluate_every)
     for group in experiment.optimizer.param_groups:
         group.setdefault("initial_lr", group["lr"])
+    start = generator(experiment.seed, "step").initial_seed()
     tally = Tally()
     clock = time.perf_counter()
     while progress.step < experiment.steps and not progress.diverged:
@@ -125,7 +126,7 @@ def train(experiment: Experiment, progress: Progress, on_record: Callable[[Row, 
             evaluations.append(result.evaluations)
             return result.objective
 
-        torch.manual_seed(generator(experiment.seed, "step", progress.step).initial_seed())
+        seed_step(start, progress.step)
         experiment.optimizer.step(closure)
         progress.step += 1
         progress.gradient_evaluations += sum(evaluations)
