@@ -6,7 +6,7 @@ import torch
 import torch.nn as nn
 from torch import Tensor
 
-from fbgd.blocks import BlockOrder, BlockSource, StepBlocks
+from fbgd.blocks import BlockOrder, BlockSource
 from fbgd.config import Config
 from fbgd.data import Dataset, TrainingSet, prepare
 from fbgd.evaluate import evaluate, population_statistics
@@ -80,8 +80,8 @@ def build(config: Config, blocks_per_call: int | None = None) -> Built:
         params = [param.detach() for param in model.parameters()]
         wanted = choose_blocks_per_call(mean_gradient, params, source.step(0), device)
 
-    def evaluate_model(step_blocks: StepBlocks) -> Row:
-        population_statistics(model, source.whole_pass(step_blocks.pass_index))
+    def evaluate_model(pass_index: int) -> Row:
+        population_statistics(model, source.whole_pass(pass_index))
         row = {}
         for name, samples in (("validation", validation), ("test", test)):
             if samples is not None:

@@ -22,7 +22,7 @@ import torch
 import torch.nn as nn
 from torch import Tensor
 
-from fbgd.blocks import BlockSource, StepBlocks
+from fbgd.blocks import BlockSource
 from fbgd.gradient import MeanGradient
 from fbgd.schedules import Schedule
 from fbgd.seeds import generator, seed_step
@@ -57,7 +57,7 @@ class Experiment:
         passes: the budget in passes over the training set; rounded to whole steps, at least one.
         seed: PyTorch's global generators are seeded anew from it before every step, for optimizers and models that
             draw from them, so that a resumed run draws the same.
-        evaluate: metrics of the current model, called with the current pass.
+        evaluate: metrics of the current model, called with the number of the current pass.
         record_every: passes between two recorded rows.
         evaluate_every: passes between two evaluations; the last step is always evaluated.
     """
@@ -70,13 +70,14 @@ class Experiment:
     lr: float
     schedule: Schedule
     passes: float
-    evaluate: Callable[[StepBlocks], Row]
+    evaluate: Callable[[int], Row]
     seed: int = 0
     record_every: float = 1.0
     evaluate_every: float = 1.0
 
     @property
     def steps(self) -> int:
+        """The whole budget in steps."""
         return self.interval(self.passes)
 
     def interval(self, passes: float) -> int:
@@ -85,9 +86,7 @@ class Experiment:
 
 
 def train(experiment: Experiment, progress: Progress, on_record: Callable[[Row, Progress], None]) -> Progress:
-    """Run the loop from ``progress`` to the end of the budget, or until something is no longer finite.
-
-    Loss, gradient norm and parameter norm are looked at whenever a row is recorded.
+    """Run the loop from ``progress`` to the end of the budget, or until a recorded row is no longer finite.
 
     Args:
         experiment: what to train.
@@ -141,7 +140,7 @@ def train(experiment: Experiment, progress: Progress, on_record: Callable[[Row, 
             )
             row["gradient_evaluations"] = progress.gradient_evaluations
             if evaluating or progress.diverged:
-                row |= experiment.evaluate(blocks)
+                row |= experiment.evaluate(blocks.pass_index)
             now = time.perf_counter()
             progress.seconds, clock = progress.seconds + now - clock, now
             row["seconds"] = progress.seconds

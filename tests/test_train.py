@@ -26,7 +26,7 @@ def experiment(model, blocks, optimizer, **options):
         "lr": optimizer.defaults["lr"],
         "schedule": Constant(),
         "passes": 4,
-        "evaluate": lambda step_blocks: {},
+        "evaluate": lambda pass_index: {},
     }
     return Experiment(model=model, source=blocks, optimizer=optimizer, **{**defaults, **options})
 
@@ -169,7 +169,7 @@ def test_evaluations_when_due_and_at_the_end():
         SGD(model.parameters(), lr=0.01),
         passes=5,
         evaluate_every=2,
-        evaluate=lambda step_blocks: {"test_accuracy": float(step_blocks.pass_index)},
+        evaluate=lambda pass_index: {"test_accuracy": float(pass_index)},
     )
     assert [row["passes"] for row in rows if "test_accuracy" in row] == [2, 4, 5]
 
@@ -182,7 +182,7 @@ def test_divergence_ends_the_run_as_a_result():
         SGD(model.parameters(), lr=1e200),
         passes=50,
         evaluate_every=50,
-        evaluate=lambda step_blocks: {"test_accuracy": 0.1},
+        evaluate=lambda pass_index: {"test_accuracy": 0.1},
     )
     assert progress.diverged
     assert progress.step < 50
