@@ -20,9 +20,7 @@ RESULTS = Path("results")
 def study_parser(description: str) -> argparse.ArgumentParser:
     """A parser with the options of every study; all other words are overrides for all of its settings."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "overrides", nargs="*", metavar="key=value", help="an override for all settings, last word wins"
-    )
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="an override for all settings")
     parser.add_argument(
         "--seeds", type=int, default=3, metavar="N", help="seeds 0 to N-1 of every setting (default: 3)"
     )

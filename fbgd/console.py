@@ -50,13 +50,15 @@ def show_summary(summary: dict, path: Path) -> None:
         ("test_accuracy", "test accuracy"),
         ("validation_accuracy", "validation accuracy"),
         ("test_loss", "test loss"),
-        ("accuracy", "training accuracy"),
-        ("loss", "training loss"),
+        ("accuracy", "training accuracy, mean since the last record"),
+        ("loss", "training loss, mean since the last record"),
         ("passes", "passes"),
         ("steps", "steps"),
         ("gradient_evaluations", "gradient evaluations"),
         ("seconds", "seconds"),
         ("parameters", "parameters"),
+        ("train_size", "training samples"),
+        ("test_size", "test samples"),
     ):
         if summary.get(key) is not None:
             value = summary[key]

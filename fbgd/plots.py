@@ -45,11 +45,12 @@ def ladder_figure(runs: pd.DataFrame, table: pd.DataFrame, title: str) -> Figure
     if len(known):
         axes.plot(known["published"], known.index, "D", mfc="none", color="black", ms=8, label="published")
         axes.legend(loc="lower left")
-    shown = pd.concat([counted["percent"], known["published"]])
-    margin = 0.05 * (shown.max() - shown.min()) + 1
-    # The interval of two or three seeds may reach far beyond anything that happened.
+    # The interval of two seeds may reach far beyond anything that an accuracy can be.
+    intervals = table[["ci_low", "ci_high"]].stack().clip(0, 100)
+    shown = pd.concat([counted["percent"], known["published"], intervals])
+    margin = 0.03 * (shown.max() - shown.min()) + 1
     axes.set(xlim=(shown.min() - margin, shown.max() + margin), ylim=(len(table) - 0.4, -0.8))
-    axes.set(xlabel="test accuracy (%)", ylabel="", title=title)
+    axes.set(xlabel="test accuracy (%): seeds, mean, 95 % t-interval", ylabel="", title=title)
     return figure
 
 
@@ -68,6 +69,8 @@ def curves_figure(curves: pd.DataFrame, order: list[str], title: str) -> Figure:
             y=column,
             hue="rung",
             hue_order=order,
+            style="rung",
+            style_order=order,
             palette="colorblind",
             errorbar=("pi", 100),
             legend=index == 0,
@@ -76,7 +79,7 @@ def curves_figure(curves: pd.DataFrame, order: list[str], title: str) -> Figure:
         axes.set(xscale="log", yscale=scale, xlabel="passes over the training set", ylabel=label)
         if index == 0:
             sns.move_legend(axes, "lower left", title=None, fontsize="small")
-    figure.suptitle(title)
+    figure.suptitle(f"{title}: mean and range over seeds")
     return figure
 
 

@@ -125,15 +125,20 @@ def holm(p_values: np.ndarray) -> np.ndarray:
 
 
 def notes(runs: pd.DataFrame, by: str = "rung") -> list[str]:
-    """A sentence for every run that diverged, failed or is missing."""
+    """A sentence for every run that diverged or failed, and one for all that were not run."""
     found = []
-    for _, run in runs[runs["status"] != "done"].iterrows():
+    for _, run in runs[runs["status"].isin(["diverged", "failed"])].iterrows():
         what = {
             "diverged": lambda run: f"diverged after {run['passes']:g} passes and counts with the accuracy it had then",
             "failed": lambda run: f"failed: {run['error']}",
-            "missing": lambda run: "was not run",
         }[run["status"]](run)
         found.append(f"{run[by]}, seed {run['seed']} {what}.")
+    missing = runs[runs["status"] == "missing"]
+    if len(missing):
+        names = (
+            f"{name} (seed {', '.join(map(str, group['seed']))})" for name, group in missing.groupby(by, sort=False)
+        )
+        found.append(f"Not run: {'; '.join(names)}.")
     return found
 
 

@@ -71,4 +71,5 @@ def build_target(key: str, node: dict[str, Any], *args, **kwargs) -> Any:
     except (TypeError, ValueError) as error:
         if type(error) not in (TypeError, ValueError):
             raise
-        raise ConfigError(f"{key} ({node['_target_']}): {error}") from error
+        given = ", ".join(f"{name}={value!r}" for name, value in own.items())
+        raise ConfigError(f"{key} ({node['_target_']}): {error} (given: {given or 'nothing'})") from error

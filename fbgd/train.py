@@ -139,6 +139,7 @@ def train(experiment: Experiment, progress: Progress, on_record: Callable[[Row, 
                 math.isfinite(row[name]) for name in ("loss", "gradient_norm", "parameter_norm")
             )
             row["gradient_evaluations"] = progress.gradient_evaluations
+            row["seconds"] = 0.0
             if evaluating or progress.diverged:
                 row |= experiment.evaluate(blocks.pass_index)
             now = time.perf_counter()

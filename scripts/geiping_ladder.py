@@ -1,10 +1,10 @@
 """The ladder of Geiping et al. 2022: from plain full-batch gradient descent up to SGD, one ingredient a rung.
 
     python scripts/geiping_ladder.py                       MNIST-1D, 7 rungs x 3 seeds, about 7 minutes on 2 cores
-    python scripts/geiping_ladder.py data=fashion_mnist    2000 images, about an hour on 2 cores
+    python scripts/geiping_ladder.py data=fashion_mnist    2000 images, about an hour and a half on 2 cores
     python scripts/geiping_ladder.py data=cifar10          the published settings; days on a GPU
     python scripts/geiping_ladder.py --list data=cifar10   what these settings are
-    python scripts/geiping_ladder.py --quick               a few seconds a rung, to see that everything runs
+    python scripts/geiping_ladder.py --quick               under a minute, to see that everything runs
 
 What to expect on MNIST-1D: Baseline FB far below SGD, every later rung above it, and FB strong reg. back at SGD's
 level. Results go to results/geiping_ladder/<data>/: table.md, table.csv, runs.csv, ladder.png, curves.png.
@@ -235,7 +235,8 @@ def main(words: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     changed = tuple(science_words(overrides))
-    title = f"Geiping ladder, {data}"
+    notes = (arguments.quick and "quick", variant, changed and "changed settings")
+    title = ", ".join(["Geiping ladder", data, *filter(None, notes)])
     succeeded = report(title, rungs, planned, out, baseline=BASELINE, source=SOURCE, overrides=changed)
     return 0 if finished and succeeded else 1
 

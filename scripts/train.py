@@ -27,13 +27,21 @@ def main(words: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=f"groups and their choices:\n{groups}\n\nevery key inside a group: fbgd/conf/GROUP/CHOICE.yaml",
     )
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="group=choice, or a dotted key and its value")
+    parser.add_argument(
+        "overrides",
+        nargs="*",
+        metavar="key=value",
+        help="group=choice, or a dotted key and its value; groups are chosen first, then keys are set",
+    )
     parser.add_argument("--out", type=Path, help="run directory (default: runs/<data>-<first digits of the identity>)")
     arguments = parser.parse_intermixed_args(words)
     try:
         config = compose(arguments.overrides)
         out = arguments.out or Path("runs") / f"{config.data.name}-{identity(config)[:10]}"
         summary = run_with_progress(config, out)
+    except KeyboardInterrupt:
+        print("\ninterrupted: the same command goes on from the last checkpoint", file=sys.stderr)
+        return 130
     except (ValueError, TimeoutError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

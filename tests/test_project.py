@@ -122,7 +122,9 @@ def test_committed_tables_come_from_the_committed_runs(folder):
     pd.testing.assert_frame_equal(table, pd.read_csv(folder / "table.csv"), check_dtype=False, rtol=1e-12)
     config = plan(rungs, [], 1, folder)[0].config
     texts = caption(runs, rungs, config, geiping_ladder.BASELINE, geiping_ladder.SOURCE)
-    assert (folder / "table.md").read_text() == to_markdown(table, f"Geiping ladder, {data}", texts)
+    assert (folder / "table.md").read_text() == to_markdown(
+        table, ", ".join(["Geiping ladder", *folder.name.split("_augment")]), texts
+    )
     # And the runs are those of today's settings.
     planned = plan(rungs, [], runs["seed"].nunique(), folder)
     identities = {(run.rung, run.seed): run.path.name.rpartition("-")[2] for run in planned}

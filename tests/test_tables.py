@@ -101,7 +101,7 @@ def test_diverged_failed_and_missing_runs_are_shown():
     found = notes(frame)
     assert found[0].startswith("FB, seed 0 diverged after 10 passes")
     assert found[1] == "FB, seed 1 failed: out of memory."
-    assert found[2] == "FB long, seed 2 was not run."
+    assert found[2] == "Not run: FB long (seed 2)."
 
 
 def test_a_rung_without_any_result_keeps_its_row():
