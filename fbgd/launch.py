@@ -20,7 +20,7 @@ def launch(planned: list[PlannedRun], workers: int) -> None:
     """Execute all runs that are not done; a failure is written to the run's ``error.txt`` and does not stop others.
 
     Args:
-        planned: the runs, started in this order.
+        planned: the runs, started seed by seed and the costly ones first.
         workers: processes at a time; each gets ``cores // workers`` threads, at least one.
 
     Raises:
@@ -28,7 +28,8 @@ def launch(planned: list[PlannedRun], workers: int) -> None:
     """
     if workers < 1:
         raise ValueError(f"--workers = {workers} must be at least 1")
-    todo = [run for run in planned if not run.done]
+    # The costly ones of each seed first, so that no worker is left alone with a long run at the end.
+    todo = sorted((run for run in planned if not run.done), key=lambda run: (run.seed, -run.work))
     if not todo:
         return
     with StudyProgress(planned, todo) as display:
