@@ -1,6 +1,7 @@
 """The project's own rules: who imports whom, what is packaged, and that README and results say what commands print."""
 
 import ast
+import json
 import re
 import shlex
 import subprocess
@@ -139,3 +140,9 @@ def test_the_readme_s_tables_are_the_committed_ones():
         text = (ROOT / path).read_text()
         rows = [line for line in text.splitlines() if line.startswith("|")]
         assert table.splitlines() == rows, path
+
+
+def test_the_readme_s_ratios_are_the_measured_ones():
+    shown = re.search(r"<!-- results/benchmark\.json -->\n\|.*?\n\|-.*?\n(.*?)\n\n", README, flags=re.DOTALL).group(1)
+    measured = json.loads((ROOT / "results/benchmark.json").read_text())["ratios"]
+    assert shown.splitlines() == [f"| {row['name']} | {row['value']:.2f} | {row['wanted']} |" for row in measured]
