@@ -63,6 +63,7 @@ class MeanGradient:
         if not isinstance(blocks_per_call, int) or blocks_per_call < 1:
             raise ValueError(f"blocks_per_call = {blocks_per_call!r} must be a positive integer")
         self.blocks_per_call = blocks_per_call
+        self.gradients_per_sample = gradients_per_sample(penalties)
         self.on_blocks = tuple(penalty for penalty in penalties if penalty.of == "block")
         self.on_full = tuple(penalty for penalty in penalties if penalty.of == "full_gradient")
         exact = any(penalty.method == "exact" for penalty in penalties)
@@ -77,14 +78,6 @@ class MeanGradient:
         self._many_plain = torch.func.vmap(block_evaluation(functional, (), global_norm), in_dims=batched)
         if compile:
             self._many, self._many_plain = torch.compile(self._many), torch.compile(self._many_plain)
-
-    @property
-    def gradients_per_sample(self) -> int:
-        """How often a sample's gradient is evaluated: once, again for each penalty's Hessian product, and once more
-        for the plain full gradient where penalties on blocks have already changed the first.
-        """
-        extra = sum(penalty.extra_gradients for penalty in self.on_blocks + self.on_full)
-        return 1 + extra + bool(self.on_blocks and self.on_full)
 
     def __call__(self, params: list[Tensor], blocks: StepBlocks, lr: float) -> StepGradient:
         """The mean gradient at ``params`` over ``blocks``; ``lr`` is the current learning rate of the penalties."""
@@ -130,6 +123,16 @@ class MeanGradient:
             parts = weight * torch.stack([value.sum() for value in values])
             statistics = statistics.to(parts.device) + parts
         return total, tuple(statistics.unbind())
+
+
+def gradients_per_sample(penalties: tuple[GradientPenalty, ...]) -> int:
+    """How often a step with these penalties evaluates each sample's gradient.
+
+    Once, again for each penalty's Hessian product, and once more for the plain full gradient where penalties on blocks
+    have already changed the first.
+    """
+    kinds = {penalty.of for penalty in penalties}
+    return 1 + sum(penalty.extra_gradients for penalty in penalties) + (len(kinds) == 2)
 
 
 def autograd_gradient(objective: Objective):

@@ -12,14 +12,14 @@ from fbgd.config import Config, to_dict
 
 PACKAGES = ("torch", "numpy", "mnist1d", "scikit-learn")
 # Where verified data lies and how it is fetched says nothing about what it is.
-NOT_SCIENCE = {"impl": None, "record": None, "data": {"source": {"folder": None, "download": None, "verify": None}}}
-UNVERIFIED = {"impl": None, "record": None, "data": {"source": {"download": None}}}
+PLACES = {"folder": None, "download": None, "verify": None}
 
 
 def science(config: Config) -> dict:
     """The part of a configuration that decides a run's numbers, up to rounding."""
-    unverified = config.data.source.get("verify") is False
-    return _without(to_dict(config), UNVERIFIED if unverified else NOT_SCIENCE)
+    verified = config.data.source.get("verify") is not False
+    leave_out = {"impl": None, "record": None, "data": {"source": PLACES if verified else {"download": None}}}
+    return _without(to_dict(config), leave_out)
 
 
 def _without(node: dict, leave_out: dict) -> dict:

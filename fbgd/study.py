@@ -8,6 +8,7 @@ import pandas as pd
 
 from fbgd.build import check, split_regularizers
 from fbgd.config import GROUPS, Config, compose
+from fbgd.gradient import gradients_per_sample
 from fbgd.overrides import ConfigError, nearest, overlay, split
 from fbgd.provenance import identity
 from fbgd.runs import RunDirectory
@@ -67,7 +68,7 @@ class PlannedRun:
     def work(self) -> float:
         """Expected cost, in gradients of the whole training set."""
         penalties, _ = split_regularizers(self.config)
-        return self.config.budget.passes * (1 + sum(penalty.extra_gradients for penalty in penalties))
+        return self.config.budget.passes * gradients_per_sample(penalties)
 
     @property
     def done(self) -> bool:
