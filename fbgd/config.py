@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from fbgd.blocks import ORDERS
 from fbgd.data.prepare import parse_augment
-from fbgd.overrides import ConfigError, check_override, nearest, normalise
+from fbgd.overrides import ConfigError, check_override, normalise
 from fbgd.targets import check_target
 
 FOLDER = Path(__file__).parent / "conf"
@@ -202,6 +202,3 @@ def explain(error: Exception) -> str:
 def to_dict(config: Config) -> Node:
     """The configuration as nested dictionaries of plain values."""
     return OmegaConf.to_container(OmegaConf.structured(config), resolve=True)
-
-
-__all__ = ["GROUPS", "Config", "ConfigError", "choices", "compose", "nearest", "to_dict"]

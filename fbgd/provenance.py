@@ -15,11 +15,11 @@ PACKAGES = ("torch", "numpy", "mnist1d", "scikit-learn")
 PLACES = {"folder": None, "download": None, "verify": None}
 
 
-def science(config: Config) -> dict:
-    """The part of a configuration that decides a run's numbers, up to rounding."""
-    verified = config.data.source.get("verify") is not False
+def science(settings: dict) -> dict:
+    """The part of a configuration, as nested dictionaries, that decides a run's numbers up to rounding."""
+    verified = settings["data"]["source"].get("verify") is not False
     leave_out = {"impl": None, "record": None, "data": {"source": PLACES if verified else {"download": None}}}
-    return _without(to_dict(config), leave_out)
+    return _without(settings, leave_out)
 
 
 def _without(node: dict, leave_out: dict) -> dict:
@@ -34,7 +34,7 @@ def _without(node: dict, leave_out: dict) -> dict:
 
 def identity(config: Config) -> str:
     """SHA-256 over the science configuration, floats written exactly: equal for equal experiments only."""
-    return hashlib.sha256(json.dumps(science(config), sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(science(to_dict(config)), sort_keys=True).encode()).hexdigest()
 
 
 def differences(left: dict, right: dict, prefix: str = "") -> list[str]:

@@ -137,20 +137,12 @@ def check_same(config: Config, directory: RunDirectory) -> None:
     if not directory.config.exists():
         return
     held = OmegaConf.to_container(OmegaConf.load(directory.config))
-    held = {key: value for key, value in held.items() if key in science(config)}
-    wanted = science(config)
-    found = [line for line in differences(held, wanted) if not line.startswith("data.source.")]
-    found += differences(_source(held, wanted), wanted["data"]["source"], "data.source.")
+    found = differences(science(held), science(to_dict(config)))
     if found:
         raise ConfigError(
             f"{directory.path} holds another experiment (there -> here: {'; '.join(found)}); "
             "choose another directory, or delete this one"
         )
-
-
-def _source(held: dict, wanted: dict) -> dict:
-    keys = wanted["data"]["source"]
-    return {key: value for key, value in held["data"]["source"].items() if key in keys}
 
 
 def _execute(config: Config, directory: RunDirectory, on_row, warn) -> dict:

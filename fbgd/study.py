@@ -1,7 +1,7 @@
 """A study: rungs x seeds, each an independent run with a directory of its own."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -94,13 +94,16 @@ def plan(rungs: list[Rung], overrides: list[str], seeds: int, out: Path) -> list
     for word in overrides:
         if (name := regularizer_of(word)) and not any(word in rung_words(rung, overrides) for rung in rungs):
             raise ConfigError(f"{word}: no rung has the regulariser {name!r}; choose it with regularizer={name}")
+    settings = []
+    for rung in rungs:
+        words = rung_words(rung, overrides)
+        config = compose(words)
+        check(config)
+        settings.append((rung, words, config))
     planned = []
     for seed in range(seeds):
-        for rung in rungs:
-            words = (*rung_words(rung, overrides), f"seed={seed}")
-            config = compose(words)
-            if seed == 0:
-                check(config)
+        for rung, own_words, rung_config in settings:
+            words, config = (*own_words, f"seed={seed}"), replace(rung_config, seed=seed)
             slug = re.sub(r"[^a-z0-9]+", "-", rung.name.lower()).strip("-")
             path = out / "runs" / f"{slug}-seed{seed}-{identity(config)[:10]}"
             planned.append(PlannedRun(rung.name, seed, words, config, path))
