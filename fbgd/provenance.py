@@ -6,7 +6,7 @@ import hashlib
 import json
 import platform
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 
@@ -86,13 +86,18 @@ def git_revision() -> str:
         return "unknown"
 
 
+@functools.cache
+def installed_packages() -> Mapping[str, list[str]]:
+    """The distributions by what can be imported from them; it takes a second to read, so a process does it once."""
+    return packages_distributions()
+
+
 def target_packages(settings: dict) -> set[str]:
     """The installed packages, beside this one, whose classes a configuration names."""
-    installed = packages_distributions()
     found = set()
     for value in settings.values():
         if is_target(value):
-            found |= set(installed.get(value["_target_"].partition(".")[0], ()))
+            found |= set(installed_packages().get(value["_target_"].partition(".")[0], ()))
         if isinstance(value, dict):
             found |= target_packages(value)
     return found - {"fbgd"}
