@@ -41,7 +41,7 @@ class Point:
         return {
             "width": str(self.width),
             "label_noise": f"{self.label_noise:g}",
-            "train_size": str(self.train_size),
+            "n": str(self.train_size),
             "procedure": self.procedure.name,
         }
 
