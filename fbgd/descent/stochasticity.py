@@ -70,22 +70,22 @@ def summarise(table: pd.DataFrame) -> Summary:
         for width, part in rest.groupby("width"):
             own = {name: part[part["procedure"] == name].set_index("seed") for name in procedures}
             row = {"moment": str(moment), "width": str(width), "n": str(part["seed"].nunique())}
-            row |= {f"{name}: test error %": percent(mine["test_error"]) for name, mine in own.items()}
+            row |= {f"{name}": percent(mine["test_error"]) for name, mine in own.items()}
             for name in procedures[1:]:
                 pair = own[name]["test_error"], own[first]["test_error"]
-                row[f"{name} - {first} (95 %)"] = points(difference(*pair) if all(map(len, pair)) else None)
-            row["train error %"] = ", ".join(f"{100 * mine['train_error'].mean():.1f}" for mine in own.values())
+                row[f"Δ {name}"] = points(difference(*pair) if all(map(len, pair)) else None)
+            row["train errors"] = ", ".join(f"{100 * mine['train_error'].mean():.1f}" for mine in own.values())
             row["passes"] = ", ".join(place(mine["passes"].mean()) for mine in own.values())
             rows.append(row)
     return Summary(pd.DataFrame(numbers), rows, 2, [PARAGRAPH, f"Peaks. {'; '.join(peaks)}."])
 
 
 PARAGRAPH = (
-    "Test error, mean ± standard deviation over n seeds; differences paired by seed, with their 95 % t-interval; "
-    "mean train errors and passes in the order of the columns. The end is that of each procedure's own budget. "
-    "Matched: every run at its first evaluation with a train error no larger than the lowest that all runs of its width reach, so that "
-    "procedures of different speed are compared at one train error. Rises are favourably biased, since the peak is "
-    "chosen by the same runs."
+    "Test errors in percent, mean ± standard deviation over n seeds; Δ: differences to the first procedure in points, "
+    "paired by seed, with their 95 % t-interval; mean train errors in percent and mean passes in the order of the "
+    "procedures. The end is that of each procedure's own budget. Matched: every run at its first evaluation with a train "
+    "error no larger than the lowest that all runs of its width reach, so that procedures of different speed are "
+    "compared at one train error. Rises are favourably biased, since the same runs choose the peak."
 )
 
 
