@@ -6,7 +6,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from fbgd.descent.drawing import error_axes, mark_threshold
+from fbgd.descent.drawing import error_axes, mark_threshold, plain_ticks
 from fbgd.descent.settings import Point, Reference, Sizes
 from fbgd.descent.shape import EPSILON, find_peak, threshold
 from fbgd.descent.study import Study, Summary
@@ -110,8 +110,8 @@ PARAGRAPH = (
     "Test errors in percent at the end of training, and the widths they belong to: mean ± standard deviation over n "
     f"seeds. The threshold is the width whose mean train error is {100 * EPSILON:g} %, interpolated. The peak is the "
     "width that stands out the most above the lowest errors on both of its sides; rise and fall are paired by seed, "
-    "with their 95 % t-interval, and favourably biased, since the same runs choose the peak. Stopped early: each run at "
-    "its lowest test error, a bound on what stopping early can do."
+    "with their 95 % t-interval, and favourably biased, since the same runs choose the peak. Stopped early: each run "
+    "at its lowest test error, a bound on what stopping early can do."
 )
 
 
@@ -127,6 +127,7 @@ def draw(table: pd.DataFrame, title: str) -> Figure:
         errors.set_title(f"label noise {noise:g}")
         sns.lineplot(part, x="width", y="test_loss", color="C3", errorbar=("pi", 100), marker="o", ax=losses)
         losses.set(xscale="log", yscale="log", xlabel="width", ylabel="test loss")
+        plain_ticks(losses, sorted(part["width"].unique()))
         for axes in (errors, losses):
             mark_threshold(axes, threshold(part))
     figure.suptitle(f"{title}: mean and range over seeds; dotted, where the train error crosses {100 * EPSILON:g} %")

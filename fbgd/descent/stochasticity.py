@@ -83,8 +83,8 @@ def summarise(table: pd.DataFrame) -> Summary:
 PARAGRAPH = (
     "Test errors in percent, mean ± standard deviation over n seeds; Δ: differences to the first procedure in points, "
     "paired by seed, with their 95 % t-interval; mean train errors in percent and mean passes in the order of the "
-    "procedures. The end is that of each procedure's own budget. Matched: every run at its first evaluation with a train "
-    "error no larger than the lowest that all runs of its width reach, so that procedures of different speed are "
+    "procedures. The end is that of each procedure's own budget. Matched: every run at its first evaluation with a "
+    "train error no larger than the lowest that all runs of its width reach, so that procedures of different speed are "
     "compared at one train error. Rises are favourably biased, since the same runs choose the peak."
 )
 
