@@ -57,6 +57,7 @@ def build(config: Config, blocks_per_call: int | None = None) -> Built:
     dataset = load_data(config)
     train, test = dataset.train.samples.to(device, dtype), dataset.test.to(device, dtype)
     validation = None if dataset.validation is None else dataset.validation.to(device, dtype)
+    evaluated = {"train": train if config.record.train else None, "validation": validation, "test": test}
     training = TrainingSet(train, dataset.train.augmentation, dataset.train.copies, dataset.train.seed)
 
     model = build_model(config, dataset).to(device, dtype)
@@ -89,7 +90,7 @@ def build(config: Config, blocks_per_call: int | None = None) -> Built:
     def measure(pass_index: int) -> Row:
         population_statistics(model, source.whole_pass(pass_index))
         row = {}
-        for name, samples in (("validation", validation), ("test", test)):
+        for name, samples in evaluated.items():
             if samples is not None:
                 loss, accuracy = evaluate(model, samples, config.impl.evaluation_batch)
                 row |= {f"{name}_loss": loss, f"{name}_accuracy": accuracy}
@@ -110,6 +111,7 @@ def build(config: Config, blocks_per_call: int | None = None) -> Built:
         seed=config.seed,
         record_every=config.record.every,
         evaluate_every=config.record.evaluate_every,
+        evaluation_growth=config.record.growth,
     )
     facts = {
         "content_hash": dataset.content_hash,
@@ -142,6 +144,7 @@ def load_data(config: Config) -> Dataset:
         train_size=config.data.train_size,
         validation_size=config.data.validation_size,
         label_noise=config.data.label_noise,
+        label_noise_over=config.data.label_noise_over,
         augment=config.data.augment,
         seed=config.data.seed,
         augment_seed=config.seed,

@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -17,17 +18,27 @@ from fbgd.targets import build_target
 RESULTS = Path("results")
 
 
-def study_parser(description: str, seeds: int = 3) -> argparse.ArgumentParser:
+def study_parser(
+    description: str, seeds: int | None = 3, figures: Mapping[str, str] | None = None
+) -> argparse.ArgumentParser:
     """A parser with the options of every study; all other words are overrides for all of its settings.
 
     Args:
         description: the script's docstring.
-        seeds: how many there are by default.
+        seeds: how many there are by default; ``None``: the preset says it.
+        figures: of a script with several studies, each with a line about it; the first word chooses one.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    if figures:
+        told = "; ".join(f"{name}: {about}" for name, about in figures.items())
+        parser.add_argument("figure", metavar="FIGURE", choices=list(figures), help=f"one of {told}")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="an override for all settings")
     parser.add_argument(
-        "--seeds", type=int, default=seeds, metavar="N", help=f"so many seeds of every setting (default: {seeds})"
+        "--seeds",
+        type=int,
+        default=seeds,
+        metavar="N",
+        help=f"so many seeds of every setting (default: {'those of the preset' if seeds is None else seeds})",
     )
     parser.add_argument(
         "--workers",

@@ -15,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from fbgd.blocks import ORDERS
+from fbgd.data.label_noise import LABEL_NOISES
 from fbgd.data.prepare import parse_augment
 from fbgd.overrides import ConfigError, check_override, normalise, split
 from fbgd.targets import check_target
@@ -45,6 +46,7 @@ class DataConfig:
     train_size: int | None = None
     validation_size: int = 0
     label_noise: float = 0.0
+    label_noise_over: str = "others"
     augment: str = "none"
     seed: int = 0
 
@@ -52,6 +54,8 @@ class DataConfig:
         require(self.train_size is None or self.train_size >= 1, "data.train_size", self.train_size, ">= 1, or null")
         require(self.validation_size >= 0, "data.validation_size", self.validation_size, ">= 0")
         require(0 <= self.label_noise <= 1, "data.label_noise", self.label_noise, "[0, 1]")
+        over = self.label_noise_over
+        require(over in LABEL_NOISES, "data.label_noise_over", over, ", ".join(LABEL_NOISES))
         require(self.seed >= 0, "data.seed", self.seed, ">= 0")
         parse_augment(self.augment)
 
@@ -86,14 +90,22 @@ class BudgetConfig:
 
 @dataclass
 class RecordConfig:
-    """How often metrics are recorded and the model is evaluated, in passes."""
+    """How often metrics are recorded and the model is evaluated, in passes, and on what.
+
+    With ``growth`` above 1 the distance between evaluations grows in proportion to the passes done: each comes no
+    earlier than ``growth`` times the one before, so that a logarithmic axis is covered evenly. With ``train`` the
+    training set is evaluated too, as it is stored, with its noisy labels.
+    """
 
     every: float = 1.0
     evaluate_every: float = 5.0
+    growth: float = 1.0
+    train: bool = False
 
     def __post_init__(self):
         require(0 < self.every < math.inf, "record.every", self.every, "(0, inf) passes")
         require(0 < self.evaluate_every < math.inf, "record.evaluate_every", self.evaluate_every, "(0, inf) passes")
+        require(1 <= self.growth < math.inf, "record.growth", self.growth, "[1, inf)")
 
 
 @dataclass

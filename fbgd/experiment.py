@@ -48,6 +48,7 @@ class Experiment:
             models that draw from them, so that a resumed run draws the same.
         record_every: passes between two recorded rows.
         evaluate_every: passes between two evaluations; the last step is always evaluated.
+        evaluation_growth: an evaluation comes no earlier than so many times the step of the one before.
     """
 
     model: nn.Module
@@ -64,6 +65,7 @@ class Experiment:
     seed: int = 0
     record_every: float = 1.0
     evaluate_every: float = 1.0
+    evaluation_growth: float = 1.0
 
     @property
     def steps(self) -> int:
@@ -73,3 +75,12 @@ class Experiment:
     def interval(self, passes: float) -> int:
         """So many passes as a number of steps, at least one."""
         return max(1, round(passes * self.source.steps_per_pass))
+
+    def evaluation_steps(self) -> set[int]:
+        """The steps after which the model is evaluated; the last one is always among them."""
+        interval = self.interval(self.evaluate_every)
+        steps, step = {self.steps}, interval
+        while step < self.steps:
+            steps.add(step)
+            step = max(step + interval, interval * round(self.evaluation_growth * step / interval))
+        return steps

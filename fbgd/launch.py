@@ -220,7 +220,7 @@ class StudyProgress:
 
     def say(self, text: str, style: str | None = None) -> None:
         """Print a line above the bars."""
-        self.console.print(text, style=style, highlight=False, markup=False)
+        self.console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
 
     def _move(self, run: PlannedRun, share: float) -> None:
         self.progress.advance(self.study, (share - self.shares[run.path]) * self.work[run.path])

@@ -24,10 +24,15 @@ def science(settings: dict) -> dict:
     """The part of a configuration, as nested dictionaries, that decides a run's numbers up to rounding."""
     verified = settings["data"]["source"].get("verify") is not False
     # Early stopping chooses among the evaluated moments, so there it matters how many there are.
-    record = {"every": None} if any(map(stops_early, settings["regularizer"].values())) else None
-    leave_out = {"impl": None, "record": record, "data": {"source": PLACES if verified else {"download": None}}}
+    record = {"every": None, "train": None} if any(map(stops_early, settings["regularizer"].values())) else None
+    if record and settings["record"].get("growth") == 1:
+        record["growth"] = None
+    data: dict = {"source": PLACES if verified else {"download": None}}
+    leave_out = {"impl": None, "record": record, "data": data}
+    # Keys at the value that they had before there was a choice: older runs keep their identity.
+    if settings["data"].get("label_noise_over") == "others":
+        data["label_noise_over"] = None
     if settings["budget"].get("gradients_per_sample") is None:
-        # Without a limit nothing changes, and runs from before there was one keep their identity.
         leave_out["budget"] = {"gradients_per_sample": None}
     return _without(settings, leave_out)
 

@@ -14,6 +14,8 @@ MEASURED = (
     "test_accuracy",
     "test_loss",
     "validation_accuracy",
+    "train_accuracy",
+    "train_loss",
     "accuracy",
     "loss",
     "passes",

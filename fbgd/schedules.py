@@ -41,6 +41,10 @@ class Schedule:
         """The factor for a step that begins after ``passes`` passes and takes ``step`` passes itself."""
         if passes + step <= self.warmup:
             return (passes + step) / self.warmup
+        return self.after_warmup(passes, step)
+
+    def after_warmup(self, passes: float, step: float) -> float:
+        """The factor for a step that ends after the warm-up."""
         progress = (passes - self.warmup) / (self.horizon - self.warmup)
         return self.final + (1 - self.final) * self.decay(min(max(progress, 0.0), 1.0))
 
@@ -87,3 +91,32 @@ class Step(Schedule):
 
     def decay(self, progress: float) -> float:
         return self.gamma ** sum(progress >= milestone for milestone in self.milestones)
+
+
+@dataclass(frozen=True)
+class InverseSqrt(Schedule):
+    r"""A staircase: :math:`1 / \sqrt{1 + \lfloor t / p \rfloor}`, t passes after the warm-up, p the ``period``.
+
+    It has no end, so ``horizon`` and ``final`` are without effect.
+
+    Args:
+        period: passes between two drops, which may be a fraction of one; a drop every 512 steps is 512 / steps per
+            pass. Default 1.
+
+    Raises:
+        ValueError: an argument is outside its range.
+
+    Source: Nakkiran et al. 2019, "Deep Double Descent", appendix B: 0.1 / sqrt(1 + floor(t / 512)), t in steps.
+    """
+
+    period: float = 1.0
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not 0 < self.period < math.inf:
+            raise ValueError(f"schedule.period = {self.period!r} is outside the valid range (0, inf) passes")
+
+    def after_warmup(self, passes: float, step: float) -> float:
+        # Steps are fractions of a pass: without the millionth of one, rounding would delay some drops by a whole step.
+        since = max(passes - self.warmup + 1e-6 * step, 0.0)
+        return 1 / math.sqrt(1 + math.floor(since / self.period))

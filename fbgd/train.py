@@ -44,7 +44,7 @@ def train(experiment: Experiment, progress: Progress, on_record: Callable[[Row, 
     steps, steps_per_pass = experiment.steps, source.steps_per_pass
     length = 1 / steps_per_pass
     record_interval = experiment.interval(experiment.record_every)
-    evaluate_interval = experiment.interval(experiment.evaluate_every)
+    evaluation_steps = experiment.evaluation_steps()
     for group in experiment.optimizer.param_groups:
         group.setdefault("initial_lr", group["lr"])
     start = generator(experiment.seed, "step").initial_seed()
@@ -63,7 +63,7 @@ def train(experiment: Experiment, progress: Progress, on_record: Callable[[Row, 
         monitor.after_step(progress.step, steps_per_pass, steps)
         progress.stopped = progress.gradient_evaluations >= experiment.most_evaluations
         last = progress.stopped or progress.step == steps
-        evaluating = last or progress.step % evaluate_interval == 0
+        evaluating = last or progress.step in evaluation_steps
         if evaluating or progress.step % record_interval == 0:
             passes = progress.step * length
             row: Row = {"step": progress.step, "passes": passes, **tally.means()}

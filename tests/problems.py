@@ -5,7 +5,7 @@ import torch.nn as nn
 
 from fbgd.blocks import BlockOrder, BlockSource
 from fbgd.data import Samples, TrainingSet
-from fbgd.models import CNN, MLP, ResNet
+from fbgd.models import CNN, CNN5, MLP, PreActResNet, ResNet, StridedCNN
 from fbgd.objective import classification
 
 CLASSES = 5
@@ -26,6 +26,9 @@ def network(kind="resnet", norm="none", shape=(1, 12), seed=0):
         "resnet": lambda: ResNet(depth=8, width=4, **options),
         "cnn": lambda: CNN(width=4, layers=2, **options),
         "mlp": lambda: MLP(width=7, layers=2, **options),
+        "preact_resnet": lambda: PreActResNet(width=2, **options),
+        "cnn5": lambda: CNN5(width=2, **options),
+        "strided_cnn": lambda: StridedCNN(width=4, **options),
     }[kind]()
     return made.double()
 

@@ -18,7 +18,7 @@ def close(left, right, tolerance=1e-12):
     return torch.testing.assert_close(list(left), list(right), rtol=0, atol=tolerance)
 
 
-@pytest.mark.parametrize("kind", ["resnet", "cnn", "mlp"])
+@pytest.mark.parametrize("kind", ["resnet", "cnn", "mlp", "preact_resnet", "cnn5", "strided_cnn"])
 @pytest.mark.parametrize("norm_layer", ["none", "group", "layer"])
 @pytest.mark.parametrize("blocks_per_call", [1, 3, 100])
 def test_all_blocks_in_one_step_are_one_big_batch(kind, norm_layer, blocks_per_call):
@@ -97,10 +97,16 @@ def test_sums_over_parts_of_a_step_add_up():
     close(total, whole)
 
 
-@pytest.mark.parametrize("norm_layer", ["none", "batch", "group", "layer"])
+@pytest.mark.parametrize(
+    ("kind", "norm_layer"),
+    [
+        *[("resnet", norm_layer) for norm_layer in ("none", "batch", "group", "layer")],
+        *[("preact_resnet", "batch"), ("cnn5", "batch"), ("strided_cnn", "none")],
+    ],
+)
 @pytest.mark.parametrize("blocks_per_call", [1, 4])
-def test_exact_penalty_is_autograd_of_the_penalised_loss(norm_layer, blocks_per_call):
-    model, blocks = network("resnet", norm_layer), source()
+def test_exact_penalty_is_autograd_of_the_penalised_loss(kind, norm_layer, blocks_per_call):
+    model, blocks = network(kind, norm_layer), source()
     coefficient = 0.6 * LR / 4
     expected = [torch.zeros_like(param) for param in model.parameters()]
     block_norm = 0.0

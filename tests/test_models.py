@@ -5,8 +5,8 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-from fbgd.models import CNN, MLP, NORMS, BatchNorm, ResNet
-from fbgd.models.layers import Conv, GroupNorm, norm_layer
+from fbgd.models import CNN, CNN5, MLP, NORMS, BatchNorm, PreActResNet, ResNet, StridedCNN
+from fbgd.models.layers import Conv, GroupNorm, TorchConv, norm_layer
 
 SHAPES = [(1, 40), (2, 17), (1, 28, 28), (3, 32, 32)]
 
@@ -48,6 +48,9 @@ def test_cifar_depths_count_their_layers(depth):
         lambda **options: ResNet(depth=18, width=2, stem="imagenet", **options),
         lambda **options: CNN(width=4, layers=2, **options),
         lambda **options: MLP(width=6, **options),
+        lambda **options: PreActResNet(width=2, **options),
+        lambda **options: CNN5(width=2, **options),
+        lambda **options: StridedCNN(width=3, **options),
     ],
 )
 def test_every_shape_and_norm_gives_logits(make, shape, norm):
@@ -85,6 +88,24 @@ def test_one_axis_convolution_is_conv1d():
     torch.testing.assert_close(conv(inputs), expected, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize(("axes", "twin"), [(1, nn.Conv1d), (2, nn.Conv2d)])
+@pytest.mark.parametrize("bias", [True, False])
+def test_torch_convolution_begins_and_computes_as_torch_s(axes, twin, bias):
+    options = {"stride": 2, "padding": 1, "bias": bias}
+    torch.manual_seed(3)
+    ours = TorchConv(axes, 3, 4, 5, **options)
+    torch.manual_seed(3)
+    theirs = twin(3, 4, 5, **options)
+    assert torch.equal(ours.weight, theirs.weight)
+    assert torch.equal(ours.bias, theirs.bias) if bias else ours.bias is None
+    inputs = torch.randn(2, 3, *[11] * axes, dtype=torch.float64)
+    torch.testing.assert_close(ours.double()(inputs), theirs.double()(inputs), rtol=0, atol=1e-12)
+
+
+def test_biases_of_the_he_convolution_begin_at_zero():
+    assert torch.equal(Conv(2, 3, 4, 3, bias=True).bias, torch.zeros(4))
+
+
 @pytest.mark.parametrize(
     ("make", "options", "message"),
     [
@@ -94,8 +115,16 @@ def test_one_axis_convolution_is_conv1d():
         (ResNet, {"width": 0}, "width = 0"),
         (CNN, {"layers": 0}, "layers = 0"),
         (MLP, {"width": 1.5}, "width = 1.5"),
+        (PreActResNet, {"width": 0}, "width = 0"),
+        (PreActResNet, {"norm": "instance"}, "norm = 'instance'"),
+        (CNN5, {"width": -1}, "width = -1"),
+        (CNN5, {"input_shape": (1, 3)}, r"4 or more positions .* not \(1, 3\)"),
+        (CNN5, {"input_shape": (3, 32, 3)}, r"4 or more positions .* not \(3, 32, 3\)"),
+        (StridedCNN, {"width": 0}, "width = 0"),
+        (StridedCNN, {"dropout": 1.0}, "dropout = 1.0"),
+        (StridedCNN, {"input_shape": (1, 2)}, r"3 or more positions .* not \(1, 2\)"),
     ],
 )
 def test_invalid_options_are_named(make, options, message):
     with pytest.raises(ValueError, match=message):
-        make(input_shape=(1, 12), classes=5, **options)
+        make(**{"input_shape": (1, 12), "classes": 5, **options})

@@ -9,7 +9,7 @@ from scipy import stats
 
 from fbgd.evaluate import evaluate, population_statistics
 from fbgd.gradient import MeanGradient
-from fbgd.models import CNN, MLP, Dropout, ResNet, StochasticDepth
+from fbgd.models import CNN, CNN5, MLP, Dropout, PreActResNet, ResNet, StochasticDepth, StridedCNN
 from fbgd.models.random_layers import uniform
 from fbgd.seeds import block_key
 from regularizers import GradientPenalty
@@ -72,10 +72,13 @@ def models():
         "mlp": MLP(width=7, dropout=0.4, norm="group", **options).double(),
         "cnn": CNN(width=4, layers=2, norm="none", dropout=0.4, **options).double(),
         "resnet": ResNet(depth=8, width=4, norm="batch", dropout=0.3, stochastic_depth=0.5, **options).double(),
+        "preact_resnet": PreActResNet(width=2, norm="batch", dropout=0.3, **options).double(),
+        "cnn5": CNN5(width=2, norm="batch", dropout=0.3, **options).double(),
+        "strided_cnn": StridedCNN(width=4, dropout=0.3, **options).double(),
     }
 
 
-@pytest.mark.parametrize("kind", ["mlp", "cnn", "resnet"])
+@pytest.mark.parametrize("kind", ["mlp", "cnn", "resnet", "preact_resnet", "cnn5", "strided_cnn"])
 def test_every_vectorisation_drops_the_same(kind):
     model, step = models()[kind], source().step(0)
     results = [MeanGradient(objective(model), (), count)(parameters(model), step, 0.1) for count in (1, 2, 100)]

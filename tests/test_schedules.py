@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fbgd.schedules import Constant, Cosine, Linear, Step
+from fbgd.schedules import Constant, Cosine, InverseSqrt, Linear, Step
 
-ALL = [Constant, Linear, Cosine, Step]
+ALL = [Constant, Linear, Cosine, Step, InverseSqrt]
 
 
 @pytest.mark.parametrize("make", ALL)
@@ -37,6 +37,29 @@ def test_closed_forms():
     assert [step(passes, 1) for passes in (0, 49, 50, 74, 75, 99)] == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01])
 
 
+@given(
+    steps_per_pass=st.integers(1, 500),
+    steps=st.integers(1, 600),
+    step=st.integers(0, 500_000),
+    warmup=st.integers(0, 9),
+)
+def test_inverse_root_drops_at_the_very_step(steps_per_pass, steps, step, warmup):
+    """Counted in whole steps, as published, against the schedule's own count in passes; warm-up only delays it."""
+    schedule = InverseSqrt(warmup=warmup, horizon=10, period=steps / steps_per_pass)
+    expected = 1 / math.sqrt(1 + step // steps)
+    assert schedule((warmup * steps_per_pass + step) * (1 / steps_per_pass), 1 / steps_per_pass) == expected
+    assert schedule(warmup + step // steps * steps / steps_per_pass, 1 / steps_per_pass) == expected
+
+
+def test_inverse_root_of_the_paper():
+    """CIFAR-10 in blocks of 128: 391 steps a pass, a drop every 512 steps."""
+    schedule = InverseSqrt(period=512 / 391)
+    rates = [0.1 * schedule(step / 391, 1 / 391) for step in (0, 511, 512, 1023, 1024, 1535, 1536, 499_712)]
+    expected = [0.1, 0.1, 0.1 / 2**0.5, 0.1 / 2**0.5, 0.1 / 3**0.5, 0.1 / 3**0.5, 0.05, 0.1 / 977**0.5]
+    assert rates == pytest.approx(expected, rel=1e-15)
+    assert [InverseSqrt(final=1.0, horizon=h)(8, 1) for h in (1, 99)] == [1 / 3, 1 / 3]
+
+
 @pytest.mark.parametrize(
     ("make", "options", "message"),
     [
@@ -46,6 +69,10 @@ def test_closed_forms():
         (Linear, {"final": 1.5}, "final"),
         (Step, {"milestones": (0.5, 1.0)}, "milestones"),
         (Step, {"gamma": 1.0}, "gamma"),
+        (InverseSqrt, {"period": 0}, "period = 0"),
+        (InverseSqrt, {"period": float("inf")}, "period = inf"),
+        (InverseSqrt, {"period": float("nan")}, "period = nan"),
+        (InverseSqrt, {"warmup": -1}, "warmup"),
     ],
 )
 def test_invalid_options_are_named(make, options, message):

@@ -17,6 +17,7 @@ def prepare(
     train_size: int | None = None,
     validation_size: int = 0,
     label_noise: float = 0.0,
+    label_noise_over: str = "others",
     augment: str = "none",
     seed: int = 0,
     augment_seed: int = 0,
@@ -27,7 +28,9 @@ def prepare(
         arrays: what the source gave.
         train_size: size of the stratified training subset; ``None``: everything.
         validation_size: samples held out of the training set, with clean labels.
-        label_noise: probability of a wrong training label, see :func:`with_label_noise`.
+        label_noise: probability of a wrong training label, see :func:`with_label_noise`. It is drawn over the whole
+            training set, so that a sample's label is the same in every subset.
+        label_noise_over: ``"others"`` or ``"all"``: the classes that a wrong label is drawn from.
         augment: ``"none"``; ``"random"``, fresh draws at every visit; ``"10x"`` (any k), a fixed set k times as large.
         seed: decides subset, split, noise and the fixed augmentation.
         augment_seed: decides the fresh draws of ``"random"``.
@@ -37,8 +40,8 @@ def prepare(
     """
     copies = parse_augment(augment)
     chosen, held_out = split_indices(arrays.train_targets, train_size, validation_size, seed)
-    noisy = with_label_noise(arrays.train_targets[chosen], label_noise, arrays.classes, seed)
-    raw = Samples(arrays.train_inputs[chosen], noisy)
+    noisy = with_label_noise(arrays.train_targets, label_noise, arrays.classes, seed, label_noise_over)
+    raw = Samples(arrays.train_inputs[chosen], noisy[chosen])
     raw_validation = Samples(arrays.train_inputs[held_out], arrays.train_targets[held_out]) if len(held_out) else None
     raw_test = Samples(arrays.test_inputs, arrays.test_targets)
     mean, std = channel_statistics(raw.inputs)

@@ -1,9 +1,24 @@
 """Architectures: every one is called with ``input_shape`` and ``classes`` and its own options."""
 
 from fbgd.models.cnn import CNN
+from fbgd.models.cnn5 import CNN5
 from fbgd.models.layers import NORMS, BatchNorm
 from fbgd.models.mlp import MLP
+from fbgd.models.preact_resnet import PreActResNet
 from fbgd.models.random_layers import Dropout, RandomLayer, StochasticDepth
 from fbgd.models.resnet import ResNet
+from fbgd.models.strided_cnn import StridedCNN
 
-__all__ = ["CNN", "MLP", "NORMS", "BatchNorm", "Dropout", "RandomLayer", "ResNet", "StochasticDepth"]
+__all__ = [
+    "CNN",
+    "CNN5",
+    "MLP",
+    "NORMS",
+    "BatchNorm",
+    "Dropout",
+    "PreActResNet",
+    "RandomLayer",
+    "ResNet",
+    "StochasticDepth",
+    "StridedCNN",
+]

@@ -1,5 +1,7 @@
 """Layers for signals of one axis (sequences) or two (images), and the choice of normalisation."""
 
+import math
+
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -9,30 +11,61 @@ NORMS = ("batch", "group", "layer", "none")
 
 
 class Conv(nn.Module):
-    """A convolution over one or two axes, without bias, initialised for ReLU networks (He et al. 2015, fan-out).
+    """A convolution over one or two axes, initialised for ReLU networks (He et al. 2015, fan-out).
 
     Args:
         axes: 1 or 2 signal axes.
         inputs: input channels.
         outputs: output channels.
-        size: kernel size along every axis; zero-padded so that stride 1 keeps the length.
+        size: kernel size along every axis.
         stride: along every axis.
+        padding: zeros at both ends of every axis; None for ``size // 2``, with which stride 1 keeps the length.
+        bias: whether outputs are shifted.
     """
 
-    def __init__(self, axes: int, inputs: int, outputs: int, size: int, stride: int = 1):
+    def __init__(
+        self,
+        axes: int,
+        inputs: int,
+        outputs: int,
+        size: int,
+        stride: int = 1,
+        padding: int | None = None,
+        bias: bool = False,
+    ):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(outputs, inputs, *[size] * axes))
-        nn.init.kaiming_normal_(self.weight, mode="fan_out", nonlinearity="relu")
+        self.register_parameter("bias", nn.Parameter(torch.empty(outputs)) if bias else None)
         self.stride = stride
-        self.padding = size // 2
+        self.padding = size // 2 if padding is None else padding
+        self.initialise()
+
+    def initialise(self) -> None:
+        """Draw the weights; biases begin at zero."""
+        nn.init.kaiming_normal_(self.weight, mode="fan_out", nonlinearity="relu")
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
 
     def forward(self, inputs: Tensor) -> Tensor:
         if self.weight.dim() == 3:
             # As an image of height one: under vmap this is the faster kernel of the two.
-            weight = self.weight.unsqueeze(2)
-            outputs = F.conv2d(inputs.unsqueeze(2), weight, stride=(1, self.stride), padding=(0, self.padding))
-            return outputs.squeeze(2)
-        return F.conv2d(inputs, self.weight, stride=self.stride, padding=self.padding)
+            weight, stride, padding = self.weight.unsqueeze(2), (1, self.stride), (0, self.padding)
+            return F.conv2d(inputs.unsqueeze(2), weight, self.bias, stride, padding).squeeze(2)
+        return F.conv2d(inputs, self.weight, self.bias, self.stride, self.padding)
+
+
+class TorchConv(Conv):
+    r"""A convolution that begins as those of ``torch.nn`` do: weights and biases uniform in :math:`\pm 1/\sqrt{n}`.
+
+    n is the fan-in, input channels times kernel positions. For architectures whose published code leaves the
+    initialisation to PyTorch; with the same seed the same numbers are drawn. Args as those of :class:`Conv`.
+    """
+
+    def initialise(self) -> None:
+        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+        if self.bias is not None:
+            bound = 1 / math.sqrt(self.weight[0].numel())
+            nn.init.uniform_(self.bias, -bound, bound)
 
 
 class BatchNorm(nn.Module):
@@ -118,6 +151,13 @@ class GlobalMean(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         return inputs.flatten(2).mean(-1)
+
+
+class GlobalMax(nn.Module):
+    """The maximum over all signal axes: (N, C, ...) to (N, C). As in max-pooling, one position takes the gradient."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs.flatten(2).max(-1).values
 
 
 def check_positive(**sizes: int) -> None:

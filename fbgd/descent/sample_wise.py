@@ -1,0 +1,137 @@
+"""Test error over width for several numbers of training samples: where do more data not help?"""
+
+import itertools
+import math
+
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from fbgd.descent.drawing import draw_band, mark_threshold, plain_ticks, width_colours
+from fbgd.descent.settings import Point, Sizes
+from fbgd.descent.shape import EPSILON, by_seed, find_peak, threshold
+from fbgd.descent.study import Study, Summary
+from fbgd.descent.tidy import run_table
+from fbgd.descent.words import percent, place, points
+from fbgd.plots import make_figure
+from fbgd.statistics import Difference, difference
+from fbgd.study import PlannedRun, collect
+
+NAME = "sample_wise"
+TITLE = "Sample-wise double descent"
+HELP = "samples x width, with the band of widths where more data do not help"
+
+
+def choose(sizes: Sizes) -> list[Point]:
+    """Every number of samples, nested subsets of one training set, at some widths."""
+    return [sizes.point(width, train_size=samples) for samples in sizes.train_sizes for width in sizes.few_widths]
+
+
+def run(study: Study) -> list[PlannedRun]:
+    """Execute all of them."""
+    return study.run(choose(study.sizes))
+
+
+def tabulate(planned: list[PlannedRun]) -> pd.DataFrame:
+    """A row a run."""
+    return run_table(NAME, collect(planned))
+
+
+def gains(table: pd.DataFrame) -> pd.DataFrame:
+    """For every width, the test error at each number of samples minus that at the next larger one, paired by seed.
+
+    ``helps`` says whether the interval lies above zero: more data certainly help. The other pairs make the band.
+    """
+    rows = []
+    sizes = sorted(table["train_size"].unique())
+    for width, part in table.groupby("width"):
+        for fewer, more in itertools.pairwise(sizes):
+            left, right = (by_seed(part, "train_size", size, "test_error") for size in (fewer, more))
+            if len(left) and len(right):
+                gain = difference(left, right)
+                rows.append({"width": width, "fewer": fewer, "more": more, **gain._asdict(), "helps": gain.low > 0})
+    return pd.DataFrame(rows)
+
+
+def summarise(table: pd.DataFrame) -> Summary:
+    """The errors, a row a width, and what each enlargement of the training set brought."""
+    sizes, found = sorted(table["train_size"].unique()), gains(table)
+    numbers, rows = [], []
+    for width, part in table.groupby("width"):
+        row = {"width": str(width), "n": str(part["seed"].nunique())}
+        for size in sizes:
+            row[f"{size} samples: test error %"] = percent(by_seed(part, "train_size", size, "test_error"))
+        mine = found[found["width"] == width] if len(found) else found
+        for _, gain in mine.iterrows():
+            change = Difference(*gain[list(Difference._fields)])
+            row[f"gain from {gain['fewer']} to {gain['more']} (95 %)"] = points(change)
+        rows.append(row)
+        numbers.append({"width": width, "helped": int(mine["helps"].sum()) if len(mine) else 0, "steps": len(mine)})
+    header = list(dict.fromkeys(name for row in rows for name in row))
+    rows = [{name: row.get(name, "–") for name in header} for row in rows]
+    peaks = []
+    for size in sizes:
+        part = table[table["train_size"] == size]
+        peak = find_peak(part)
+        where = f"peak at width {place(peak.peak)}, rise {points(peak.rise)}" if peak else "no peak"
+        crossing = threshold(part)
+        reached = f"at width {place(crossing)}" if not math.isnan(crossing) else "not crossed"
+        peaks.append(f"{size} samples: {where}, train error of {100 * EPSILON:g} % {reached}")
+    return Summary(pd.DataFrame(numbers), rows, 1, [PARAGRAPH, "Over width: " + "; ".join(peaks) + "."])
+
+
+PARAGRAPH = (
+    "Mean ± standard deviation over n seeds, in percent. Subsets are nested, and a sample has the same label in all of "
+    "them. Gains in points of test error are paired by seed, with their 95 % t-interval: where it reaches below zero, "
+    "more data did not certainly help. All sizes get the same number of passes, so fewer samples mean fewer steps."
+)
+
+
+def draw(table: pd.DataFrame, title: str) -> Figure:
+    """Left, error over width, a line a number of samples; right, error over samples, a line a width."""
+    figure, (over_width, over_samples) = make_figure((14, 5.5), 1, 2, sharey=True)
+    sizes, widths = sorted(table["train_size"].unique()), sorted(table["width"].unique())
+    palette = sns.color_palette("flare", len(sizes))
+    for size, colour in zip(sizes, palette, strict=True):
+        part = table[table["train_size"] == size]
+        draw_band(over_width, part, "width", "test_error", color=colour, marker="o", label=f"{size} samples")
+        mark_threshold(over_width, threshold(part), color=colour)
+    for width, lower, upper in band(table):
+        over_width.fill_between(
+            [lower, upper], 0, 1, transform=over_width.get_xaxis_transform(), color="0.5", alpha=0.15
+        )
+        over_width.annotate(
+            "no gain", (width, 0.97), xycoords=("data", "axes fraction"), ha="center", fontsize="x-small"
+        )
+    colours = width_colours(widths)
+    for width in widths:
+        part = table[table["width"] == width]
+        draw_band(
+            over_samples, part, "train_size", "test_error", color=colours[width], marker="o", label=f"width {width}"
+        )
+    over_width.set(xscale="log", xlabel="width", ylabel="test error (%)")
+    over_samples.set(xscale="log", xlabel="training samples")
+    plain_ticks(over_width, widths)
+    plain_ticks(over_samples, sizes)
+    for axes in (over_width, over_samples):
+        axes.legend(fontsize="x-small", ncol=2)
+    more, fewer = sizes[-1], sizes[max(0, len(sizes) - 3)]
+    figure.suptitle(
+        f"{title}, label noise {table['label_noise'].iloc[0]:g}: mean and range over seeds; dotted, the thresholds; "
+        f"grey, where {more} samples are not certainly better than {fewer}"
+    )
+    return figure
+
+
+def band(table: pd.DataFrame) -> list[tuple[float, float, float]]:
+    """The widths at which four times the data do not certainly help, each with the interval around it to shade."""
+    sizes, widths = sorted(table["train_size"].unique()), sorted(table["width"].unique())
+    more, fewer = sizes[-1], sizes[max(0, len(sizes) - 3)]
+    shaded = []
+    for index, width in enumerate(widths):
+        part = table[table["width"] == width]
+        gain = difference(*(by_seed(part, "train_size", size, "test_error") for size in (fewer, more)))
+        if not gain.low > 0:
+            left, right = widths[max(0, index - 1)], widths[min(len(widths) - 1, index + 1)]
+            shaded.append((width, math.sqrt(left * width), math.sqrt(right * width)))
+    return shaded

@@ -1,0 +1,134 @@
+"""What the figures of double descent do alike: plan and run points, and write their folder."""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from fbgd.captions import notes, provenance, setting
+from fbgd.cli import make_data, run_planned
+from fbgd.descent.settings import Point, Sizes
+from fbgd.formats import Page, render, show
+from fbgd.plots import save
+from fbgd.rows import read_rows, with_result
+from fbgd.study import PlannedRun, collect, plan
+
+LABELS = ["width", "label_noise", "n", "procedure"]
+
+
+@dataclass
+class Study:
+    """Plans points, runs them, and knows what was planned and whether anything was interrupted.
+
+    Args:
+        sizes: the preset.
+        seeds: so many, from 0.
+        overrides: the user's words for all runs.
+        pool: the folder whose ``runs/`` all figures share.
+        workers: processes at a time.
+    """
+
+    sizes: Sizes
+    seeds: int
+    overrides: list[str]
+    pool: Path
+    workers: int
+    finished: bool = True
+    planned: list[PlannedRun] = field(default_factory=list)
+
+    def plan(self, points: Sequence[Point], seeds: Sequence[int] | None = None) -> list[PlannedRun]:
+        """The runs of ``points``, which are only planned."""
+        rungs = [point.rung(self.sizes.words) for point in dict.fromkeys(points)]
+        return plan(rungs, self.overrides, range(self.seeds) if seeds is None else seeds, self.pool)
+
+    def run(self, points: Sequence[Point], seeds: Sequence[int] | None = None) -> list[PlannedRun]:
+        """The runs of ``points``, executed as far as they are not done; after an interruption nothing more is begun."""
+        return self.execute(self.plan(points, seeds))
+
+    def execute(self, planned: list[PlannedRun]) -> list[PlannedRun]:
+        """Execute planned runs."""
+        known = {run.path for run in self.planned}
+        self.planned += [run for run in planned if run.path not in known]
+        if self.finished:
+            make_data(planned)
+            self.finished = run_planned(planned, [run.rung for run in planned], self.workers)
+        return planned
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A figure's table for people.
+
+    Args:
+        numbers: a row a line of the table.
+        rows: the same as texts, a column a key.
+        left: how many columns say what the row is about.
+        paragraphs: what a reader must know to read it.
+    """
+
+    numbers: pd.DataFrame
+    rows: list[dict[str, str]]
+    left: int
+    paragraphs: list[str]
+
+
+def page(title: str, summary: Summary, runs: pd.DataFrame) -> Page:
+    """The summary with its setting, its provenance and every run that went wrong."""
+    header = list(summary.rows[0]) if summary.rows else ["nothing finished"]
+    rows = [[row[name] for name in header] for row in summary.rows]
+    paragraphs = [*setting(runs, "test_error"), *summary.paragraphs, *provenance(runs), *notes(runs, LABELS)]
+    return Page(title, summary.numbers, header, rows, summary.left, paragraphs)
+
+
+def write(
+    folder: Path,
+    title: str,
+    table: pd.DataFrame,
+    planned: list[PlannedRun],
+    summarise: Callable[[pd.DataFrame], Summary],
+    draw: Callable[[pd.DataFrame, str], Figure],
+) -> bool:
+    """Write ``runs.csv``, ``table.csv``, ``table.md`` and ``figure.png``, and print the page.
+
+    What an earlier call wrote for more finished runs is kept: then the page is printed only.
+
+    Args:
+        folder: of the figure.
+        title: of page and figure.
+        table: the tidy table of the finished runs.
+        planned: all runs.
+        summarise: the table to its summary.
+        draw: the table and the title to the figure.
+
+    Returns:
+        Whether no run has failed.
+    """
+    runs = collect(planned)
+    made = page(title, summarise(table), runs) if len(table) else Page(title, table, ["nothing finished"], [])
+    results = folder / "runs.csv"
+    succeeded = not (runs["status"] == "failed").any()
+    finished, before = with_result(runs), with_result(read_rows(results)) if results.exists() else 0
+    if finished < before:
+        told = f"Only printed: {folder}/ holds the table of {before} finished runs, and these are {finished}."
+    elif not len(table):
+        told = "No run has finished, nothing is written."
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        runs.to_csv(results, index=False)
+        table.to_csv(folder / "table.csv", index=False, float_format="%.8g")
+        # From the file, so that whoever reads it makes the same page.
+        (folder / "table.md").write_text(render(page(title, summarise(read_table(folder)), runs), "md"))
+        save(draw(table, title), folder / "figure.png")
+        told = f"Written to {folder}/: table.md, table.csv, runs.csv, figure.png"
+    show(replace(made, paragraphs=[*made.paragraphs, told]))
+    if not succeeded:
+        print("some runs failed: see the lines under the table", file=sys.stderr)
+    return succeeded
+
+
+def read_table(folder: Path) -> pd.DataFrame:
+    """The tidy table of a figure's folder."""
+    return pd.read_csv(folder / "table.csv")

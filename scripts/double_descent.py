@@ -1,0 +1,125 @@
+"""Deep double descent (Nakkiran et al. 2019), and whether it needs stochasticity: one figure a call.
+
+    python scripts/double_descent.py model_wise             MNIST-1D, the MLP of its notebook, 3 seeds
+    python scripts/double_descent.py model_wise --model strided_cnn
+    python scripts/double_descent.py stochasticity --seeds 5
+    python scripts/double_descent.py model_wise data=cifar10 --model cnn5 --list     the published settings, for a GPU
+    python scripts/double_descent.py sample_wise --quick    under a minute, to see that everything runs
+
+FIGURE is one of
+
+{figures}
+
+Figures share their runs: heatmap and epoch_wise need no run that model_wise has not made, and a finished run is never
+computed again. Results go to results/double_descent/<figure>_<data>_<model>/: table.md, table.csv (a row a run, or an
+evaluation), runs.csv and figure.png. Words like optimizer.lr=0.02 change all runs, and get a folder of their own.
+"""
+
+import argparse
+import sys
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from fbgd.cli import count_workers, default_out, print_rungs, refuse, science_words, split_data, study_parser
+from fbgd.descent import emc, epoch_wise, heatmap, model_wise, regularisation, sample_wise, stochasticity
+from fbgd.descent.presets import PRESETS
+from fbgd.descent.settings import Sizes
+from fbgd.descent.study import Study, write
+from fbgd.overrides import ConfigError, nearest
+from fbgd.script import quick_words
+
+FIGURES = {
+    figure.NAME: figure for figure in (model_wise, epoch_wise, sample_wise, heatmap, emc, regularisation, stochasticity)
+}
+HELD = ("model.width", "data.label_noise=", "data.train_size", "model=")
+
+
+def quick(sizes: Sizes, data: str) -> Sizes:
+    """The sizes of ``--quick``: few widths and passes on next to nothing."""
+    held = ("model=", "model.", "data.train_size")
+    tiny = [word for word in quick_words(data) if not word.startswith(held)]
+    procedures = [
+        replace(
+            procedure, words=(*procedure.words, "budget.passes=4", "regime.block_size=12", "impl.blocks_per_call=1")
+        )
+        for procedure in (sizes.standard, *sizes.procedures)
+    ]
+    return replace(
+        sizes,
+        words=(*sizes.words, *tiny, "data.validation_size=0"),
+        standard=procedures[0],
+        procedures=tuple(procedures[1:]),
+        widths=(2, 4, 8),
+        few_widths=(2, 4, 8),
+        three_widths=(2, 4, 8),
+        label_noises=sizes.label_noises[:2],
+        train_size=48,
+        train_sizes=(24, 48),
+        smallest=12,
+        weight_decays=sizes.weight_decays[:1],
+        seeds=2,
+    )
+
+
+def find_sizes(data: str, model: str | None) -> tuple[str, Sizes]:
+    """The model's name, the data set's usual one by default, and the sizes.
+
+    Raises:
+        ConfigError: there is no such preset, with the nearest.
+    """
+    if data not in PRESETS:
+        raise ConfigError(f"data={data}: double_descent has no preset for it; {nearest(data, PRESETS)}")
+    models = PRESETS[data]
+    name = model or next(iter(models))
+    if name not in models:
+        raise ConfigError(f"--model {name}: double_descent has no such preset for data={data}; {nearest(name, models)}")
+    return name, models[name]
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    figures = {name: figure.HELP for name, figure in FIGURES.items()}
+    told = "\n".join(f"    {name:<18} {about}" for name, about in figures.items())
+    made = study_parser(__doc__.format(figures=told), seeds=None, figures=figures)
+    made.add_argument("--model", metavar="NAME", help="another model than the data set's usual one")
+    return made
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run the command line ``words``; returns the exit status."""
+    arguments = parser().parse_intermixed_args(words)
+    figure = FIGURES[arguments.figure]
+    try:
+        data, overrides = split_data(arguments.overrides)
+        refuse(overrides, HELD, "this study sets it itself; the model with --model")
+        model, sizes = find_sizes(data, arguments.model)
+        if arguments.quick:
+            sizes = quick(sizes, data)
+        usual = default_out("double_descent", f"{figure.NAME}_{data}_{model}", "", arguments.quick, overrides)
+        folder = arguments.out or usual
+        study = Study(
+            sizes,
+            sizes.seeds if arguments.seeds is None else arguments.seeds,
+            overrides,
+            pool=folder if arguments.out else folder.parent,
+            workers=count_workers(arguments),
+        )
+        if arguments.list:
+            print_rungs([point.rung(sizes.words) for point in dict.fromkeys(figure.choose(sizes))])
+            return 0
+        planned = figure.run(study)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    notes = (arguments.quick and "quick", science_words(overrides) and "changed settings")
+    title = ", ".join([figure.TITLE, data, model, *filter(None, notes)])
+    summarise = figure.summarise
+    if figure is model_wise:
+        summarise = partial(summarise, references=sizes.references)
+    succeeded = write(Path(folder), title, figure.tabulate(planned), planned, summarise, figure.draw)
+    return 0 if study.finished and succeeded else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
