@@ -34,12 +34,13 @@ class Built:
     facts: dict[str, object]
 
 
-def build(config: Config, blocks_per_call: int | None = None) -> Built:
+def build(config: Config, blocks_per_call: int | None = None, dataset: Dataset | None = None) -> Built:
     """Make the experiment that ``config`` describes.
 
     Args:
         config: a checked configuration.
         blocks_per_call: what an earlier start of the same run chose for ``auto``; ``None``: there was none.
+        dataset: what :func:`load_data` gives, where that was done already.
 
     Raises:
         ValueError: data, model, optimizer or regulariser refuse their options.
@@ -54,7 +55,7 @@ def build(config: Config, blocks_per_call: int | None = None) -> Built:
     torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = False, True
     dtype = DTYPES[config.precision]
 
-    dataset = load_data(config)
+    dataset = dataset or load_data(config)
     train, test = dataset.train.samples.to(device, dtype), dataset.test.to(device, dtype)
     validation = None if dataset.validation is None else dataset.validation.to(device, dtype)
     evaluated = {"train": train if config.record.train else None, "validation": validation, "test": test}

@@ -119,12 +119,15 @@ class ImplConfig:
     channels_last: bool = False
     evaluation_batch: int = 1000
     checkpoint_seconds: float = 20.0
+    seeds_together: Any = False
 
     def __post_init__(self):
         require(self.threads is None or self.threads >= 1, "impl.threads", self.threads, ">= 1, or null")
         calls = self.blocks_per_call
         require(calls == "auto" or is_positive(calls), "impl.blocks_per_call", calls, "'auto', or a whole number >= 1")
         require(self.evaluation_batch >= 1, "impl.evaluation_batch", self.evaluation_batch, ">= 1")
+        together = self.seeds_together
+        require(together in (True, False, "auto"), "impl.seeds_together", together, "auto, true, false")
         require(self.checkpoint_seconds >= 0, "impl.checkpoint_seconds", self.checkpoint_seconds, ">= 0 seconds")
 
 

@@ -1,6 +1,7 @@
 """What the training loop is given, and how far it has come."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +11,7 @@ from fbgd.blocks import BlockSource
 from fbgd.gradient import MeanGradient
 from fbgd.monitor import Monitor
 from fbgd.schedules import Schedule
+from fbgd.tally import Row
 from regularizers import GradientTransform, ParameterNoise
 
 
@@ -26,6 +28,29 @@ class Progress:
     seconds: float = 0.0
     diverged: bool = False
     stopped: bool = False
+
+
+@dataclass(frozen=True)
+class Member:
+    """A run as the loop sees it; what runs that are trained together do not share.
+
+    Args:
+        model: its parameters are those that are trained, or views into them.
+        monitor: evaluates the model, averages weights, stops early.
+        progress: where to begin; changed in place.
+        on_record: called with every recorded row: the means since the last one of loss, accuracy, gradient norms and
+            share of clipped steps; the learning rate and parameter norm now; the costs so far; evaluations when due.
+    """
+
+    model: nn.Module
+    monitor: Monitor
+    progress: Progress
+    on_record: Callable[[Row, Progress], None]
+
+    @property
+    def going(self) -> bool:
+        """Whether it has neither diverged nor stopped."""
+        return not (self.progress.diverged or self.progress.stopped)
 
 
 @dataclass(frozen=True)

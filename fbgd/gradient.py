@@ -67,6 +67,7 @@ class MeanGradient:
     ):
         if not isinstance(blocks_per_call, int) or blocks_per_call < 1:
             raise ValueError(f"blocks_per_call = {blocks_per_call!r} must be a positive integer")
+        self.objective, self.penalties, self.clipping = objective, penalties, clipping
         self.blocks_per_call = blocks_per_call
         self.gradients_per_sample = gradients_per_sample(penalties, clipping)
         self.on_blocks = tuple(penalty for penalty in penalties if penalty.of == "block")
@@ -85,6 +86,8 @@ class MeanGradient:
         self._many_plain = torch.func.vmap(block_evaluation(functional, (), (), global_norm), in_dims=batched)
         if compile:
             self._many, self._many_plain = torch.compile(self._many), torch.compile(self._many_plain)
+
+    norm = staticmethod(foreach_norm)
 
     def __call__(self, params: list[Tensor], blocks: StepBlocks, lr: float) -> StepGradient:
         """The mean gradient at ``params`` over ``blocks``; ``lr`` is the current learning rate of the penalties."""
@@ -106,7 +109,7 @@ class MeanGradient:
                 objective = objective + penalty.coefficient(lr) * foreach_norm(plain) ** penalty.power
         # A step of one block has that block's gradient, unless penalties or clipping changed it.
         unchanged = len(blocks) == 1 and not (self.changed_blocks or self.on_full)
-        norm = powers[0] if unchanged else foreach_norm(gradient).double()
+        norm = powers[0] if unchanged else self.norm(gradient).double()
         evaluations = blocks.samples * self.gradients_per_sample
         return StepGradient(gradient, objective, loss, accuracy, norm, powers[0], evaluations)
 
@@ -126,7 +129,7 @@ class MeanGradient:
                 gradient = [entry.sum(0) for entry in gradient]
             else:
                 gradient, values, right, norm = one(params, *(part[0] for part in stack), rate)
-            size = stack.targets.shape[1]
+            size = stack.targets.shape[stack.keys.dim()]
             powers = (norm, norm.double() ** 2) if self.on_blocks else (norm,)
             # The number of right predictions is a double, so all of them become doubles.
             parts = torch.stack([*values, right / size, *powers])
@@ -154,13 +157,16 @@ def gradients_per_sample(
 
 
 def autograd_gradient(objective: Objective):
-    """The gradient by ``torch.autograd.grad``, with the signature of ``grad_and_value(objective, has_aux=True)``."""
+    """The gradient by ``torch.autograd.grad``, with the signature of ``grad_and_value(objective, has_aux=True)``.
+
+    An objective with a value for each member, whose parameters are stacked, gives the stack of their gradients.
+    """
 
     def gradient(params, *block):
         leaves = [param.detach().requires_grad_() for param in params]
         with torch.enable_grad():
             total, about = objective(leaves, *block)
-        found = torch.autograd.grad(total, leaves, allow_unused=True)
+        found = torch.autograd.grad(total.sum() if total.dim() else total, leaves, allow_unused=True)
         entries = [
             torch.zeros_like(leaf) if entry is None else entry for entry, leaf in zip(found, leaves, strict=True)
         ]

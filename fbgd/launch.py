@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
-from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -17,10 +16,13 @@ from fbgd.console import describe
 from fbgd.runs import RunDirectory, write_atomically
 from fbgd.study import PlannedRun
 from fbgd.tally import Row
+from fbgd.together import obstacle
 
 
 def launch(planned: list[PlannedRun], workers: int) -> None:
     """Execute all runs that are not done; a failure is written to the run's ``error.txt`` and does not stop others.
+
+    With ``impl.seeds_together``, the seeds of a setting are one job where they can be, see :mod:`fbgd.together`.
 
     Args:
         planned: the runs, started seed by seed and the costly ones first.
@@ -36,10 +38,11 @@ def launch(planned: list[PlannedRun], workers: int) -> None:
     if not todo:
         return
     with StudyProgress(planned, todo) as display:
+        jobs = to_jobs(todo, display.say)
         launcher = Launcher(workers, display)
         with ThreadPoolExecutor(workers) as pool:
             try:
-                for future in as_completed([pool.submit(launcher.run, run) for run in todo]):
+                for future in as_completed([pool.submit(launcher.run, job) for job in jobs]):
                     future.result()
             except BaseException:
                 launcher.stop()
@@ -48,8 +51,25 @@ def launch(planned: list[PlannedRun], workers: int) -> None:
                 launcher.close()
 
 
+def to_jobs(todo: list[PlannedRun], say: Callable[[str], None]) -> list[list[PlannedRun]]:
+    """The runs in their order, those that are trained together in one list; ``say`` hears why others are not."""
+    jobs: dict[object, list[PlannedRun]] = {}
+    refused: dict[str, str] = {}
+    for run in todo:
+        wanted = run.config.impl.seeds_together
+        reason = obstacle(run.config) if wanted else ""
+        if reason and wanted is True:
+            refused[run.rung] = reason
+        # The last word is the seed.
+        key = run.words[:-1] if wanted and reason is None else run.path
+        jobs.setdefault(key, []).append(run)
+    for rung, reason in refused.items():
+        say(f"{rung}: the seeds are trained separately: {reason}")
+    return list(jobs.values())
+
+
 class Worker:
-    """A worker process that executes one run at a time."""
+    """A worker process that executes one job at a time."""
 
     def __init__(self, threads: int):
         # Thread pools take their size when their library is loaded, before any configuration is read.
@@ -66,11 +86,11 @@ class Worker:
         self.reader = threading.Thread(target=lambda: self.printed.extend(self.process.stderr), daemon=True)
         self.reader.start()
 
-    def execute(self, path: Path, words: list[str], on_message: Callable[[dict], None]) -> str | None:
-        """Execute a run; every message but the last goes to ``on_message``. Returns why it failed, or ``None``."""
+    def execute(self, job: list[dict], on_message: Callable[[dict], None]) -> str | None:
+        """Execute a job; every message but the last goes to ``on_message``. Returns why it failed, or ``None``."""
         self.printed.clear()
         try:
-            print(json.dumps({"path": str(path), "words": words}), file=self.process.stdin, flush=True)
+            print(json.dumps(job), file=self.process.stdin, flush=True)
         except BrokenPipeError:
             return self._crash()
         for line in self.process.stdout:
@@ -100,9 +120,9 @@ class Worker:
 
 
 class Launcher:
-    """Keeps worker processes, gives them runs, and ends them all when asked to.
+    """Keeps worker processes, gives them jobs, and ends them all when asked to.
 
-    A worker executes many runs, so that small ones do not pay for loading PyTorch; after a failed run a new worker
+    A worker executes many jobs, so that small ones do not pay for loading PyTorch; after a failed one a new worker
     takes its place.
 
     Args:
@@ -130,18 +150,17 @@ class Launcher:
         for worker in self.idle:
             worker.close()
 
-    def run(self, run: PlannedRun) -> None:
-        """Execute one run to its end; a failure goes to its ``error.txt``."""
+    def run(self, runs: list[PlannedRun]) -> None:
+        """Execute a job's runs to their end; a failure goes to the ``error.txt`` of those that are not done."""
         with self.lock:
             if self.stopped:
                 return
             worker = self.idle.pop() if self.idle else Worker(self.threads)
             self.busy.add(worker)
-        self.display.started(run)
-        words = list(run.words)
-        if run.config.impl.threads is None:
-            words.append(f"impl.threads={self.threads}")
-        failure = worker.execute(run.path, words, lambda message: self._hear(run, message))
+        for run in runs:
+            self.display.started(run)
+        job = [{"path": str(run.path), "words": self._words(run)} for run in runs]
+        failure = worker.execute(job, lambda message: self._hear(runs[message["run"]], message))
         with self.lock:
             self.busy.discard(worker)
             if failure is None and not self.stopped:
@@ -150,13 +169,18 @@ class Launcher:
             worker.close()
         if self.stopped:
             return
-        directory = RunDirectory(run.path)
-        if failure is None:
-            directory.error.unlink(missing_ok=True)
-        else:
-            run.path.mkdir(parents=True, exist_ok=True)
-            write_atomically(directory.error, failure)
-        self.display.finished(run, failure is None)
+        for run in runs:
+            directory = RunDirectory(run.path)
+            if failure is None or run.done:
+                directory.error.unlink(missing_ok=True)
+            else:
+                run.path.mkdir(parents=True, exist_ok=True)
+                write_atomically(directory.error, failure)
+            self.display.finished(run, failure is None or run.done)
+
+    def _words(self, run: PlannedRun) -> list[str]:
+        threads = [f"impl.threads={self.threads}"] if run.config.impl.threads is None else []
+        return [*run.words, *threads]
 
     def _hear(self, run: PlannedRun, message: dict) -> None:
         if "warning" in message:

@@ -13,16 +13,19 @@ import math
 import os
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
 import torch
 from filelock import FileLock, Timeout
 from omegaconf import OmegaConf
+from torch import Tensor
 
 from fbgd.build import Built, build
 from fbgd.config import Config, to_dict
+from fbgd.data import Dataset
 from fbgd.experiment import Experiment, Progress
 from fbgd.overrides import ConfigError
 from fbgd.provenance import differences, environment, identity, science, target_packages
@@ -123,14 +126,29 @@ def execute(
         ConfigError: the directory holds another experiment.
         TimeoutError: another process is at work in it.
     """
+    with opened(config, path) as directory:
+        if (summary := directory.read_summary()) is not None:
+            return summary
+        attempt = Attempt(config, directory, on_row, warn)
+        train(attempt.built.experiment, attempt.progress, attempt.record)
+        return attempt.finish()
+
+
+@contextmanager
+def opened(config: Config, path: Path | str) -> Iterator[RunDirectory]:
+    """The directory ``path``, made when missing and locked, once it is sure to be that of ``config``."""
     directory = RunDirectory(path)
     directory.path.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(directory.path / ".lock", timeout=LOCK_SECONDS)
     try:
-        with FileLock(directory.path / ".lock", timeout=LOCK_SECONDS):
-            check_same(config, directory)
-            return directory.read_summary() or _execute(config, directory, on_row, warn)
+        lock.acquire()
     except Timeout:
         raise TimeoutError(f"{directory.path}: another process is running this experiment") from None
+    try:
+        check_same(config, directory)
+        yield directory
+    finally:
+        lock.release()
 
 
 def check_same(config: Config, directory: RunDirectory) -> None:
@@ -146,60 +164,103 @@ def check_same(config: Config, directory: RunDirectory) -> None:
         )
 
 
-def _execute(config: Config, directory: RunDirectory, on_row, warn) -> dict:
-    directory.clean()
-    state = directory.read_checkpoint(warn)
-    if state is not None and state["identity"] != identity(config):
-        warn(f"{directory.checkpoint} belongs to another experiment; starting over")
-        state = None
-    plan = directory.path / ".plan.json"
-    chosen = json.loads(plan.read_text())["blocks_per_call"] if plan.exists() else None
-    built = build(config, chosen)
-    # A resumed run must sum in the same order, so the choice is kept from the first moment on.
-    write_atomically(plan, json.dumps({"blocks_per_call": built.facts["blocks_per_call"]}))
-    write_atomically(directory.config, OmegaConf.to_yaml(OmegaConf.create(to_dict(config))))
-    rows: list[Row] = []
-    progress = Progress()
-    content_hash = built.facts["content_hash"]
-    if state is not None and state["content_hash"] != content_hash:
-        raise ConfigError(
-            f"{directory.path} was begun with other data (content hash {state['content_hash'][:12]}, "
-            f"now {content_hash[:12]}): restore the data files, or delete the directory"
-        )
-    if state is not None:
-        restore(built.experiment, state)
-        progress, rows = Progress(**state["progress"]), state["rows"]
-    saved = time.monotonic()
+class Attempt:
+    """One start of a run: from its newest checkpoint, or from the beginning, to its summary.
 
-    def record(row: Row, progress: Progress) -> None:
-        nonlocal saved
-        rows.append(row)
-        ending = progress.diverged or progress.stopped or progress.step == built.experiment.steps
-        if ending or time.monotonic() - saved >= config.impl.checkpoint_seconds:
-            write_atomically(directory.metrics, pd.DataFrame(rows).to_csv(index=False))
-            state = snapshot(built.experiment, progress, rows)
-            directory.write_checkpoint({**state, "identity": identity(config), "content_hash": content_hash})
-            saved = time.monotonic()
-        on_row(row, built.experiment.steps)
+    Args:
+        config: the experiment.
+        directory: its directory, whose lock the caller holds.
+        on_row: called with every recorded row and the run's number of steps.
+        warn: hears of damaged checkpoints.
+        dataset: its data, where they are loaded already.
+        blocks_per_call: what to take for ``auto`` in a run that has not begun.
 
-    train(built.experiment, progress, record)
-    if built.experiment.monitor.never_averaged:
-        warn("the run ended before any weights were averaged: what is evaluated are the last weights")
-    summary = summarise(config, built, progress, rows)
-    write_atomically(directory.summary, json.dumps(summary, indent=2) + "\n")
-    directory.previous.unlink(missing_ok=True)
-    return summary
+    Raises:
+        ConfigError: the run was begun with other data.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        directory: RunDirectory,
+        on_row: Callable[[Row, int], None],
+        warn: Callable[[str], None],
+        dataset: Dataset | None = None,
+        blocks_per_call: int | None = None,
+    ):
+        self.config, self.directory, self.on_row, self.warn = config, directory, on_row, warn
+        directory.clean()
+        state = directory.read_checkpoint(warn)
+        if state is not None and state["identity"] != identity(config):
+            warn(f"{directory.checkpoint} belongs to another experiment; starting over")
+            state = None
+        plan = directory.path / ".plan.json"
+        chosen = json.loads(plan.read_text())["blocks_per_call"] if plan.exists() else blocks_per_call
+        self.built = build(config, chosen, dataset)
+        # A resumed run must sum in the same order, so the choice is kept from the first moment on.
+        write_atomically(plan, json.dumps({"blocks_per_call": self.built.facts["blocks_per_call"]}))
+        write_atomically(directory.config, OmegaConf.to_yaml(OmegaConf.create(to_dict(config))))
+        self.rows: list[Row] = []
+        self.progress = Progress()
+        self.together = 1
+        content_hash = self.built.facts["content_hash"]
+        if state is not None and state["content_hash"] != content_hash:
+            raise ConfigError(
+                f"{directory.path} was begun with other data (content hash {state['content_hash'][:12]}, "
+                f"now {content_hash[:12]}): restore the data files, or delete the directory"
+            )
+        if state is not None:
+            restore(self.built.experiment, state)
+            self.progress, self.rows = Progress(**state["progress"]), state["rows"]
+            self.together = state.get("together", 1)
+        self.saved = time.monotonic()
+
+    @property
+    def ended(self) -> bool:
+        """Whether there are no more steps to take."""
+        return self.progress.diverged or self.progress.stopped or self.progress.step == self.built.experiment.steps
+
+    def record(self, row: Row, progress: Progress) -> None:
+        """Keep a row, and write a checkpoint when one is due."""
+        self.rows.append(row)
+        if self.ended or time.monotonic() - self.saved >= self.config.impl.checkpoint_seconds:
+            self.save()
+        self.on_row(row, self.built.experiment.steps)
+
+    def save(self) -> None:
+        """Write the metrics so far and a checkpoint."""
+        write_atomically(self.directory.metrics, pd.DataFrame(self.rows).to_csv(index=False))
+        state = snapshot(self.built.experiment, self.progress, self.rows)
+        about = {"identity": identity(self.config), "content_hash": self.built.facts["content_hash"]}
+        self.directory.write_checkpoint({**state, **about, "together": self.together})
+        self.saved = time.monotonic()
+
+    def finish(self) -> dict:
+        """Write and return the summary of a run that has ended."""
+        if self.built.experiment.monitor.never_averaged:
+            self.warn("the run ended before any weights were averaged: what is evaluated are the last weights")
+        summary = summarise(self.config, self.built, self.progress, self.rows)
+        if self.together > 1:
+            summary["together"] = self.together
+        write_atomically(self.directory.summary, json.dumps(summary, indent=2) + "\n")
+        self.directory.previous.unlink(missing_ok=True)
+        return summary
 
 
 def snapshot(experiment: Experiment, progress: Progress, rows: list[Row]) -> dict:
     """All state of a run between two steps."""
-    return {
-        "model": experiment.model.state_dict(),
-        "optimizer": experiment.optimizer.state_dict(),
-        "monitor": experiment.monitor.state_dict(),
-        "progress": vars(progress).copy(),
-        "rows": rows,
-    }
+    holders = {"model": experiment.model, "optimizer": experiment.optimizer, "monitor": experiment.monitor}
+    states = {name: without_views(holder.state_dict()) for name, holder in holders.items()}
+    return {**states, "progress": vars(progress).copy(), "rows": rows}
+
+
+def without_views(state):
+    """The same state, in which views into larger tensors are tensors of their own: they would be saved whole."""
+    if isinstance(state, Tensor):
+        return state.clone() if state.untyped_storage().nbytes() > state.nbytes else state
+    if isinstance(state, dict):
+        return {key: without_views(value) for key, value in state.items()}
+    return [without_views(value) for value in state] if isinstance(state, list) else state
 
 
 def restore(experiment: Experiment, state: dict) -> None:

@@ -9,7 +9,10 @@ Row = dict[str, float]
 
 
 class Tally:
-    """Means over the steps since the last record, summed on the device so that no step waits for it."""
+    """Means over the steps since the last record, summed on the device so that no step waits for it.
+
+    Of runs that are trained together, every value has a dimension for the members.
+    """
 
     names = ("loss", "accuracy", "gradient_norm", "block_gradient_norm")
 
@@ -25,8 +28,10 @@ class Tally:
         self.clipped = self.clipped + clipped
         self.steps += 1
 
-    def means(self) -> Row:
-        """The mean of every value over the steps so far; this waits for the device."""
+    def means(self) -> list[Row]:
+        """The mean of every value over the steps so far, a row for each member; this waits for the device."""
+        clipped = float(self.clipped) / self.steps
+        members = (self.sums / self.steps).reshape(len(self.names), -1).T.tolist()
         # The loss of a perfect network is -0.0.
-        means = [mean + 0.0 for mean in (self.sums / self.steps).tolist()]
-        return {**dict(zip(self.names, means, strict=True)), "clipped": float(self.clipped) / self.steps}
+        rows = [[mean + 0.0 for mean in means] for means in members]
+        return [{**dict(zip(self.names, row, strict=True)), "clipped": clipped} for row in rows]

@@ -15,9 +15,9 @@ for step in steps:
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from fbgd.experiment import Experiment, Progress
+from fbgd.experiment import Experiment, Member, Progress
 from fbgd.seeds import generator, seed_step
 from fbgd.step import StepClosure
 from fbgd.tally import Row, Tally
@@ -25,7 +25,7 @@ from regularizers import foreach_norm
 
 
 def train(experiment: Experiment, progress: Progress, on_record: Callable[[Row, Progress], None]) -> Progress:
-    """Run the loop from ``progress`` to the end of the budget.
+    """Run the loop for one run, from ``progress`` to the end of the budget.
 
     It ends before that when a recorded row is no longer finite, when the gradient evaluations are used up, or when
     early stopping says so.
@@ -33,55 +33,81 @@ def train(experiment: Experiment, progress: Progress, on_record: Callable[[Row, 
     Args:
         experiment: what to train.
         progress: where to begin, after model, optimizer and monitor were brought to the same point; changed in place.
-        on_record: called with every recorded row: the means since the last one of loss, accuracy, gradient norms and
-            share of clipped steps; the learning rate and parameter norm now; the costs so far; evaluations when due.
+        on_record: called with every recorded row, see :class:`Member`.
 
     Returns:
         ``progress`` at the end.
     """
+    train_members(experiment, [Member(experiment.model, experiment.monitor, progress, on_record)])
+    return progress
+
+
+def train_members(experiment: Experiment, members: Sequence[Member]) -> None:
+    """Run the loop until each of ``members`` has come to its end.
+
+    Args:
+        experiment: what to train; of several members, their parameters, blocks and gradients are stacked.
+        members: the runs, all of them at the same step. One that has ended is no longer looked at.
+    """
     params = list(experiment.model.parameters())
-    source, monitor = experiment.source, experiment.monitor
+    source, optimizer = experiment.source, experiment.optimizer
     steps, steps_per_pass = experiment.steps, source.steps_per_pass
     length = 1 / steps_per_pass
     record_interval = experiment.interval(experiment.record_every)
     evaluation_steps = experiment.evaluation_steps()
-    for group in experiment.optimizer.param_groups:
+    for group in optimizer.param_groups:
         group.setdefault("initial_lr", group["lr"])
     start = generator(experiment.seed, "step").initial_seed()
+    step, evaluations = members[0].progress.step, members[0].progress.gradient_evaluations
+    going = [member for member in members if member.going]
     tally = Tally()
     clock = time.perf_counter()
-    while progress.step < steps and not (progress.diverged or progress.stopped):
-        factor = experiment.schedule(progress.step * length, length)
-        for group in experiment.optimizer.param_groups:
+    while step < steps and going:
+        factor = experiment.schedule(step * length, length)
+        for group in optimizer.param_groups:
             group["lr"] = group["initial_lr"] * factor
-        blocks = source.step(progress.step)
-        closure = StepClosure(experiment, params, progress.step, blocks, factor * experiment.lr, tally)
-        seed_step(start, progress.step)
-        experiment.optimizer.step(closure)
-        progress.step += 1
-        progress.gradient_evaluations += closure.evaluations
-        monitor.after_step(progress.step, steps_per_pass, steps)
-        progress.stopped = progress.gradient_evaluations >= experiment.most_evaluations
-        last = progress.stopped or progress.step == steps
-        evaluating = last or progress.step in evaluation_steps
-        if evaluating or progress.step % record_interval == 0:
-            passes = progress.step * length
-            row: Row = {"step": progress.step, "passes": passes, **tally.means()}
-            row["learning_rate"] = factor * experiment.lr
-            row["parameter_norm"] = foreach_norm([param.detach() for param in params]).item()
-            progress.diverged = not all(
-                math.isfinite(row[name]) for name in ("loss", "gradient_norm", "parameter_norm")
-            )
-            row["gradient_evaluations"] = progress.gradient_evaluations
-            row["seconds"] = 0.0
-            if evaluating or progress.diverged:
-                row |= monitor.evaluate(blocks.pass_index, passes)
-                progress.stopped |= monitor.exhausted(passes)
-            if last or progress.diverged or progress.stopped:
-                row |= monitor.finish()
+        blocks = source.step(step)
+        closure = StepClosure(experiment, params, step, blocks, factor * experiment.lr, tally)
+        seed_step(start, step)
+        optimizer.step(closure)
+        step += 1
+        evaluations += closure.evaluations
+        for member in going:
+            member.monitor.after_step(step, steps_per_pass, steps)
+        stopped = evaluations >= experiment.most_evaluations
+        last = stopped or step == steps
+        evaluating = last or step in evaluation_steps
+        if evaluating or step % record_interval == 0:
+            passes = step * length
+            rows = []
+            for member, means in zip(members, tally.means(), strict=True):
+                if member.going:
+                    member.progress.step, member.progress.gradient_evaluations = step, evaluations
+                    member.progress.stopped = stopped
+                    row = {"step": step, "passes": passes, **means, "learning_rate": factor * experiment.lr}
+                    rows.append(complete(row, member, blocks.pass_index, evaluating, last))
             now = time.perf_counter()
-            progress.seconds, clock = progress.seconds + now - clock, now
-            row["seconds"] = progress.seconds
+            for member, row in zip(going, rows, strict=True):
+                # Each one's share: the seconds of all runs add up to the time that was spent.
+                member.progress.seconds += (now - clock) / len(going)
+                row["seconds"] = member.progress.seconds
+            clock = now
             tally = Tally()
-            on_record(row, progress)
-    return progress
+            for member, row in zip(going, rows, strict=True):
+                member.on_record(row, member.progress)
+            going = [member for member in going if member.going]
+
+
+def complete(row: Row, member: Member, pass_index: int, evaluating: bool, last: bool) -> Row:
+    """Add to a row what is read off its member; this says whether the member has diverged, stopped early or ended."""
+    progress, monitor, passes = member.progress, member.monitor, row["passes"]
+    row["parameter_norm"] = foreach_norm([param.detach() for param in member.model.parameters()]).item()
+    progress.diverged = not all(math.isfinite(row[name]) for name in ("loss", "gradient_norm", "parameter_norm"))
+    row["gradient_evaluations"] = progress.gradient_evaluations
+    row["seconds"] = 0.0
+    if evaluating or progress.diverged:
+        row |= monitor.evaluate(pass_index, passes)
+        progress.stopped |= monitor.exhausted(passes)
+    if last or progress.diverged or progress.stopped:
+        row |= monitor.finish()
+    return row

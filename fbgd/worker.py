@@ -1,11 +1,13 @@
-"""A process that executes runs of a study, one after another.
+"""A process that executes jobs of a study, one after another: a run, or several that are trained together.
 
-    python -m fbgd.worker                            runs come on standard input, each a line of JSON: path and words
+    python -m fbgd.worker                            jobs come on standard input, each a line of JSON: a list of runs,
+                                                     more than one to be trained together, each with path and words
     python -m fbgd.worker DIRECTORY key=value ...    one run
 
-Standard output carries a line of JSON for every recorded row (``row``, ``steps``), for what a user should hear
-(``warning``) and for the end of a run (``ended``: nothing, or why it failed); whatever else is printed goes to standard
-error. A worker that saw a run fail ends, and so does one whose study is gone; checkpoints stay.
+Standard output carries a line of JSON for every recorded row (``run``, its place in the job, ``row``, ``steps``), for
+what a user should hear (``run``, ``warning``) and for the end of a job (``ended``: nothing, or why it failed); whatever
+else is printed goes to standard error. A worker that saw a job fail ends, and so does one whose study is gone;
+checkpoints stay.
 """
 
 import json
@@ -15,12 +17,14 @@ import sys
 import threading
 import time
 import traceback
+from functools import partial
 from typing import TextIO
 
 from fbgd.config import compose
 from fbgd.provenance import git_revision
 from fbgd.runs import execute
 from fbgd.tally import Row
+from fbgd.together import execute_together
 
 
 def end_with_parent(parent: int) -> None:
@@ -30,17 +34,24 @@ def end_with_parent(parent: int) -> None:
     os._exit(1)
 
 
-def run(path: str, words: list[str], messages: TextIO) -> bool:
-    """Execute the experiment that ``words`` describe in the directory ``path``; returns whether it succeeded."""
+def work(job: list[dict], messages: TextIO) -> bool:
+    """Execute the runs of a job, each a ``path`` and the ``words`` that describe it; returns whether they succeeded."""
 
     def send(**message: object) -> None:
         print(json.dumps(message), file=messages, flush=True)
 
-    def report(row: Row, steps: int) -> None:
-        send(row={key: value for key, value in row.items() if math.isfinite(value)}, steps=steps)
+    def report(run: int, row: Row, steps: int) -> None:
+        send(run=run, row={key: value for key, value in row.items() if math.isfinite(value)}, steps=steps)
+
+    def warn(run: int, text: str) -> None:
+        send(run=run, warning=text)
 
     try:
-        execute(compose(words), path, report, warn=lambda text: send(warning=text))
+        configs, paths = [compose(run["words"]) for run in job], [run["path"] for run in job]
+        if len(job) == 1:
+            execute(configs[0], paths[0], partial(report, 0), partial(warn, 0))
+        else:
+            execute_together(configs, paths, report, warn)
     except BrokenPipeError:
         raise
     except Exception:  # noqa: BLE001 - whatever goes wrong in a run is the study's to tell
@@ -59,10 +70,9 @@ def main(words: list[str]) -> int:
     # Packages that greet their users would otherwise be read as messages.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     if words:
-        return 0 if run(words[0], words[1:], messages) else 1
+        return 0 if work([{"path": words[0], "words": words[1:]}], messages) else 1
     for line in sys.stdin:
-        job = json.loads(line)
-        if not run(job["path"], job["words"], messages):
+        if not work(json.loads(line), messages):
             return 1
     return 0
 
