@@ -1,8 +1,8 @@
 """The training set cut into blocks: which samples make up each step, for every regime."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -58,12 +58,12 @@ class BlockOrder:
         if self.order not in ORDERS:
             raise ValueError(f"regime.order = {self.order!r} is not one of {', '.join(map(repr, ORDERS))}")
 
-    @property
+    @cached_property
     def blocks_per_pass(self) -> int:
         """ceil(N / block_size)."""
         return -(-self.samples // self.block_size)
 
-    @property
+    @cached_property
     def steps_per_pass(self) -> int:
         """ceil(blocks_per_pass / blocks_per_step), 1 for full batch."""
         if self.blocks_per_step == "all":
@@ -103,7 +103,7 @@ class BlockTransforms:
     seed: int
 
     def __call__(
-        self, inputs: Tensor, targets: Tensor, pass_index: int, blocks: tuple[int, ...]
+        self, inputs: Tensor, targets: Tensor, pass_index: int, blocks: Sequence[int]
     ) -> tuple[Tensor, Tensor]:
         """Inputs (K, B, ...) and class probabilities (K, B, classes) of the ``blocks`` of a pass."""
         if not self.transforms:
@@ -146,7 +146,7 @@ class StepBlocks:
     transforms: BlockTransforms | None = None
     seed: int = 0
 
-    @property
+    @cached_property
     def samples(self) -> int:
         """How many samples all blocks hold together."""
         return sum(len(block) for block in self.indices)
@@ -156,16 +156,19 @@ class StepBlocks:
 
     def stacks(self, blocks_per_call: int) -> Iterator[Stack]:
         """Stacks of at most ``blocks_per_call`` equal-sized blocks."""
-        numbered = list(enumerate(self.indices, start=self.first))
-        for _, group in groupby(numbered, key=lambda pair: len(pair[1])):
-            equal = list(group)
-            for start in range(0, len(equal), blocks_per_call):
-                numbers, indices = zip(*equal[start : start + blocks_per_call], strict=True)
-                inputs, targets = self.data.fetch(torch.stack(indices), self.pass_index, numbers)
-                if self.transforms is not None:
-                    inputs, targets = self.transforms(inputs, targets, self.pass_index, numbers)
-                keys = torch.tensor([block_key(self.seed, self.pass_index, number) for number in numbers])
-                yield Stack(inputs, targets, keys.to(inputs.device))
+        sizes = [len(block) for block in self.indices]
+        start = 0
+        while start < len(sizes):
+            stop = start + 1
+            while stop < min(start + blocks_per_call, len(sizes)) and sizes[stop] == sizes[start]:
+                stop += 1
+            numbers = range(self.first + start, self.first + stop)
+            inputs, targets = self.data.fetch(torch.stack(self.indices[start:stop]), self.pass_index, numbers)
+            if self.transforms is not None:
+                inputs, targets = self.transforms(inputs, targets, self.pass_index, numbers)
+            keys = torch.tensor([block_key(self.seed, self.pass_index, number) for number in numbers])
+            yield Stack(inputs, targets, keys.to(inputs.device))
+            start = stop
 
 
 class BlockSource:

@@ -21,6 +21,7 @@ class StepGradient(NamedTuple):
         objective: what the gradient is of, for optimizers that search along a line: the loss with all penalties.
         loss: mean loss over the step's samples, without any penalties.
         accuracy: share of the step's samples classified right.
+        norm: L2 norm of ``gradient``.
         block_norm: mean over blocks, weighted |B|/N, of the norm of each block's own gradient, without penalties.
         evaluations: gradient evaluations it took: samples times gradients per sample.
     """
@@ -29,6 +30,7 @@ class StepGradient(NamedTuple):
     objective: Tensor
     loss: Tensor
     accuracy: Tensor
+    norm: Tensor
     block_norm: Tensor
     evaluations: int
 
@@ -88,7 +90,7 @@ class MeanGradient:
         """The mean gradient at ``params`` over ``blocks``; ``lr`` is the current learning rate of the penalties."""
         # A double without dimensions keeps its value exactly, takes part in the dtype of whatever it scales, and is
         # no constant to torch.compile.
-        rate = torch.tensor(lr, dtype=torch.float64)
+        rate = torch.tensor(lr, dtype=torch.float64) if self.on_blocks or self.on_full else None
         gradient, statistics = self._mean(self._one, self._many, params, blocks, rate, self.blocks_per_call)
         objective, loss, accuracy, *powers = statistics
         objective = objective + sum(penalty.coefficient(lr) * powers[penalty.power - 1] for penalty in self.on_blocks)
@@ -102,7 +104,11 @@ class MeanGradient:
                 extra = penalty.gradient(grad_fn, params, plain, rate)
                 gradient = [entry + more for entry, more in zip(gradient, extra, strict=True)]
                 objective = objective + penalty.coefficient(lr) * foreach_norm(plain) ** penalty.power
-        return StepGradient(gradient, objective, loss, accuracy, powers[0], blocks.samples * self.gradients_per_sample)
+        # A step of one block has that block's gradient, unless penalties or clipping changed it.
+        unchanged = len(blocks) == 1 and not (self.changed_blocks or self.on_full)
+        norm = powers[0] if unchanged else foreach_norm(gradient).double()
+        evaluations = blocks.samples * self.gradients_per_sample
+        return StepGradient(gradient, objective, loss, accuracy, norm, powers[0], evaluations)
 
     def _full_gradient(self, params, blocks, rate, blocks_per_call=None) -> list[Tensor]:
         """The mean gradient without gradient penalties."""
@@ -110,24 +116,28 @@ class MeanGradient:
         return self._mean(self._one_plain, self._many_plain, params, blocks, rate, count)[0]
 
     def _mean(self, one, many, params, blocks, rate, blocks_per_call) -> tuple[list[Tensor], tuple[Tensor, ...]]:
-        """The mean gradient, and objective, loss, accuracy, block norm and its square, each a mean over samples."""
+        """The mean gradient, and objective, loss, accuracy, block norm and, for penalties, its square, each a mean."""
         total: list[Tensor] = []
-        statistics = torch.zeros(5, dtype=torch.float64)
+        statistics: Tensor | None = None
         for stack in blocks.stacks(blocks_per_call):
-            if len(stack.keys) > 1:
+            several = len(stack.keys) > 1
+            if several:
                 gradient, values, right, norm = many(params, *stack, rate)
                 gradient = [entry.sum(0) for entry in gradient]
             else:
                 gradient, values, right, norm = one(params, *(part[0] for part in stack), rate)
             size = stack.targets.shape[1]
+            powers = (norm, norm.double() ** 2) if self.on_blocks else (norm,)
+            # The number of right predictions is a double, so all of them become doubles.
+            parts = torch.stack([*values, right / size, *powers])
+            if several:
+                parts = parts.sum(1)
             weight = size / blocks.samples
-            scaled = torch._foreach_mul(gradient, weight)
-            total = list(torch._foreach_add(total, scaled) if total else scaled)
-            norm = norm.double()
-            values = (*(value.double() for value in values), right / size, norm, norm**2)
-            parts = weight * torch.stack([value.sum() for value in values])
-            statistics = statistics.to(parts.device) + parts
-        return total, tuple(statistics.unbind())
+            if weight != 1:
+                gradient, parts = torch._foreach_mul(gradient, weight), weight * parts
+            total = list(torch._foreach_add(total, gradient) if total else gradient)
+            statistics = parts if statistics is None else statistics + parts
+        return total, statistics.unbind()
 
 
 def gradients_per_sample(
@@ -150,7 +160,11 @@ def autograd_gradient(objective: Objective):
         leaves = [param.detach().requires_grad_() for param in params]
         with torch.enable_grad():
             total, about = objective(leaves, *block)
-        return torch.autograd.grad(total, leaves, materialize_grads=True), (total.detach(), about)
+        found = torch.autograd.grad(total, leaves, allow_unused=True)
+        entries = [
+            torch.zeros_like(leaf) if entry is None else entry for entry, leaf in zip(found, leaves, strict=True)
+        ]
+        return entries, (total.detach(), about)
 
     return gradient
 

@@ -1,10 +1,13 @@
 """What is minimised on a block, as a pure function of the parameters."""
 
+from contextlib import nullcontext
+
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
 
+from fbgd.functional import functional
 from fbgd.gradient import Objective
 from fbgd.models import RandomLayer
 from fbgd.seeds import block_key
@@ -31,18 +34,17 @@ def classification(
         random layers draw from, ``loss`` the objective without penalties and ``right`` the number of predictions that
         agree with the label, or with the most probable one.
     """
-    names = [name for name, _ in model.named_parameters()]
     layers = [f"{name}.key" for name, module in model.named_modules() if isinstance(module, RandomLayer)]
     # Every random layer has a key of its own, far from its neighbours', so that no two layers share a mask.
-    random_layers = {name: block_key(index, 0, 0) for index, name in enumerate(layers)}
+    offsets = [block_key(index, 0, 0) for index in range(len(layers))]
+    forward = functional(model, layers)
+    precision = nullcontext if autocast is None else lambda device: torch.autocast(device, autocast)
 
     def objective(
         params: list[Tensor], inputs: Tensor, targets: Tensor, key: Tensor
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        state = dict(zip(names, params, strict=True))
-        state |= {name: key + offset for name, offset in random_layers.items()}
-        with torch.autocast(inputs.device.type, autocast, enabled=autocast is not None):
-            logits = torch.func.functional_call(model, state, (inputs,))
+        with precision(inputs.device.type):
+            logits = forward([*params, *(key + offset for offset in offsets)], inputs)
         loss = F.cross_entropy(logits.to(params[0].dtype), targets)
         labels = targets if targets.dim() == 1 else targets.argmax(-1)
         right = (logits.detach().argmax(-1) == labels).sum(dtype=torch.float64)

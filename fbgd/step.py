@@ -2,7 +2,6 @@
 
 from functools import partial
 
-import torch
 from torch import Tensor
 
 from fbgd.blocks import StepBlocks
@@ -51,6 +50,8 @@ class StepClosure:
 
 def moments(ingredients: tuple, experiment: Experiment, step: int) -> list[tuple]:
     """Every ingredient with its moment, whose random numbers are its own."""
+    if not ingredients:
+        return []
     passes = step / experiment.source.steps_per_pass
     return [
         (one, Moment(passes, partial(generator, experiment.seed, stream, step)))
@@ -60,12 +61,12 @@ def moments(ingredients: tuple, experiment: Experiment, step: int) -> list[tuple
 
 def transformed(
     gradient: list[Tensor], transforms: list[tuple[GradientTransform, Moment]]
-) -> tuple[list[Tensor], Tensor]:
+) -> tuple[list[Tensor], Tensor | float]:
     """The gradient after all transforms, and 1 where one of them clipped it, else 0."""
-    clipped = torch.zeros((), dtype=torch.float64, device=gradient[0].device)
+    clipped: Tensor | float = 0.0
     for transform, moment in transforms:
         before, gradient = gradient, transform(gradient, moment)
         if transform.clips:
             # Clipping multiplies by exactly 1 when it has nothing to do.
-            clipped = torch.maximum(clipped, (foreach_norm(gradient) < foreach_norm(before)).double())
+            clipped = (foreach_norm(gradient) < foreach_norm(before)).double().clamp(min=clipped)
     return gradient, clipped

@@ -41,7 +41,8 @@ def train(experiment: Experiment, progress: Progress, on_record: Callable[[Row, 
     """
     params = list(experiment.model.parameters())
     source, monitor = experiment.source, experiment.monitor
-    length = 1 / source.steps_per_pass
+    steps, steps_per_pass = experiment.steps, source.steps_per_pass
+    length = 1 / steps_per_pass
     record_interval = experiment.interval(experiment.record_every)
     evaluation_steps = experiment.evaluation_steps()
     for group in experiment.optimizer.param_groups:
@@ -49,7 +50,7 @@ def train(experiment: Experiment, progress: Progress, on_record: Callable[[Row, 
     start = generator(experiment.seed, "step").initial_seed()
     tally = Tally()
     clock = time.perf_counter()
-    while progress.step < experiment.steps and not (progress.diverged or progress.stopped):
+    while progress.step < steps and not (progress.diverged or progress.stopped):
         factor = experiment.schedule(progress.step * length, length)
         for group in experiment.optimizer.param_groups:
             group["lr"] = group["initial_lr"] * factor
@@ -59,9 +60,9 @@ def train(experiment: Experiment, progress: Progress, on_record: Callable[[Row, 
         experiment.optimizer.step(closure)
         progress.step += 1
         progress.gradient_evaluations += closure.evaluations
-        monitor.after_step(progress.step, source.steps_per_pass, experiment.steps)
+        monitor.after_step(progress.step, steps_per_pass, steps)
         progress.stopped = progress.gradient_evaluations >= experiment.most_evaluations
-        last = progress.stopped or progress.step == experiment.steps
+        last = progress.stopped or progress.step == steps
         evaluating = last or progress.step in evaluation_steps
         if evaluating or progress.step % record_interval == 0:
             passes = progress.step * length

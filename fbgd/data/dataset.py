@@ -1,6 +1,7 @@
 """Data sets in memory: what a source gives, and what training reads."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -68,7 +69,7 @@ class TrainingSet:
     def __len__(self) -> int:
         return len(self.samples) * max(self.copies, 1)
 
-    def fetch(self, indices: Tensor, pass_index: int, blocks: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    def fetch(self, indices: Tensor, pass_index: int, blocks: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Inputs (K, B, ...) and targets (K, B) of a stack of K blocks.
 
         Args:
@@ -77,8 +78,8 @@ class TrainingSet:
             blocks: the blocks' K numbers within the pass.
         """
         flat = indices.flatten()
-        base = (flat % len(self.samples)).to(self.samples.inputs.device)
-        inputs, targets = self.samples.inputs[base], self.samples.targets[base]
+        base = (flat % len(self.samples) if self.copies else flat).to(self.samples.inputs.device)
+        inputs, targets = (part.index_select(0, base) for part in (self.samples.inputs, self.samples.targets))
         if self.augmentation is not None:
             if self._fixed_draws is not None:
                 draws = self._fixed_draws[flat]
@@ -91,7 +92,7 @@ class TrainingSet:
                     ]
                 )
             inputs = apply_draws(inputs, draws.to(inputs.device), self.augmentation.fill)
-        return inputs.unflatten(0, indices.shape), targets.unflatten(0, indices.shape)
+        return inputs.view(*indices.shape, *inputs.shape[1:]), targets.view(*indices.shape, *targets.shape[1:])
 
 
 @dataclass(frozen=True)
