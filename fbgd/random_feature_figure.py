@@ -24,7 +24,9 @@ def random_feature_figure(table: pd.DataFrame, title: str) -> Figure:
         table: of :func:`fbgd.random_feature_study.random_feature_study`.
         title: of the figure.
     """
+    estimators = {MIN_NORM: "min norm", RIDGE: "tuned ridge"}
     shown = table.assign(
+        estimator=table["estimator"].map(estimators),
         ratio=table["width"] / table["train_size"],
         noise=[f"{100 * noise:g} %" for noise in table["label_noise"]],
         **{column: 100 * table[column] for column in ("test_error", "train_error")},
@@ -40,7 +42,7 @@ def random_feature_figure(table: pd.DataFrame, title: str) -> Figure:
             hue="label noise",
             hue_order=noises,
             style="estimator",
-            style_order=[MIN_NORM, RIDGE],
+            style_order=list(estimators.values()),
             dashes=["", (4, 1.5)],
             palette=sns.color_palette("colorblind", len(noises)),
             errorbar=("pi", 100),

@@ -23,7 +23,7 @@ from fbgd.random_features import (
 
 FIGURE, MODEL = "random_features", "random ReLU features"
 MIN_NORM, RIDGE = "min norm", "ridge"
-STRENGTHS = tuple(float(f"{10 ** (half / 2):.3g}") for half in range(-10, 7))
+STRENGTHS = tuple(float(f"{10 ** (quarter / 4):.3g}") for quarter in range(-16, 5))
 NEAR = (0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 1.0, 1.02, 1.05, 1.1, 1.15, 1.2, 1.3, 1.5)
 SAMPLES_PER_CALL = 1000
 

@@ -18,6 +18,22 @@ from fbgd.random_features import factorise, min_norm, random_directions, random_
 EPS = np.finfo(np.float64).eps
 NOISES = (0.0, 0.2)
 SIZE = 200
+COLUMNS = (
+    "figure",
+    "model",
+    "width",
+    "parameters",
+    "label_noise",
+    "train_size",
+    "passes",
+    "seed",
+    "estimator",
+    "strength",
+    "train_error",
+    "test_error",
+    "train_loss",
+    "test_loss",
+)
 AROUND = [20, 40, 80, 120, 160, 180, 190, 196, 200, 204, 210, 220, 250, 300, 400, 800]
 
 
@@ -84,13 +100,11 @@ def test_ridge_of_vanishing_strength_is_min_norm(shape):
 
 def test_features_by_hand():
     inputs, directions = normal(5, 2, 3), random_directions(4, 6, seed=0)
-    expected = [
-        [
-            max(0.0, sum(w * x for w, x in zip(row.tolist(), sample.flatten().tolist(), strict=True)))
-            for row in directions
-        ]
-        for sample in inputs
-    ]
+
+    def feature(row, sample):
+        return max(0.0, sum(w * x for w, x in zip(row.tolist(), sample.flatten().tolist(), strict=True)))
+
+    expected = [[feature(row, sample) for row in directions] for sample in inputs]
     np.testing.assert_allclose(random_features(inputs.float(), directions).numpy(), expected, atol=1e-6)
     np.testing.assert_allclose(random_features(inputs, directions).numpy(), expected, atol=1e-15)
 
@@ -144,10 +158,7 @@ def test_rows_of_the_study_against_naive_ones(monkeypatch, samples_per_call):
     monkeypatch.setattr(module, "SAMPLES_PER_CALL", samples_per_call)
     sets = {noise: data(noise, train=50) for noise in NOISES}
     table = random_feature_study(sets, [20, 120], [4, 9], strengths=(1e-3, 1e-1, 10.0))
-    assert list(table) == (
-        "figure model width parameters label_noise train_size passes seed estimator strength "
-        "train_error test_error train_loss test_loss"
-    ).split(" ")
+    assert tuple(table) == COLUMNS
     assert len(table) == 2 * 2 * 2 * 2
     assert not table.duplicated(["width", "label_noise", "seed", "estimator"]).any()
     for row in table.to_dict("records"):
@@ -230,7 +241,7 @@ def test_figure_has_three_panels_and_no_date(descent, tmp_path):
     assert labels == ["test error (%)", "test squared loss", "training error (%)"]
     assert [axes.get_yscale() for axes in figure.axes] == ["linear", "log", "linear"]
     shown = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
-    assert {"0 %", "20 %", "min norm", "ridge"} <= set(shown)
+    assert {"0 %", "20 %", "min norm", "tuned ridge"} <= set(shown)
     # Two label noises by two estimators, and the threshold; x is features over samples.
     lines = [line for line in figure.axes[1].get_lines() if len(line.get_xdata())]
     assert len(lines) == 5
@@ -273,5 +284,6 @@ def test_bad_input_is_refused(call, message):
         call()
 
 
-def test_default_strengths_are_half_decades():
-    assert np.diff(np.log10(STRENGTHS)) == pytest.approx(0.5, abs=1e-2)
+def test_default_strengths_are_quarter_decades():
+    assert (STRENGTHS[0], STRENGTHS[-1]) == (1e-4, 10)
+    assert np.diff(np.log10(STRENGTHS)) == pytest.approx(0.25, abs=1e-2)
