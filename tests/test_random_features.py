@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 import torch
 
-from fbgd import random_feature_study as module
 from fbgd.data import Samples, digits, prepare
+from fbgd.descent import random_feature_study as module
+from fbgd.descent.random_feature_figure import draw
+from fbgd.descent.random_feature_study import STRENGTHS, feature_grid, peak, random_feature_study
 from fbgd.plots import save
-from fbgd.random_feature_figure import random_feature_figure
-from fbgd.random_feature_study import STRENGTHS, feature_grid, peak, random_feature_study
 from fbgd.random_features import factorise, min_norm, random_directions, random_features, ridge
 
 EPS = np.finfo(np.float64).eps
@@ -27,7 +27,7 @@ COLUMNS = (
     "train_size",
     "passes",
     "seed",
-    "estimator",
+    "procedure",
     "strength",
     "train_error",
     "test_error",
@@ -160,10 +160,10 @@ def test_rows_of_the_study_against_naive_ones(monkeypatch, samples_per_call):
     table = random_feature_study(sets, [20, 120], [4, 9], strengths=(1e-3, 1e-1, 10.0))
     assert tuple(table) == COLUMNS
     assert len(table) == 2 * 2 * 2 * 2
-    assert not table.duplicated(["width", "label_noise", "seed", "estimator"]).any()
+    assert not table.duplicated(["width", "label_noise", "seed", "procedure"]).any()
     for row in table.to_dict("records"):
         expected = naive(sets[row["label_noise"]], row["width"], row["seed"])
-        strength, losses, errors = expected[row["estimator"]]
+        strength, losses, errors = expected[row["procedure"]]
         assert row["strength"] == pytest.approx(strength, nan_ok=True)
         assert (row["train_loss"], row["test_loss"]) == pytest.approx((losses[0], losses[2]), rel=1e-9, abs=1e-12)
         assert (row["train_error"], row["test_error"]) == pytest.approx((errors[0], errors[2]), abs=1e-12)
@@ -185,20 +185,20 @@ def test_nothing_is_chosen_on_the_test_set():
 def test_the_peak_stands_where_features_are_as_many_as_samples(descent, noise, column):
     mine = descent[descent["label_noise"] == noise]
     assert peak(mine, column) == pytest.approx(SIZE, rel=0.05)
-    means = mine[mine["estimator"] == "min norm"].groupby("width")[column].mean()
+    means = mine[mine["procedure"] == "min norm"].groupby("width")[column].mean()
     assert means.loc[SIZE] > 3 * max(means.loc[:120].min(), means.loc[400:].min())
 
 
 @pytest.mark.parametrize("noise", NOISES)
 def test_tuned_ridge_removes_the_peak(descent, noise):
     mine = descent[descent["label_noise"] == noise]
-    means = mine.groupby(["estimator", "width"])["test_loss"].mean()
+    means = mine.groupby(["procedure", "width"])["test_loss"].mean()
     assert (means["ridge"] <= 1.03 * means["ridge"].cummin()).all()
     assert (means["ridge"] <= 1.01 * means["min norm"]).all()
 
 
 def test_training_interpolates_from_the_threshold_on(descent):
-    loss = descent[descent["estimator"] == "min norm"].groupby("width")["train_loss"].max()
+    loss = descent[descent["procedure"] == "min norm"].groupby("width")["train_loss"].max()
     assert (loss.loc[210:] < 1e-15).all()
     assert (loss.loc[:190] > 1e-6).all()
 
@@ -211,8 +211,8 @@ def test_a_seed_s_rows_depend_on_no_other_seed_or_width(descent):
 
 def test_the_peak_by_hand():
     rows = pd.DataFrame({"width": [1, 2, 3] * 2, "test_loss": [1.0, 6.0, 5.0, 1.0, 2.0, 5.0]})
-    table = rows.assign(label_noise=0.1, estimator="min norm", test_error=[0.9, 0.1, 0.1, 0.9, 0.1, 0.1])
-    other = table.assign(estimator="ridge", test_loss=[99.0, 0, 0, 0, 0, 0])
+    table = rows.assign(label_noise=0.1, procedure="min norm", test_error=[0.9, 0.1, 0.1, 0.9, 0.1, 0.1])
+    other = table.assign(procedure="ridge", test_loss=[99.0, 0, 0, 0, 0, 0])
     assert peak(pd.concat([table, other])) == 3
     assert peak(table, "test_error") == 1
     with pytest.raises(ValueError, match="column = 'train_loss'"):
@@ -235,7 +235,7 @@ def test_the_grid_is_dense_around_the_threshold(size):
 
 def test_figure_has_three_panels_and_no_date(descent, tmp_path):
     for name in ("a.png", "b.png"):
-        figure = random_feature_figure(descent, "Digits")
+        figure = draw(descent, "Digits")
         save(figure, tmp_path / name)
     labels = [axes.get_ylabel() for axes in figure.axes]
     assert labels == ["test error (%)", "test squared loss", "training error (%)"]

@@ -21,7 +21,7 @@ from fbgd.random_features import (
     ridge,
 )
 
-FIGURE, MODEL = "random_features", "random ReLU features"
+FIGURE, MODEL = "random_features", "relu"
 MIN_NORM, RIDGE = "min norm", "ridge"
 STRENGTHS = tuple(float(f"{10 ** (quarter / 4):.3g}") for quarter in range(-16, 5))
 NEAR = (0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 1.0, 1.02, 1.05, 1.1, 1.15, 1.2, 1.3, 1.5)
@@ -92,7 +92,7 @@ def random_feature_study(
             check_whole(name, value, least)
     check_strengths(strengths)
     rows = [row for seed in seeds for row in rows_of_seed(datasets, widths, seed, strengths)]
-    return pd.DataFrame(rows).sort_values(["label_noise", "width", "estimator", "seed"], ignore_index=True)
+    return pd.DataFrame(rows).sort_values(["label_noise", "width", "procedure", "seed"], ignore_index=True)
 
 
 def rows_of_seed(
@@ -120,7 +120,7 @@ def rows_of_seed(
                     "train_size": len(first.train),
                     "passes": math.nan,
                     "seed": seed,
-                    "estimator": fit.estimator,
+                    "procedure": fit.estimator,
                     "strength": fit.strength,
                     "train_error": train_error,
                     "test_error": test_error,
@@ -188,7 +188,7 @@ def peak(table: pd.DataFrame, column: str = "test_loss") -> int:
     """
     if column not in ("test_loss", "test_error"):
         raise ValueError(f"column = {column!r} is not one of 'test_loss', 'test_error'")
-    shown = table[table["estimator"] == MIN_NORM]
+    shown = table[table["procedure"] == MIN_NORM]
     noises = sorted(set(shown["label_noise"]))
     if len(noises) != 1:
         raise ValueError(f"label_noise = {noises!r} in the rows of {MIN_NORM!r}: need exactly one")
