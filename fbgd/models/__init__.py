@@ -1,9 +1,14 @@
-"""Architectures: every one is called with ``input_shape`` and ``classes`` and its own options."""
+"""Architectures: every one is called with ``input_shape`` and ``classes`` and its own options.
+
+One that takes token numbers in place of signals says so by the attribute ``token_shape``, a sample's shape that its
+options can be tried with.
+"""
 
 from fbgd.models.cnn import CNN
 from fbgd.models.layers import NORMS, BatchNorm
 from fbgd.models.mlp import MLP
 from fbgd.models.random_layers import Dropout, RandomLayer, StochasticDepth
 from fbgd.models.resnet import ResNet
+from fbgd.models.transformer import Transformer
 
-__all__ = ["CNN", "MLP", "NORMS", "BatchNorm", "Dropout", "RandomLayer", "ResNet", "StochasticDepth"]
+__all__ = ["CNN", "MLP", "NORMS", "BatchNorm", "Dropout", "RandomLayer", "ResNet", "StochasticDepth", "Transformer"]
