@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fbgd.schedules import Constant, Cosine, Linear, Step
+from fbgd.schedules import Constant, Cosine, Linear, Noam, Step
 
 ALL = [Constant, Linear, Cosine, Step]
 
@@ -37,6 +37,20 @@ def test_closed_forms():
     assert [step(passes, 1) for passes in (0, 49, 50, 74, 75, 99)] == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01])
 
 
+@given(warmup=st.integers(1, 50), steps_per_pass=st.integers(1, 20), step=st.integers(1, 4000))
+def test_noam_is_the_published_formula(warmup, steps_per_pass, step):
+    """Steps count from 1, and the factor is that formula over its largest value."""
+    warmup_steps = warmup * steps_per_pass
+
+    def published(number):
+        return min(number**-0.5, number * warmup_steps**-1.5)
+
+    schedule = Noam(warmup=warmup)
+    factor = schedule((step - 1) / steps_per_pass, 1 / steps_per_pass)
+    assert factor == pytest.approx(published(step) / published(warmup_steps), rel=1e-12)
+    assert 0 < factor <= 1
+
+
 @pytest.mark.parametrize(
     ("make", "options", "message"),
     [
@@ -46,6 +60,8 @@ def test_closed_forms():
         (Linear, {"final": 1.5}, "final"),
         (Step, {"milestones": (0.5, 1.0)}, "milestones"),
         (Step, {"gamma": 1.0}, "gamma"),
+        (Noam, {"warmup": 0}, "warmup = 0"),
+        (Noam, {"warmup": math.inf}, "warmup = inf"),
     ],
 )
 def test_invalid_options_are_named(make, options, message):
