@@ -6,7 +6,6 @@ from itertools import groupby
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from fbgd.data.dataset import IGNORED, TrainingSet
@@ -111,9 +110,10 @@ class BlockTransforms:
         """Inputs (K, B, ...) and class probabilities (K, B, ..., classes) of the ``blocks`` of a pass."""
         if not self.transforms:
             return inputs, targets
-        predicted = targets != IGNORED
-        probabilities = F.one_hot(targets.where(predicted, 0), self.classes) * predicted.unsqueeze(-1)
-        probabilities = probabilities.to(self.dtype or inputs.dtype)
+        dtype = self.dtype or inputs.dtype
+        predicted = (targets != IGNORED).unsqueeze(-1)
+        probabilities = torch.zeros(*targets.shape, self.classes, dtype=dtype, device=targets.device)
+        probabilities.scatter_(-1, targets.unsqueeze(-1).where(predicted, 0), predicted.to(dtype))
         changed = []
         for pair, block in zip(zip(inputs, probabilities, strict=True), blocks, strict=True):
             for transform, stream in zip(self.transforms, stream_names(self.transforms), strict=True):
