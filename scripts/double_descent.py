@@ -31,8 +31,9 @@ from fbgd.descent import (
     regularisation,
     sample_wise,
     stochasticity,
+    translation,
 )
-from fbgd.descent.presets import PRESETS
+from fbgd.descent.presets import PRESETS, TRANSLATION
 from fbgd.descent.random_feature_study import MODEL
 from fbgd.descent.settings import Sizes
 from fbgd.descent.study import Study, write
@@ -41,7 +42,8 @@ from fbgd.script import quick_words
 from fbgd.study import collect
 
 FIGURES = {
-    figure.NAME: figure for figure in (model_wise, epoch_wise, sample_wise, heatmap, emc, regularisation, stochasticity)
+    figure.NAME: figure
+    for figure in (model_wise, epoch_wise, sample_wise, heatmap, emc, regularisation, stochasticity, translation)
 }
 HELD = ("model.width", "data.label_noise=", "data.train_size", "model=")
 
@@ -73,18 +75,33 @@ def quick(sizes: Sizes, data: str) -> Sizes:
     )
 
 
-def find_sizes(data: str, model: str | None) -> tuple[str, Sizes]:
+def quick_translation(sizes: Sizes) -> Sizes:
+    """The sizes of ``--quick`` for sentence pairs."""
+    words = (*sizes.words, "model.layers=1", "data.source.max_tokens=12", "data.source.vocabulary=300")
+    return replace(
+        sizes, words=words, widths=(8, 16), train_size=48, train_sizes=(24, 48), steps=6, warmup_steps=2, block_size=12,
+        seeds=2,
+    )  # fmt: skip
+
+
+def presets_of(figure) -> dict[str, dict[str, Sizes]]:
+    """A figure's presets by data set and model, the usual data set first."""
+    return TRANSLATION if figure is translation else PRESETS
+
+
+def find_sizes(figure, data: str, model: str | None) -> tuple[str, Sizes]:
     """The model's name, the data set's usual one by default, and the sizes.
 
     Raises:
         ConfigError: there is no such preset, with the nearest.
     """
-    if data not in PRESETS:
-        raise ConfigError(f"data={data}: double_descent has no preset for it; {nearest(data, PRESETS)}")
-    models = PRESETS[data]
+    presets = presets_of(figure)
+    if data not in presets:
+        raise ConfigError(f"data={data}: {figure.NAME} has no preset for it; {nearest(data, presets)}")
+    models = presets[data]
     name = model or next(iter(models))
     if name not in models:
-        raise ConfigError(f"--model {name}: double_descent has no such preset for data={data}; {nearest(name, models)}")
+        raise ConfigError(f"--model {name}: {figure.NAME} has no such preset for data={data}; {nearest(name, models)}")
     return name, models[name]
 
 
@@ -127,18 +144,18 @@ def closed_form(arguments: argparse.Namespace) -> int:
 
 def trained(figure, arguments: argparse.Namespace) -> int:
     """A figure of trained networks."""
-    data, overrides = split_data(arguments.overrides)
+    data, overrides = split_data(arguments.overrides, default=next(iter(presets_of(figure))))
     refuse(overrides, HELD, "this study sets it itself; the model with --model")
-    model, sizes = find_sizes(data, arguments.model)
+    model, sizes = find_sizes(figure, data, arguments.model)
     if arguments.quick:
-        sizes = quick(sizes, data)
+        sizes = quick_translation(sizes) if figure is translation else quick(sizes, data)
     if arguments.list:
         print_rungs([point.rung(sizes.words) for point in dict.fromkeys(figure.choose(sizes))])
         return 0
     where = folder_of(figure.NAME, data, model, arguments, overrides)
     seeds = sizes.seeds if arguments.seeds is None else arguments.seeds
     pool = where if arguments.out else where.parent
-    study = Study(sizes, seeds, overrides, pool, count_workers(arguments))
+    study = Study(sizes, seeds, overrides, pool, count_workers(arguments), arguments.only)
     planned = figure.run(study)
     summarise = figure.summarise
     if figure is model_wise:

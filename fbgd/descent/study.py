@@ -11,6 +11,7 @@ from fbgd.captions import notes, provenance, setting
 from fbgd.cli import make_data, run_planned
 from fbgd.descent.settings import Point, Sizes
 from fbgd.formats import Page, render, show
+from fbgd.overrides import ConfigError, nearest
 from fbgd.plots import save
 from fbgd.rows import read_rows, with_result
 from fbgd.study import PlannedRun, plan
@@ -28,6 +29,7 @@ class Study:
         overrides: the user's words for all runs.
         pool: the folder whose ``runs/`` all figures share.
         workers: processes at a time.
+        only: names of settings, or their beginnings: all others are left as they are; none for all.
     """
 
     sizes: Sizes
@@ -35,6 +37,7 @@ class Study:
     overrides: list[str]
     pool: Path
     workers: int
+    only: list[str] = field(default_factory=list)
     finished: bool = True
     planned: list[PlannedRun] = field(default_factory=list)
 
@@ -53,8 +56,16 @@ class Study:
         self.planned += [run for run in planned if run.path not in known]
         if self.finished:
             make_data(planned)
-            self.finished = run_planned(planned, [run.rung for run in planned], self.workers)
+            self.finished = run_planned(planned, self._chosen(planned), self.workers)
         return planned
+
+    def _chosen(self, planned: list[PlannedRun]) -> list[str]:
+        names = [run.rung for run in planned]
+        beginnings = tuple(word.lower() for word in self.only)
+        chosen = [name for name in names if name.lower().startswith(beginnings)] if self.only else names
+        if not chosen:
+            raise ConfigError(f"--only {self.only[0]!r} fits no setting; {nearest(self.only[0], dict.fromkeys(names))}")
+        return chosen
 
 
 @dataclass(frozen=True)
