@@ -6,10 +6,9 @@ from functools import cached_property
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from fbgd.data.dataset import TrainingSet
+from fbgd.data.dataset import IGNORED, TrainingSet
 from fbgd.seeds import block_key, generator, stream_names
 from regularizers import BlockTransform
 
@@ -94,21 +93,27 @@ class BlockTransforms:
 
     Args:
         transforms: in the order in which they act.
-        classes: number of classes; labels (B) become class probabilities (B, classes).
+        classes: number of classes; labels (B) become class probabilities (B, classes), and those of sequences (B, T)
+            become (B, T, classes), all 0 where nothing is predicted.
         seed: decides every draw.
+        dtype: of the probabilities; ``None``: that of the inputs.
     """
 
     transforms: tuple[BlockTransform, ...]
     classes: int
     seed: int
+    dtype: torch.dtype | None = None
 
     def __call__(
         self, inputs: Tensor, targets: Tensor, pass_index: int, blocks: Sequence[int]
     ) -> tuple[Tensor, Tensor]:
-        """Inputs (K, B, ...) and class probabilities (K, B, classes) of the ``blocks`` of a pass."""
+        """Inputs (K, B, ...) and class probabilities (K, B, ..., classes) of the ``blocks`` of a pass."""
         if not self.transforms:
             return inputs, targets
-        probabilities = F.one_hot(targets, self.classes).to(inputs.dtype)
+        dtype = self.dtype or inputs.dtype
+        predicted = (targets != IGNORED).unsqueeze(-1)
+        probabilities = torch.zeros(*targets.shape, self.classes, dtype=dtype, device=targets.device)
+        probabilities.scatter_(-1, targets.unsqueeze(-1).where(predicted, 0), predicted.to(dtype))
         changed = []
         for pair, block in zip(zip(inputs, probabilities, strict=True), blocks, strict=True):
             for transform, stream in zip(self.transforms, stream_names(self.transforms), strict=True):
@@ -119,7 +124,10 @@ class BlockTransforms:
 
 
 class Stack(NamedTuple):
-    """K equal-sized blocks: inputs (K, B, ...), labels (K, B) or class probabilities (K, B, classes), keys (K)."""
+    """K equal-sized blocks: inputs (K, B, ...), labels (K, B) or class probabilities (K, B, classes), keys (K).
+
+    Of sequences: labels (K, B, T) or class probabilities (K, B, T, classes).
+    """
 
     inputs: Tensor
     targets: Tensor

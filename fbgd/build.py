@@ -20,7 +20,7 @@ from fbgd.overrides import ConfigError
 from fbgd.plan import choose_blocks_per_call
 from fbgd.seeds import generator
 from fbgd.tally import Row
-from fbgd.targets import build_target
+from fbgd.targets import build_target, find_target
 from optimizers import FullBatchGD
 
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.float32, "fp64": torch.float64}
@@ -55,7 +55,8 @@ def build(config: Config, blocks_per_call: int | None = None, dataset: Dataset |
     torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = False, True
     dtype = DTYPES[config.precision]
 
-    dataset = dataset or load_data(config)
+    dataset, ingredients = dataset or load_data(config), build_ingredients(config)
+    check_inputs(config, dataset.tokens, ingredients)
     train, test = dataset.train.samples.to(device, dtype), dataset.test.to(device, dtype)
     validation = None if dataset.validation is None else dataset.validation.to(device, dtype)
     evaluated = {"train": train if config.record.train else None, "validation": validation, "test": test}
@@ -67,15 +68,14 @@ def build(config: Config, blocks_per_call: int | None = None, dataset: Dataset |
     order = BlockOrder(
         len(training), config.regime.block_size, config.regime.blocks_per_step, config.regime.order, config.seed
     )
-    ingredients = build_ingredients(config)
-    changes = BlockTransforms(ingredients.block_transforms, dataset.classes, config.seed)
+    changes = BlockTransforms(ingredients.block_transforms, dataset.classes, config.seed, dtype)
     source = BlockSource(training, order, changes)
     optimizer = build_optimizer(config, list(model.parameters()))
     lr = config.optimizer.get("lr", optimizer.defaults.get("lr"))
     if lr is None:
         raise ConfigError(f"optimizer ({config.optimizer['_target_']}) has no learning rate: set optimizer.lr")
     autocast = torch.bfloat16 if config.precision == "bf16" else None
-    objective = classification(model, autocast, ingredients.loss_penalties, len(train))
+    objective = classification(model, autocast, ingredients.loss_penalties, len(train), train.tokens_per_sample)
 
     def mean_gradient(count: int) -> MeanGradient:
         penalties, clipping = ingredients.gradient_penalties, ingredients.block_clipping
@@ -124,6 +124,7 @@ def build(config: Config, blocks_per_call: int | None = None, dataset: Dataset |
         "blocks_per_call": wanted,
         "device": str(device) if device.type == "cpu" else torch.cuda.get_device_name(device),
         "threads": torch.get_num_threads(),
+        **dataset.facts,
     }
     return Built(experiment, facts)
 
@@ -131,7 +132,7 @@ def build(config: Config, blocks_per_call: int | None = None, dataset: Dataset |
 def check(config: Config) -> None:
     """Raise ``ValueError`` for what model, optimizer, schedule, regularisers or device refuse; needs no data."""
     with torch.device("meta"):
-        build_target("model", config.model, input_shape=(3, 32, 32), classes=10)
+        build_target("model", config.model, input_shape=token_shape(config) or (3, 32, 32), classes=10)
     try_optimizer(config)
     build_target("schedule", config.schedule)
     build_ingredients(config)
@@ -150,6 +151,24 @@ def load_data(config: Config) -> Dataset:
         seed=config.data.seed,
         augment_seed=config.seed,
     )
+
+
+def token_shape(config: Config) -> tuple[int, ...] | None:
+    """A shape of token samples that the configured model takes; ``None`` where it takes signals."""
+    return getattr(find_target("model", config.model["_target_"]), "token_shape", None)
+
+
+def check_inputs(config: Config, tokens: bool, ingredients: Ingredients) -> None:
+    """Raise :class:`ConfigError` where model or regularisers want other inputs than the data has."""
+    if tokens != (token_shape(config) is not None):
+        has, wants = ("tokens", "signals") if tokens else ("signals", "tokens")
+        raise ConfigError(f"model ({config.model['_target_']}) takes {wants}, and data={config.data.name} has {has}")
+    for transform in ingredients.block_transforms:
+        if tokens and transform.changes_inputs:
+            raise ConfigError(
+                f"regularizer ({type(transform).__name__}) changes inputs, and those of data={config.data.name} are "
+                "tokens: only transforms of targets apply, such as regularizer=label_smoothing"
+            )
 
 
 def build_model(config: Config, dataset: Dataset) -> nn.Module:

@@ -14,7 +14,7 @@ from fbgd.models import BatchNorm
 
 @torch.no_grad()
 def evaluate(model: nn.Module, samples: Samples, batch_size: int = 1000) -> tuple[float, float]:
-    """Mean cross-entropy and accuracy of ``model`` in evaluation mode.
+    """Mean cross-entropy and accuracy of ``model`` in evaluation mode, over samples or, of sequences, over tokens.
 
     A sample whose logits are not all finite counts as classified wrong, so a diverged network scores 0.
 
@@ -27,10 +27,11 @@ def evaluate(model: nn.Module, samples: Samples, batch_size: int = 1000) -> tupl
     with mode(model, training=False):
         for inputs, targets in zip(samples.inputs.split(batch_size), samples.targets.split(batch_size), strict=True):
             logits = model(inputs)
-            loss += F.cross_entropy(logits, targets, reduction="sum").item()
+            loss += F.cross_entropy(logits.flatten(0, -2), targets.flatten(), reduction="sum").item()
             finite = logits.isfinite().all(-1)
             right += int(((logits.argmax(-1) == targets) & finite).sum())
-    return loss / len(samples), right / len(samples)
+    predictions = samples.predictions
+    return loss / predictions, right / predictions
 
 
 @torch.no_grad()

@@ -6,7 +6,7 @@ looks at its start, so that no last step is.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -120,3 +120,34 @@ class InverseSqrt(Schedule):
         # Steps are fractions of a pass: without the millionth of one, rounding would delay some drops by a whole step.
         since = max(passes - self.warmup + 1e-6 * step, 0.0)
         return 1 / math.sqrt(1 + math.floor(since / self.period))
+
+
+@dataclass(frozen=True)
+class Noam(Schedule):
+    r"""The inverse square root of the progress, after a linear warm-up that meets it at factor 1.
+
+    .. math:: \min(t / w, \sqrt{w / t}) = \sqrt{w} \min(t^{-1/2}, t\, w^{-3/2})
+
+    with t the passes done at the end of the step, so that steps count from 1 as in the paper, in decay as well. It
+    knows no horizon.
+
+    Args:
+        warmup: w, passes of warm-up, more than 0; the peak, factor 1, is at its end.
+
+    Raises:
+        ValueError: ``warmup`` is not positive and finite.
+
+    Source: Vaswani et al. 2017, "Attention Is All You Need", eq. 3.
+    """
+
+    warmup: float = 1.0
+    horizon: float = field(init=False, default=math.inf)
+    final: float = field(init=False, default=0.0)
+
+    def __post_init__(self):
+        if not 0 < self.warmup < math.inf:
+            raise ValueError(f"schedule.warmup = {self.warmup!r} is outside the valid range (0, inf) passes")
+
+    def __call__(self, passes: float, step: float) -> float:
+        progress = (passes + step) / self.warmup
+        return min(progress, progress**-0.5)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from fbgd.blocks import BlockSource, Stack, StepBlocks
 from fbgd.gradient import MeanGradient, Objective, autograd_gradient, block_evaluation
+from fbgd.objective import most_probable
 from regularizers import global_norm
 
 
@@ -104,8 +105,7 @@ def layered_classification(model: nn.Module) -> Objective | None:
         logits = forward(params, inputs)
         losses = F.cross_entropy(logits.flatten(0, 1), targets.flatten(0, 1), reduction="none")
         loss = losses.view(logits.shape[:2]).mean(1)
-        labels = targets if targets.dim() == 2 else targets.argmax(-1)
-        right = (logits.detach().argmax(-1) == labels).sum(1, dtype=torch.float64)
+        right = (logits.detach().argmax(-1) == most_probable(targets)).sum(1, dtype=torch.float64)
         return loss, (loss.detach(), right)
 
     return objective

@@ -10,7 +10,8 @@ from regularizers.roles import BlockTransform
 class LabelSmoothing(BlockTransform):
     r"""Mix the labels with the uniform distribution over the K classes: :math:`\tilde y = (1 - \alpha) y + \alpha / K`.
 
-    The recorded training loss is the one that is trained, against the smoothed labels.
+    The recorded training loss is the one that is trained, against the smoothed labels. Where nothing is predicted,
+    at the padding of a sequence, all probabilities are 0 and stay so.
 
     Args:
         smoothing: :math:`\alpha` in [0, 1].
@@ -21,9 +22,12 @@ class LabelSmoothing(BlockTransform):
     Source: Szegedy et al. 2016, "Rethinking the Inception Architecture for Computer Vision", section 7.
     """
 
+    changes_inputs = False
+
     def __init__(self, smoothing: float = 0.1):
         check_range("smoothing", smoothing, 0.0, 1.0, ends="[]")
         self.smoothing = smoothing
 
     def __call__(self, inputs: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        return inputs, (1 - self.smoothing) * targets + self.smoothing / targets.shape[-1]
+        smoothed = (1 - self.smoothing) * targets + self.smoothing / targets.shape[-1]
+        return inputs, torch.where(targets.any(-1, keepdim=True), smoothed, targets)

@@ -34,10 +34,19 @@ class Moment(NamedTuple):
 
 
 class BlockTransform:
-    """Changes what the network is trained on."""
+    """Changes what the network is trained on.
+
+    Attributes:
+        changes_inputs: whether it does arithmetic on the inputs, which token numbers do not allow.
+    """
+
+    changes_inputs: bool = True
 
     def __call__(self, inputs: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Other inputs (B, C, ...) and class probabilities (B, classes) of one block; the given ones stay."""
+        """Other inputs (B, C, ...) and class probabilities (B, classes) of one block; the given ones stay.
+
+        Of sequences, class probabilities are (B, T, classes), all 0 at positions where nothing is predicted.
+        """
         raise NotImplementedError
 
 

@@ -165,3 +165,15 @@ def accelerated(function, values, steps, lr, weight_decay, restart):
         y = [new + (tau - 1) / following * (new - old) for new, old in zip(ahead, x, strict=True)]
         x, tau, last = ahead, following, value
     return y, restarts
+
+
+def token_cross_entropy(logits, targets):
+    """Summed cross-entropy, right tokens and tokens of sequences, one position after another; -100 is no token."""
+    total, right, count = 0.0, 0, 0
+    for sequence, labels in zip(logits, targets, strict=True):
+        for scores, label in zip(sequence, labels.tolist(), strict=True):
+            if label != -100:
+                total = total + scores.exp().sum().log() - scores[label]
+                right += int(scores.argmax()) == label
+                count += 1
+    return total, right, count

@@ -1,5 +1,6 @@
 """Data: splits, noise, augmentation, normalisation."""
 
+import itertools
 import sys
 
 import numpy as np
@@ -77,6 +78,22 @@ class TestLabelNoise:
         assert torch.equal(some, with_label_noise(clean, 0.1, 10, 0))
         assert not torch.equal(some, with_label_noise(clean, 0.1, 10, 1))
         assert torch.equal(some[some != clean], more[some != clean])
+
+    def test_over_all_classes_some_drawn_labels_are_the_true_ones(self):
+        clean = torch.full((20000,), 2)
+        counts = with_label_noise(clean, 0.5, 5, seed=0, over="all").bincount(minlength=5)
+        # A tenth of all samples for each of the five classes, the true one among them: five standard deviations.
+        assert all(abs(int(counts[label]) - 2000) < 5 * (20000 * 0.1 * 0.9) ** 0.5 for label in (0, 1, 3, 4))
+        assert abs(int(counts.sum() - counts[2]) - 8000) < 5 * (20000 * 0.4 * 0.6) ** 0.5
+        with pytest.raises(ValueError, match="label_noise_over = 'both'"):
+            with_label_noise(clean, 0.5, 5, seed=0, over="both")
+
+    @pytest.mark.parametrize("over", ["others", "all"])
+    def test_a_sample_has_the_same_label_in_every_subset(self, over):
+        sizes = (8, 20, 60)
+        sets = [prepare(arrays(), train_size=size, label_noise=0.5, label_noise_over=over).train for size in sizes]
+        for small, large in itertools.pairwise(sets):
+            assert torch.equal(small.samples.targets, large.samples.targets[: len(small)])
 
     @pytest.mark.parametrize("probability", [-0.1, 1.1, float("nan")])
     def test_invalid(self, probability):

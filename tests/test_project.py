@@ -49,7 +49,28 @@ def named(folder):
 
 def imports(path):
     """Top-level packages that a file imports."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    yield from imported(ast.walk(ast.parse(path.read_text())))
+
+
+def imports_when_loaded(path):
+    """Those that it imports as soon as it is imported itself, outside functions and ``if TYPE_CHECKING``."""
+    nodes = list(ast.parse(path.read_text()).body)
+    for node in nodes:
+        later = isinstance(node, ast.FunctionDef) or (
+            isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+        )
+        nodes += [] if later else ast.iter_child_nodes(node)
+    yield from imported(nodes)
+
+
+def required(lines):
+    """The packages of a list of requirements, without their versions."""
+    return {line.split(">=")[0] for line in lines.split()}
+
+
+def imported(nodes):
+    """Top-level packages of the import statements among syntax nodes."""
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name.split(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -72,15 +93,22 @@ def test_dependencies_point_one_way(package, forbidden):
 def test_every_import_is_a_declared_dependency():
     declared = ConfigParser()
     declared.read(ROOT / "setup.cfg")
-    names = {line.split(">=")[0] for line in declared["options"]["install_requires"].split()}
+    names = required(declared["options"]["install_requires"])
+    extras = required(declared["options.extras_require"]["translation"])
     modules = {"hydra": "hydra-core", "sklearn": "scikit-learn", "yaml": "pyyaml"}
     own = {"fbgd", "optimizers", "regularizers", "scripts"}
+    found: set[str] = set()
     for package in own:
         for path in (ROOT / package).rglob("*.py"):
             used = {modules.get(name, name) for name in imports(path)} - set(sys.stdlib_module_names) - own
-            assert used <= names, path
+            assert used <= names | extras, path
+            # Who has not installed an extra can import every file all the same.
+            assert not extras & {modules.get(name, name) for name in imports_when_loaded(path)}, path
+            found |= used
+    assert extras <= found
+    assert "fbgd[translation]" in declared["options.extras_require"]["test"].split()
     pinned = {line.split("==")[0] for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line}
-    assert names <= pinned
+    assert names | extras <= pinned
 
 
 def test_packages_and_data_are_in_a_built_wheel():

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fbgd.schedules import Constant, Cosine, InverseSqrt, Linear, Step
+from fbgd.schedules import Constant, Cosine, InverseSqrt, Linear, Noam, Step
 
 ALL = [Constant, Linear, Cosine, Step, InverseSqrt]
 
@@ -60,6 +60,20 @@ def test_inverse_root_of_the_paper():
     assert [InverseSqrt(final=1.0, horizon=h)(8, 1) for h in (1, 99)] == [1 / 3, 1 / 3]
 
 
+@given(warmup=st.integers(1, 50), steps_per_pass=st.integers(1, 20), step=st.integers(1, 4000))
+def test_noam_is_the_published_formula(warmup, steps_per_pass, step):
+    """Steps count from 1, and the factor is that formula over its largest value."""
+    warmup_steps = warmup * steps_per_pass
+
+    def published(number):
+        return min(number**-0.5, number * warmup_steps**-1.5)
+
+    schedule = Noam(warmup=warmup)
+    factor = schedule((step - 1) / steps_per_pass, 1 / steps_per_pass)
+    assert factor == pytest.approx(published(step) / published(warmup_steps), rel=1e-12)
+    assert 0 < factor <= 1
+
+
 @pytest.mark.parametrize(
     ("make", "options", "message"),
     [
@@ -73,6 +87,8 @@ def test_inverse_root_of_the_paper():
         (InverseSqrt, {"period": float("inf")}, "period = inf"),
         (InverseSqrt, {"period": float("nan")}, "period = nan"),
         (InverseSqrt, {"warmup": -1}, "warmup"),
+        (Noam, {"warmup": 0}, "warmup = 0"),
+        (Noam, {"warmup": math.inf}, "warmup = inf"),
     ],
 )
 def test_invalid_options_are_named(make, options, message):

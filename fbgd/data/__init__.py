@@ -1,11 +1,13 @@
 """Data sets: a source gives raw arrays, :func:`prepare` makes an experiment's data of them."""
 
+from fbgd.data.catalogues import catalogues
 from fbgd.data.cifar import cifar10, cifar100
 from fbgd.data.dataset import Arrays, Dataset, Samples, TrainingSet
 from fbgd.data.digits import digits
 from fbgd.data.fashion_mnist import fashion_mnist
 from fbgd.data.files import DataError
 from fbgd.data.mnist1d import mnist1d
+from fbgd.data.parallel_text import parallel_text
 from fbgd.data.prepare import prepare
 
 __all__ = [
@@ -14,10 +16,12 @@ __all__ = [
     "Dataset",
     "Samples",
     "TrainingSet",
+    "catalogues",
     "cifar10",
     "cifar100",
     "digits",
     "fashion_mnist",
     "mnist1d",
+    "parallel_text",
     "prepare",
 ]

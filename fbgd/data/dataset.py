@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -10,13 +10,20 @@ from torch import Tensor
 from fbgd.data.augment import Shift, apply_draws
 from fbgd.seeds import generator
 
+# The target of a position at which nothing is predicted (PyTorch's own), and the token that fills up short sequences.
+IGNORED = -100
+PADDING = 0
+
 
 @dataclass(frozen=True)
 class Arrays:
     """What a source gives: raw inputs, uint8 or float, channels first, and int64 class labels.
 
+    Text has int64 token numbers for inputs, :data:`PADDING` where a sequence has ended, and a target for each of T
+    positions, :data:`IGNORED` where nothing is to be predicted.
+
     ``shift`` is the largest translation that keeps a sample's class, in pixels or time steps, and ``flip`` says
-    whether mirroring does: the augmentation suited to this data.
+    whether mirroring does: the augmentation suited to this data. ``facts`` are recorded with every run.
     """
 
     train_inputs: Tensor
@@ -24,13 +31,19 @@ class Arrays:
     test_inputs: Tensor
     test_targets: Tensor
     classes: int
-    shift: int
-    flip: bool
+    shift: int = 0
+    flip: bool = False
+    facts: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def tokens(self) -> bool:
+        """Whether the inputs are token numbers."""
+        return self.train_inputs.dtype == torch.int64
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Inputs (N, channels, ...) and targets (N), ready for a model."""
+    """Inputs (N, channels, ...) or tokens (N, ...), and targets (N) or (N, T), ready for a model."""
 
     inputs: Tensor
     targets: Tensor
@@ -38,9 +51,20 @@ class Samples:
     def __len__(self) -> int:
         return len(self.targets)
 
+    @property
+    def predictions(self) -> int:
+        """How many targets there are to predict: N, and of sequences all that are not :data:`IGNORED`."""
+        return int((self.targets != IGNORED).sum())
+
+    @property
+    def tokens_per_sample(self) -> float | None:
+        """Mean number of targets of a sequence; ``None`` for class labels."""
+        return None if self.targets.dim() == 1 else self.predictions / len(self)
+
     def to(self, device: torch.device, dtype: torch.dtype) -> "Samples":
-        """The same samples on another device, the inputs in another type."""
-        return Samples(self.inputs.to(device, dtype), self.targets.to(device))
+        """The same samples on another device, the inputs in another type unless they are tokens."""
+        kept = dtype if self.inputs.is_floating_point() else self.inputs.dtype
+        return Samples(self.inputs.to(device, kept), self.targets.to(device))
 
 
 @dataclass(frozen=True)
@@ -70,7 +94,7 @@ class TrainingSet:
         return len(self.samples) * max(self.copies, 1)
 
     def fetch(self, indices: Tensor, pass_index: int, blocks: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Inputs (K, B, ...) and targets (K, B) of a stack of K blocks.
+        """Inputs (K, B, ...) and targets (K, B) or (K, B, T) of a stack of K blocks.
 
         Args:
             indices: sample indices (K, B).
@@ -97,7 +121,7 @@ class TrainingSet:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Training, validation (perhaps none) and test data of one experiment, normalised.
+    """Training, validation (perhaps none) and test data of one experiment; signals are normalised.
 
     ``content_hash`` is the SHA-256 over all stored inputs and targets, before normalisation and augmentation.
     """
@@ -107,6 +131,12 @@ class Dataset:
     test: Samples
     classes: int
     content_hash: str
+    facts: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def tokens(self) -> bool:
+        """Whether the inputs are token numbers."""
+        return not self.test.inputs.is_floating_point()
 
     @property
     def input_shape(self) -> tuple[int, ...]:

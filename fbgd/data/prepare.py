@@ -8,6 +8,7 @@ from torch import Tensor
 from fbgd.data.augment import Shift
 from fbgd.data.dataset import Arrays, Dataset, Samples, TrainingSet, content_hash
 from fbgd.data.label_noise import with_label_noise
+from fbgd.data.sequences import prepare_tokens
 from fbgd.data.splits import split_indices
 
 
@@ -22,7 +23,7 @@ def prepare(
     seed: int = 0,
     augment_seed: int = 0,
 ) -> Dataset:
-    """Make the data set of an experiment.
+    """Make the data set of an experiment; of tokens nothing but subset and split, see :func:`prepare_tokens`.
 
     Args:
         arrays: what the source gave.
@@ -36,8 +37,12 @@ def prepare(
         augment_seed: decides the fresh draws of ``"random"``.
 
     Raises:
-        ValueError: an option is outside its range.
+        ValueError: an option is outside its range, or does not apply to tokens.
     """
+    if arrays.tokens:
+        return prepare_tokens(
+            arrays, train_size, validation_size, seed, does_not_apply={"label_noise": label_noise, "augment": augment}
+        )
     copies = parse_augment(augment)
     chosen, held_out = split_indices(arrays.train_targets, train_size, validation_size, seed)
     noisy = with_label_noise(arrays.train_targets, label_noise, arrays.classes, seed, label_noise_over)
@@ -60,6 +65,7 @@ def prepare(
         test=normalised(raw_test),
         classes=arrays.classes,
         content_hash=content_hash(raw, raw_validation, raw_test),
+        facts=arrays.facts,
     )
 
 

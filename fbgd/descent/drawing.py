@@ -65,9 +65,9 @@ def width_colours(widths: list[int]) -> dict[int, object]:
     return {width: scale(norm(width)) for width in widths}
 
 
-def draw_band(axes: Axes, table: pd.DataFrame, x: str, column: str, **style) -> None:
-    """The mean of a fraction in percent over the seeds, and their range."""
-    groups = (100 * table.set_index(x)[column]).groupby(level=0)
+def draw_band(axes: Axes, table: pd.DataFrame, x: str, column: str, scale: float = 100, **style) -> None:
+    """The mean over the seeds, and their range, of a fraction in percent, or of a column at another ``scale``."""
+    groups = (scale * table.set_index(x)[column]).groupby(level=0)
     axes.plot(groups.mean(), linewidth=1.8, **style)
     axes.fill_between(groups.min().index, groups.min(), groups.max(), color=style["color"], alpha=0.18, linewidth=0)
 

@@ -133,3 +133,68 @@ def published(data: str) -> dict[str, Sizes]:
 
 
 PRESETS |= {data: published(data) for data in ("cifar10", "cifar100")}
+
+
+def translated(data: str, *, steps: int, warmup_steps: int, block_size: int, lr: float, **sizes) -> Sizes:
+    """The Transformer of Nakkiran et al. 2019: Adam, label smoothing 0.1, no dropout, a fixed number of steps."""
+    words = (f"data={data}", "model=transformer", "regime=sgd", "regularizer=label_smoothing", *RECORD)
+    adam = ("optimizer=adam", f"optimizer.lr={lr:g}", "optimizer.betas=[0.9,0.98]", "schedule=noam")
+    options = {
+        "words": (*words, *sizes.pop("words", ())),
+        "standard": Procedure("Adam", adam),
+        "few_widths": (),
+        "three_widths": (0, 0, 0),
+        "label_noises": (0.0,),
+    }
+    return Sizes(**options, **sizes, steps=steps, warmup_steps=warmup_steps, block_size=block_size)
+
+
+# The translation figure's own; 80,000 steps of about 4096 tokens are 160 sentences each.
+PUBLISHED_WIDTHS = (8, 16, 24, 32, 48, 56, 64, 80, 96, 128, 192, 256, 384, 512)
+TRANSLATION: dict[str, dict[str, Sizes]] = {
+    "catalogues": {
+        "transformer": translated(
+            "catalogues",
+            steps=800,
+            warmup_steps=80,
+            block_size=32,
+            lr=0.005,
+            words=(
+                "data.source.max_tokens=20",
+                "data.source.vocabulary=600",
+                "model.layers=2",
+                "record.growth=1.3",
+                "impl.blocks_per_call=1",
+            ),
+            widths=(8, 16, 24, 32, 48, 96),
+            train_size=580,
+            train_sizes=(145, 580),
+        )
+    },
+    "iwslt14": {
+        "transformer": translated(
+            "iwslt14",
+            steps=80_000,
+            warmup_steps=4000,
+            block_size=160,
+            lr=5e-4,
+            words=("impl.evaluation_batch=100",),
+            widths=PUBLISHED_WIDTHS,
+            train_size=18_000,
+            train_sizes=(4000, 18_000),
+        )
+    },
+    "wmt14": {
+        "transformer": translated(
+            "wmt14",
+            steps=80_000,
+            warmup_steps=4000,
+            block_size=160,
+            lr=5e-4,
+            words=("impl.evaluation_batch=100",),
+            widths=PUBLISHED_WIDTHS,
+            train_size=200_000,
+            train_sizes=(50_000, 200_000),
+        )
+    },
+}

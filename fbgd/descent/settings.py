@@ -98,6 +98,9 @@ class Sizes:
         procedures: of the stochasticity figure beside the standard one.
         seeds: by default.
         references: model-wise curves from the literature.
+        steps: of training, where their number is what is held and not that of the passes.
+        warmup_steps: the first of them.
+        block_size: samples a step, there.
     """
 
     words: tuple[str, ...]
@@ -113,6 +116,9 @@ class Sizes:
     procedures: tuple[Procedure, ...] = ()
     seeds: int = 3
     references: tuple[Reference, ...] = ()
+    steps: int = 0
+    warmup_steps: int = 0
+    block_size: int = 0
 
     @property
     def label_noise(self) -> float:

@@ -18,6 +18,7 @@ from fbgd.study import PlannedRun
 
 NAME = "stochasticity"
 TITLE = "Double descent and stochasticity"
+KEYS = ["width", "procedure", "seed"]
 HELP = "the model-wise curve under SGD, full-batch GD, full batch with penalty, Adam, at matched train error"
 
 
@@ -33,18 +34,21 @@ def run(study: Study) -> list[PlannedRun]:
 
 
 def tabulate(planned: list[PlannedRun]) -> pd.DataFrame:
-    """Two rows a run: at the ``end``, and ``matched``, at its first evaluation with the train error of its width.
+    """Two rows a run: at the ``end``, and ``matched`` in train error with the other runs of its width."""
+    evaluations = evaluation_table(NAME, planned)
+    ends = evaluations.loc[evaluations.groupby(KEYS, sort=False)["passes"].idxmax()]
+    moments = [ends.assign(moment="end"), at_matched_error(evaluations).assign(moment="matched")]
+    return pd.concat(moments, ignore_index=True)
+
+
+def at_matched_error(evaluations: pd.DataFrame) -> pd.DataFrame:
+    """Every run at its first evaluation with the train error of its width, or a smaller one.
 
     A width's train error is the largest of the lowest that its runs reached, so that all of them reach it.
     """
-    evaluations = evaluation_table(NAME, planned)
-    keys = ["width", "procedure", "seed"]
-    ends = evaluations.loc[evaluations.groupby(keys, sort=False)["passes"].idxmax()].assign(moment="end")
-    reached = evaluations.groupby(keys)["train_error"].min().groupby("width").max()
-    level = evaluations["width"].map(reached)
-    below = evaluations[evaluations["train_error"] <= level]
-    matched = below.loc[below.groupby(keys, sort=False)["passes"].idxmin()].assign(moment="matched")
-    return pd.concat([ends, matched], ignore_index=True)
+    reached = evaluations.groupby(KEYS)["train_error"].min().groupby("width").max()
+    below = evaluations[evaluations["train_error"] <= evaluations["width"].map(reached)]
+    return below.loc[below.groupby(KEYS, sort=False)["passes"].idxmin()]
 
 
 def summarise(table: pd.DataFrame) -> Summary:

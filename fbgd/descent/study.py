@@ -1,6 +1,5 @@
 """What the figures of double descent do alike: plan and run points, and write their folder."""
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,9 +11,10 @@ from fbgd.captions import notes, provenance, setting
 from fbgd.cli import make_data, run_planned
 from fbgd.descent.settings import Point, Sizes
 from fbgd.formats import Page, render, show
+from fbgd.overrides import ConfigError, nearest
 from fbgd.plots import save
 from fbgd.rows import read_rows, with_result
-from fbgd.study import PlannedRun, collect, plan
+from fbgd.study import PlannedRun, plan
 
 LABELS = ["width", "label_noise", "n", "procedure"]
 
@@ -29,6 +29,7 @@ class Study:
         overrides: the user's words for all runs.
         pool: the folder whose ``runs/`` all figures share.
         workers: processes at a time.
+        only: names of settings, or their beginnings: all others are left as they are; none for all.
     """
 
     sizes: Sizes
@@ -36,6 +37,7 @@ class Study:
     overrides: list[str]
     pool: Path
     workers: int
+    only: list[str] = field(default_factory=list)
     finished: bool = True
     planned: list[PlannedRun] = field(default_factory=list)
 
@@ -54,8 +56,16 @@ class Study:
         self.planned += [run for run in planned if run.path not in known]
         if self.finished:
             make_data(planned)
-            self.finished = run_planned(planned, [run.rung for run in planned], self.workers)
+            self.finished = run_planned(planned, self._chosen(planned), self.workers)
         return planned
+
+    def _chosen(self, planned: list[PlannedRun]) -> list[str]:
+        names = [run.rung for run in planned]
+        beginnings = tuple(word.lower() for word in self.only)
+        chosen = [name for name in names if name.lower().startswith(beginnings)] if self.only else names
+        if not chosen:
+            raise ConfigError(f"--only {self.only[0]!r} fits no setting; {nearest(self.only[0], dict.fromkeys(names))}")
+        return chosen
 
 
 @dataclass(frozen=True)
@@ -75,11 +85,19 @@ class Summary:
     paragraphs: list[str]
 
 
-def page(title: str, summary: Summary, runs: pd.DataFrame) -> Page:
-    """The summary with its setting, its provenance and every run that went wrong."""
+def page(title: str, summary: Summary, runs: pd.DataFrame | None) -> Page:
+    """The summary with its setting, its provenance and every run that went wrong.
+
+    Args:
+        title: above the table.
+        summary: the table and what it needs.
+        runs: a row a run; ``None`` for what is computed in closed form.
+    """
     header = list(summary.rows[0]) if summary.rows else ["nothing finished"]
     rows = [[row[name] for name in header] for row in summary.rows]
-    paragraphs = [*setting(runs, "test_error"), *summary.paragraphs, *provenance(runs), *notes(runs, LABELS)]
+    paragraphs = summary.paragraphs
+    if runs is not None:
+        paragraphs = [*setting(runs, "test_error"), *paragraphs, *provenance(runs), *notes(runs, LABELS)]
     return Page(title, summary.numbers, header, rows, summary.left, paragraphs)
 
 
@@ -87,45 +105,44 @@ def write(
     folder: Path,
     title: str,
     table: pd.DataFrame,
-    planned: list[PlannedRun],
+    runs: pd.DataFrame | None,
     summarise: Callable[[pd.DataFrame], Summary],
     draw: Callable[[pd.DataFrame, str], Figure],
 ) -> bool:
-    """Write ``runs.csv``, ``table.csv``, ``table.md`` and ``figure.png``, and print the page.
+    """Write ``table.csv``, ``table.md``, ``figure.png`` and, of runs, ``runs.csv``; print the page.
 
     What an earlier call wrote for more finished runs is kept: then the page is printed only.
 
     Args:
         folder: of the figure.
         title: of page and figure.
-        table: the tidy table of the finished runs.
-        planned: all runs.
+        table: the tidy table of what is finished.
+        runs: a row a run; ``None`` for what is computed in closed form.
         summarise: the table to its summary.
         draw: the table and the title to the figure.
 
     Returns:
         Whether no run has failed.
     """
-    runs = collect(planned)
-    made = page(title, summarise(table), runs) if len(table) else Page(title, table, ["nothing finished"], [])
+    summary = summarise(table) if len(table) else Summary(table, [], 1, [])
+    succeeded = runs is None or not (runs["status"] == "failed").any()
     results = folder / "runs.csv"
-    succeeded = not (runs["status"] == "failed").any()
-    finished, before = with_result(runs), with_result(read_rows(results)) if results.exists() else 0
-    if finished < before:
-        told = f"Only printed: {folder}/ holds the table of {before} finished runs, and these are {finished}."
+    before = with_result(read_rows(results)) if runs is not None and results.exists() else 0
+    if runs is not None and with_result(runs) < before:
+        told = f"Only printed: {folder}/ holds the table of {before} finished runs, and these are {with_result(runs)}."
     elif not len(table):
         told = "No run has finished, nothing is written."
     else:
         folder.mkdir(parents=True, exist_ok=True)
-        runs.to_csv(results, index=False)
+        if runs is not None:
+            runs.to_csv(results, index=False)
         table.to_csv(folder / "table.csv", index=False, float_format="%.8g")
         # From the file, so that whoever reads it makes the same page.
         (folder / "table.md").write_text(render(page(title, summarise(read_table(folder)), runs), "md"))
         save(draw(table, title), folder / "figure.png")
-        told = f"Written to {folder}/: table.md, table.csv, runs.csv, figure.png"
-    show(replace(made, paragraphs=[*made.paragraphs, told]))
-    if not succeeded:
-        print("some runs failed: see the lines under the table", file=sys.stderr)
+        names = ["table.md", "table.csv", *(["runs.csv"] if runs is not None else []), "figure.png"]
+        told = f"Written to {folder}/: {', '.join(names)}"
+    show(page(title, replace(summary, paragraphs=[*summary.paragraphs, told]), runs))
     return succeeded
 
 

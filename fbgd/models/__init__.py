@@ -1,4 +1,8 @@
-"""Architectures: every one is called with ``input_shape`` and ``classes`` and its own options."""
+"""Architectures: every one is called with ``input_shape`` and ``classes`` and its own options.
+
+One that takes token numbers in place of signals says so by the attribute ``token_shape``, a sample's shape that its
+options can be tried with.
+"""
 
 from fbgd.models.cnn import CNN
 from fbgd.models.cnn5 import CNN5
@@ -8,6 +12,7 @@ from fbgd.models.preact_resnet import PreActResNet
 from fbgd.models.random_layers import Dropout, RandomLayer, StochasticDepth
 from fbgd.models.resnet import ResNet
 from fbgd.models.strided_cnn import StridedCNN
+from fbgd.models.transformer import Transformer
 
 __all__ = [
     "CNN",
@@ -21,4 +26,5 @@ __all__ = [
     "ResNet",
     "StochasticDepth",
     "StridedCNN",
+    "Transformer",
 ]
