@@ -140,7 +140,7 @@ class StepBlocks:
 
     Args:
         data: the training set.
-        indices: sample indices, one tensor a block.
+        indices: sample indices (B), one tensor a block.
         pass_index: the pass they belong to.
         first: the number, within the pass, of the first block.
         transforms: applied to every block that is fetched.
@@ -157,14 +157,14 @@ class StepBlocks:
     @cached_property
     def samples(self) -> int:
         """How many samples all blocks hold together."""
-        return sum(len(block) for block in self.indices)
+        return sum(block.shape[-1] for block in self.indices)
 
     def __len__(self) -> int:
         return len(self.indices)
 
     def stacks(self, blocks_per_call: int) -> Iterator[Stack]:
         """Stacks of at most ``blocks_per_call`` equal-sized blocks."""
-        sizes = [len(block) for block in self.indices]
+        sizes = [block.shape[-1] for block in self.indices]
         start = 0
         while start < len(sizes):
             stop = start + 1
@@ -174,9 +174,12 @@ class StepBlocks:
             inputs, targets = self.data.fetch(torch.stack(self.indices[start:stop]), self.pass_index, numbers)
             if self.transforms is not None:
                 inputs, targets = self.transforms(inputs, targets, self.pass_index, numbers)
-            keys = torch.tensor([block_key(self.seed, self.pass_index, number) for number in numbers])
-            yield Stack(inputs, targets, keys.to(inputs.device))
+            yield Stack(inputs, targets, self.keys(numbers).to(inputs.device))
             start = stop
+
+    def keys(self, numbers: Sequence[int]) -> Tensor:
+        """What random layers draw from in the blocks with these numbers."""
+        return torch.tensor([block_key(self.seed, self.pass_index, number) for number in numbers])
 
 
 class BlockSource:

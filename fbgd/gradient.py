@@ -96,7 +96,9 @@ class MeanGradient:
         rate = torch.tensor(lr, dtype=torch.float64) if self.on_blocks or self.on_full else None
         gradient, statistics = self._mean(self._one, self._many, params, blocks, rate, self.blocks_per_call)
         objective, loss, accuracy, *powers = statistics
-        objective = objective + sum(penalty.coefficient(lr) * powers[penalty.power - 1] for penalty in self.on_blocks)
+        if self.on_blocks:
+            shares = (penalty.coefficient(lr) * powers[penalty.power - 1] for penalty in self.on_blocks)
+            objective = objective + sum(shares)
         if self.on_full:
             plain = self._full_gradient(params, blocks, rate) if self.changed_blocks else gradient
             for penalty in self.on_full:

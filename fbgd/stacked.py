@@ -4,7 +4,8 @@ Parameters (M, ...), blocks (K, M, B, ...) of K blocks a call, gradients (M, ...
 blocks and the optimizers that treat every entry alike work on them as they are.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn as nn
@@ -14,14 +15,29 @@ from torch import Tensor
 from fbgd.blocks import BlockSource, Stack, StepBlocks
 from fbgd.gradient import MeanGradient, Objective, autograd_gradient, block_evaluation
 from fbgd.objective import most_probable
+from fbgd.seeds import block_key
 from regularizers import global_norm
 
 
-class StackedBlocks:
-    """The blocks of one step of every member; as many and as large for all of them.
+@dataclass(frozen=True)
+class SharedBlocks(StepBlocks):
+    """The blocks of one step of members that train on the same samples as they are: indices (M, B), all read at once.
 
     Args:
-        members: the step's blocks, member by member.
+        seeds: of the members' keys.
+    """
+
+    seeds: tuple[int, ...] = ()
+
+    def keys(self, numbers: Sequence[int]) -> Tensor:
+        return torch.tensor([[block_key(seed, self.pass_index, number) for seed in self.seeds] for number in numbers])
+
+
+class SeparateBlocks:
+    """The blocks of one step of members whose samples are augmented or transformed, by draws of their own.
+
+    Args:
+        members: the step's blocks, member by member; as many and as large for all of them.
     """
 
     def __init__(self, members: list[StepBlocks]):
@@ -47,10 +63,19 @@ class StackedSource:
     def __init__(self, sources: list[BlockSource]):
         self.sources = sources
         self.steps_per_pass = sources[0].steps_per_pass
+        self.seeds = tuple(source.order.seed for source in sources)
+        data, transforms = sources[0].data, sources[0].transforms
+        drawn = data.augmentation is not None and not data.copies
+        self.separate = drawn or (transforms is not None and bool(transforms.transforms))
 
-    def step(self, step: int) -> StackedBlocks:
+    def step(self, step: int) -> SharedBlocks | SeparateBlocks:
         """The blocks of one step, counted from 0 over the whole run."""
-        return StackedBlocks([source.step(step) for source in self.sources])
+        members = [source.step(step) for source in self.sources]
+        if self.separate:
+            return SeparateBlocks(members)
+        indices = [torch.stack(blocks) for blocks in zip(*(member.indices for member in members), strict=True)]
+        first = members[0]
+        return SharedBlocks(first.data, indices, first.pass_index, first.first, seeds=self.seeds)
 
 
 class StackedGradient(MeanGradient):
@@ -114,20 +139,21 @@ def layered_classification(model: nn.Module) -> Objective | None:
 def layered_forward(model: nn.Module) -> Callable[[list[Tensor], Tensor], Tensor] | None:
     """The forward pass of all members, ``(params (M, ...), inputs (M, B, ...)) -> outputs``, or ``None``."""
     known = (nn.Flatten, nn.Linear, nn.ReLU, nn.Identity)
-    if type(model).forward is not nn.Sequential.forward or any(type(layer) not in known for layer in model):
+    in_a_row = type(model).forward is nn.Sequential.forward and type(model[0]) is nn.Flatten
+    if not in_a_row or any(type(layer) not in known for layer in model):
         return None
 
     def forward(params: list[Tensor], inputs: Tensor) -> Tensor:
         remaining = iter(params)
+        # Features before samples: so the gradients of the weights come out in the weights' own layout.
+        hidden = inputs.flatten(2).mT
         for layer in model:
             if isinstance(layer, nn.Linear):
                 weight, bias = next(remaining), next(remaining)
-                inputs = torch.baddbmm(bias.unsqueeze(1), inputs, weight.mT)
-            elif isinstance(layer, nn.Flatten):
-                inputs = inputs.flatten(2)
+                hidden = torch.baddbmm(bias.unsqueeze(2), weight, hidden)
             elif isinstance(layer, nn.ReLU):
-                inputs = inputs.relu()
-        return inputs
+                hidden = hidden.relu()
+        return hidden.mT
 
     return forward
 
