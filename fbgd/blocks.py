@@ -144,7 +144,7 @@ class StepBlocks:
         pass_index: the pass they belong to.
         first: the number, within the pass, of the first block.
         transforms: applied to every block that is fetched.
-        seed: of the keys that random layers draw from.
+        keys: what random layers draw from, one a block; ``None``: zeros, for what has no random layers.
     """
 
     data: TrainingSet
@@ -152,7 +152,7 @@ class StepBlocks:
     pass_index: int
     first: int
     transforms: BlockTransforms | None = None
-    seed: int = 0
+    keys: Tensor | None = None
 
     @cached_property
     def samples(self) -> int:
@@ -174,12 +174,9 @@ class StepBlocks:
             inputs, targets = self.data.fetch(torch.stack(self.indices[start:stop]), self.pass_index, numbers)
             if self.transforms is not None:
                 inputs, targets = self.transforms(inputs, targets, self.pass_index, numbers)
-            yield Stack(inputs, targets, self.keys(numbers).to(inputs.device))
+            keys = torch.zeros(stop - start, dtype=torch.int64) if self.keys is None else self.keys[start:stop]
+            yield Stack(inputs, targets, keys.to(inputs.device))
             start = stop
-
-    def keys(self, numbers: Sequence[int]) -> Tensor:
-        """What random layers draw from in the blocks with these numbers."""
-        return torch.tensor([block_key(self.seed, self.pass_index, number) for number in numbers])
 
 
 class BlockSource:
@@ -197,6 +194,7 @@ class BlockSource:
         self.transforms = transforms
         self._pass_index = -1
         self._blocks: list[Tensor] = []
+        self._keys = torch.zeros(0, dtype=torch.int64)
 
     @property
     def steps_per_pass(self) -> int:
@@ -207,8 +205,9 @@ class BlockSource:
         """The blocks of one step, counted from 0 over the whole run."""
         pass_index, step_in_pass = divmod(step, self.steps_per_pass)
         chosen = self.order.step_blocks(step_in_pass)
-        indices = self._pass_blocks(pass_index)[chosen.start : chosen.stop]
-        return StepBlocks(self.data, indices, pass_index, chosen.start, self.transforms, self.order.seed)
+        own = slice(chosen.start, chosen.stop)
+        indices = self._pass_blocks(pass_index)[own]
+        return StepBlocks(self.data, indices, pass_index, chosen.start, self.transforms, self._keys[own])
 
     def whole_pass(self, pass_index: int) -> StepBlocks:
         """All blocks of one pass, untransformed: what evaluation takes population statistics over."""
@@ -217,5 +216,7 @@ class BlockSource:
     def _pass_blocks(self, pass_index: int) -> list[Tensor]:
         if pass_index != self._pass_index:
             self._blocks = self.order.blocks(pass_index)
+            keys = [block_key(self.order.seed, pass_index, number) for number in range(len(self._blocks))]
+            self._keys = torch.tensor(keys)
             self._pass_index = pass_index
         return self._blocks

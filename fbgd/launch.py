@@ -61,7 +61,7 @@ def to_jobs(todo: list[PlannedRun], say: Callable[[str], None]) -> list[list[Pla
         if reason and wanted is True:
             refused[run.rung] = reason
         # The last word is the seed.
-        key = run.words[:-1] if wanted and reason is None else run.path
+        key = (run.rung, run.words[:-1]) if wanted and reason is None else run.path
         jobs.setdefault(key, []).append(run)
     for rung, reason in refused.items():
         say(f"{rung}: the seeds are trained separately: {reason}")

@@ -4,8 +4,8 @@ Parameters (M, ...), blocks (K, M, B, ...) of K blocks a call, gradients (M, ...
 blocks and the optimizers that treat every entry alike work on them as they are.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import torch
 import torch.nn as nn
@@ -15,22 +15,7 @@ from torch import Tensor
 from fbgd.blocks import BlockSource, Stack, StepBlocks
 from fbgd.gradient import MeanGradient, Objective, autograd_gradient, block_evaluation
 from fbgd.objective import most_probable
-from fbgd.seeds import block_key
 from regularizers import global_norm
-
-
-@dataclass(frozen=True)
-class SharedBlocks(StepBlocks):
-    """The blocks of one step of members that train on the same samples as they are: indices (M, B), all read at once.
-
-    Args:
-        seeds: of the members' keys.
-    """
-
-    seeds: tuple[int, ...] = ()
-
-    def keys(self, numbers: Sequence[int]) -> Tensor:
-        return torch.tensor([[block_key(seed, self.pass_index, number) for seed in self.seeds] for number in numbers])
 
 
 class SeparateBlocks:
@@ -63,19 +48,19 @@ class StackedSource:
     def __init__(self, sources: list[BlockSource]):
         self.sources = sources
         self.steps_per_pass = sources[0].steps_per_pass
-        self.seeds = tuple(source.order.seed for source in sources)
         data, transforms = sources[0].data, sources[0].transforms
         drawn = data.augmentation is not None and not data.copies
         self.separate = drawn or (transforms is not None and bool(transforms.transforms))
 
-    def step(self, step: int) -> SharedBlocks | SeparateBlocks:
+    def step(self, step: int) -> StepBlocks | SeparateBlocks:
         """The blocks of one step, counted from 0 over the whole run."""
         members = [source.step(step) for source in self.sources]
         if self.separate:
             return SeparateBlocks(members)
+        # Members that train on the same samples as they are: indices (M, B), all read at once.
         indices = [torch.stack(blocks) for blocks in zip(*(member.indices for member in members), strict=True)]
-        first = members[0]
-        return SharedBlocks(first.data, indices, first.pass_index, first.first, seeds=self.seeds)
+        keys = torch.stack([member.keys for member in members], dim=1)
+        return replace(members[0], indices=indices, keys=keys)
 
 
 class StackedGradient(MeanGradient):

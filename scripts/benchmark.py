@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -26,12 +26,17 @@ from rich.table import Table
 from torch import Tensor
 
 from fbgd.blocks import BlockOrder, BlockSource
+from fbgd.build import build, load_data
+from fbgd.config import compose
 from fbgd.data import Arrays, Samples, TrainingSet, mnist1d
+from fbgd.experiment import Experiment, Member, Progress
 from fbgd.gradient import MeanGradient
 from fbgd.models import ResNet
 from fbgd.objective import classification
 from fbgd.plan import choose_blocks_per_call
 from fbgd.provenance import environment
+from fbgd.together import stacked_experiment
+from fbgd.train import train, train_members
 from optimizers import SGD, Adadelta, Adagrad, Adam, AdamW, RMSprop
 from regularizers import GradientPenalty
 
@@ -226,6 +231,67 @@ def optimizer_step(quick: bool, own: type[torch.optim.Optimizer], options: dict)
     return Ratio(f"{name}.step / torch's foreach", ours / theirs, "<= 1.1", ours / theirs <= 1.1, note, (ours, theirs))
 
 
+def tiny_experiments(quick: bool, width: int, seeds: int) -> list[Experiment]:
+    """Runs of the double-descent studies: a perceptron with two hidden layers, on MNIST-1D in blocks of 100."""
+    words = ("data.source.test=10", "model=mlp", "regime.block_size=100", "schedule=constant", "impl.device=cpu")
+    plain = ("optimizer.lr=0.01", "optimizer.nesterov=false", "optimizer.weight_decay=0", "record.every=10")
+    sizes = (
+        f"model.width={width}",
+        f"data.source.train={200 if quick else 4000}",
+        f"budget.passes={1 if quick else 5}",
+    )
+    config = compose((*words, *plain, *sizes))
+    dataset = load_data(config)
+    return [build(replace(config, seed=seed), dataset=dataset).experiment for seed in range(seeds)]
+
+
+def alone(experiment: Experiment) -> None:
+    """All steps of a run, and one evaluation on ten samples."""
+    train(experiment, Progress(), lambda row, progress: None)
+
+
+def tiny_step(quick: bool) -> Ratio:
+    """A network so small that a step is all overhead: the loop, with all that it records, against a bare loop."""
+    (experiment,) = tiny_experiments(quick, 16, seeds=1)
+    source, model = experiment.source, copy.deepcopy(experiment.model)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, foreach=True)
+    samples = source.data.samples
+
+    def bare() -> None:
+        for step in range(experiment.steps):
+            if step % source.steps_per_pass == 0:
+                order = torch.randperm(len(samples)).split(100)
+            indices = order[step % source.steps_per_pass]
+            optimizer.zero_grad()
+            F.cross_entropy(model(samples.inputs[indices]), samples.targets[indices]).backward()
+            optimizer.step()
+
+    ours, theirs = side_by_side(lambda: alone(experiment), bare, 1 if quick else 15)
+    note = f"{experiment.steps} steps of SGD, MLP 40-16-16-10, blocks of 100; the bare loop records nothing"
+    return Ratio("tiny step, engine / bare loop", ours / theirs, "<= 1.5", ours / theirs <= 1.5, note, (ours, theirs))
+
+
+def seeds_together(quick: bool, width: int, wanted: float) -> Ratio:
+    """Three seeds trained together against the same three one after another."""
+    apart, stacked = (tiny_experiments(quick, width, seeds=3) for _ in range(2))
+    together = stacked_experiment(compose(["optimizer.nesterov=false", "optimizer.weight_decay=0"]), stacked)
+
+    def at_once() -> None:
+        members = [Member(one.model, one.monitor, Progress(), lambda row, progress: None) for one in stacked]
+        train_members(together, members)
+
+    slow, fast = side_by_side(lambda: [alone(one) for one in apart], at_once, 1 if quick else 5)
+    note = f"{apart[0].steps} steps of SGD, MLP 40-{width}-{width}-10, blocks of 100"
+    return Ratio(
+        f"three seeds apart / together, h = {width}",
+        slow / fast,
+        f">= {wanted}",
+        slow / fast >= wanted,
+        note,
+        (slow, fast),
+    )
+
+
 def linear_in_samples(quick: bool) -> Ratio:
     """Time of a step with eight times the samples."""
     model = ResNet((1, 40), 10, depth=8, width=8)
@@ -294,6 +360,8 @@ def measurements(quick: bool) -> list[Callable[[], Ratio]]:
         lambda: cost_of_penalty(quick, 64),
         lambda: mixed_precision(quick),
         *(lambda c=own, o=options: optimizer_step(quick, c, o) for own, options in optimizers_and_options),
+        lambda: tiny_step(quick),
+        *(lambda h=h, wanted=wanted: seeds_together(quick, h, wanted) for h, wanted in ((2, 2), (47, 1.8), (300, 1))),
         lambda: linear_in_samples(quick),
         lambda: memory_in_samples(quick),
     ]

@@ -298,7 +298,6 @@ def test_the_seconds_of_a_group_are_shared_out(tmp_path):
     ("words", "grouped"),
     [
         ([], True),
-        (["model.width=3000"], False),
         (["model.norm=layer"], False),
         (["regularizer=gradient_penalty"], False),
         (["regularizer=l2"], False),
