@@ -268,7 +268,7 @@ class TestScript:
         assert len(list((tmp_path / "runs").iterdir())) == 1
         assert "Not finished: 4 / 0.15" in capsys.readouterr().out
         assert double_descent.main([*words, "--only", "with 2"]) == 2
-        assert "did you mean" in capsys.readouterr().err
+        assert "fits no setting; valid: width 2, noise 0, n 48" in capsys.readouterr().err
 
     def test_the_published_translation_on_tiny_files(self, tmp_path):
         pairs = [(f"das ist der Satz {word} {other}", f"this is sentence {word} {other}")
