@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,9 @@ import pytest
 import torch
 from files import write_cifar
 
-from fbgd.build import build_model, load_data
+from fbgd.build import build_model, check, load_data
 from fbgd.config import compose
-from fbgd.descent import emc, heatmap, model_wise, presets, regularisation, sample_wise, stochasticity
+from fbgd.descent import emc, heatmap, model_wise, presets, regularisation, sample_wise, stochasticity, translation
 from fbgd.descent.ensemble import ensemble_error
 from fbgd.descent.settings import Point, Procedure
 from fbgd.descent.shape import find_peak, threshold
@@ -224,12 +225,64 @@ class TestScript:
         assert before == [(path.name, path.read_bytes()) for path in sorted(tmp_path.iterdir()) if path.is_file()]
         assert figure.TITLE in capsys.readouterr().out
 
-    @pytest.mark.parametrize("data", presets.PRESETS)
     @pytest.mark.parametrize("name", double_descent.FIGURES)
-    def test_every_figure_of_every_preset_lists_its_settings(self, name, data, capsys):
-        for model in presets.PRESETS[data]:
-            assert double_descent.main([name, f"data={data}", "--model", model, "--list"]) == 0
-            assert f"model={model}" in capsys.readouterr().out
+    def test_every_figure_of_every_preset_lists_its_settings(self, name, capsys):
+        for data, models in double_descent.presets_of(double_descent.FIGURES[name]).items():
+            for model in models:
+                assert double_descent.main([name, f"data={data}", "--model", model, "--list"]) == 0
+                assert f"model={model}" in capsys.readouterr().out
+
+    @pytest.mark.parametrize("data", ["mnist1d", "fashion_mnist", "cifar10", "cifar100", "iwslt14", "wmt14"])
+    def test_the_settings_of_every_preset_compose(self, data):
+        for models in (presets.PRESETS.get(data, {}), presets.TRANSLATION.get(data, {})):
+            for sizes in models.values():
+                procedures = (sizes.standard, *sizes.procedures)
+                points = [sizes.point(sizes.widths[-1]).trained(procedure) for procedure in procedures]
+                for point in points:
+                    check(compose(point.rung(sizes.words).overrides))
+        for sizes in presets.TRANSLATION.get(data, {}).values():
+            check(compose(translation.choose(sizes)[-1].rung(sizes.words).overrides))
+
+    def test_random_features_and_the_page_again(self, tmp_path, capsys):
+        words = ["random_features", "--quick", "--seeds", "2", "--out", str(tmp_path)]
+        assert double_descent.main(words) == 0
+        table = read_table(tmp_path)
+        assert set(COLUMNS) <= set(table)
+        assert "random_features" in set(table["figure"])
+        # With more features than samples the minimum-norm solution fits the labels; with half as many it cannot.
+        plain = table[(table["procedure"] == "min norm") & (table["label_noise"] > 0)]
+        errors = plain.groupby("width")["train_error"].max()
+        assert errors[errors.index >= 150].max() == 0
+        assert errors[errors.index <= 50].min() > 0
+        before = (tmp_path / "table.md").read_text()
+        assert double_descent.main(words) == 0
+        assert (tmp_path / "table.md").read_text() == before
+        assert double_descent.main([*words, "--list"]) == 0
+        assert "data=digits" in capsys.readouterr().out
+        assert double_descent.main(["random_features", "data=cifar10"]) == 2
+        assert double_descent.main(["random_features", "--seeds", "0"]) == 2
+
+    def test_one_setting_alone(self, tmp_path, capsys):
+        words = ["model_wise", *QUICK, "--out", str(tmp_path)]
+        assert double_descent.main([*words, "--only", "width 2, noise 0.15"]) == 0
+        assert len(list((tmp_path / "runs").iterdir())) == 1
+        assert "Not finished: 4 / 0.15" in capsys.readouterr().out
+        assert double_descent.main([*words, "--only", "with 2"]) == 2
+        assert "fits no setting; valid: width 2, noise 0, n 48" in capsys.readouterr().err
+
+    def test_the_published_translation_on_tiny_files(self, tmp_path):
+        pairs = [(f"das ist der Satz {word} {other}", f"this is sentence {word} {other}")
+                 for word in ("eins", "zwei", "drei", "vier") for other in ("a", "b", "c")]  # fmt: skip
+        for part, some in (("train", pairs[:9]), ("test", pairs[9:])):
+            for side, language in enumerate(("de", "en")):
+                (tmp_path / f"{part}.{language}").write_text("".join(f"{pair[side]}\n" for pair in some))
+        sizes = replace(presets.TRANSLATION["iwslt14"]["transformer"], train_sizes=(4, 8), block_size=4, steps=2)
+        words = (f"data.source.folder={tmp_path}", "data.source.vocabulary=100", "record.evaluate_every=0.5")
+        for point in (translation.choose(sizes)[0], translation.choose(sizes)[-len(sizes.widths)]):
+            summary = execute(compose([*point.rung(sizes.words).overrides, *words]), tmp_path / str(point.train_size))
+            assert summary["status"] == "done"
+            assert summary["steps"] == 2
+            assert summary["test_loss"] > 0
 
     @pytest.mark.parametrize(
         ("words", "message"),

@@ -7,20 +7,27 @@ import shlex
 import subprocess
 import sys
 from configparser import ConfigParser
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from fbgd.config import choices
+from fbgd.descent import emc, model_wise, random_feature_figure
+from fbgd.descent import study as descent
+from fbgd.descent.tidy import run_table
 from fbgd.description import published_values, read_description
+from fbgd.formats import render
 from fbgd.rows import read_rows, setting_columns
 from fbgd.study import collect, plan
 from fbgd.tuning import read_choice
-from scripts import compare, fair_ladder, geiping_ladder, optimizers, regularizers, train
+from scripts import compare, double_descent, fair_ladder, geiping_ladder, optimizers, regularizers, train
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-COMMITTED = sorted(path.parent for path in ROOT.glob("results/**/runs.csv") if "quick" not in path.parts)
+FOUND = sorted(path.parent for path in ROOT.glob("results/**/table.csv") if "quick" not in path.parts)
+COMMITTED = [folder for folder in FOUND if "double_descent" not in folder.parts]
+DESCENT = [folder for folder in FOUND if "double_descent" in folder.parts]
 
 
 def searched(study):
@@ -153,6 +160,8 @@ def test_every_command_of_the_readme_works(line, tmp_path, monkeypatch, capsys):
         assert geiping_ladder.main([*words[2:], "--list"]) == 0
     elif words[:2] in [["python", f"scripts/{name}.py"] for name in COMPARISONS]:
         assert COMPARISONS[Path(words[1]).stem].main([*words[2:], "--list"]) == 0
+    elif words[:2] == ["python", "scripts/double_descent.py"]:
+        assert double_descent.main([*words[2:], "--list"]) == 0
     elif words[:2] == ["python", "scripts/compare.py"]:
         monkeypatch.chdir(ROOT)
         assert compare.main(words[2:]) == 0, capsys.readouterr().err
@@ -206,6 +215,53 @@ def test_committed_runs_are_those_of_today_s_settings(folder):
         assert {key: row[key] for key in settings} == mine.to_dict()
     description = read_description(folder / "study.json")
     assert description.published == published_values(rungs, description.by)
+
+
+def descent_of(folder):
+    """Figure, its name, sizes, data set and model of a folder results/double_descent/<figure>_<data>_<model>."""
+    for name, figure in {**double_descent.FIGURES, "random_features": random_feature_figure}.items():
+        if folder.name.startswith(f"{name}_"):
+            rest = folder.name.removeprefix(f"{name}_")
+            models = {"digits": {"relu": None}, "fashion_mnist": {"relu": None}}
+            if figure is not random_feature_figure:
+                models = double_descent.presets_of(figure)
+            data, model = next((d, m) for d in models for m in models[d] if rest == f"{d}_{m}")
+            return figure, data, model, models[data][model]
+    raise ValueError(folder)
+
+
+@pytest.mark.parametrize("folder", DESCENT, ids=named)
+def test_pages_of_double_descent_come_from_their_tables(folder):
+    """The page is made anew from table.csv, and what a table says of a run's end is what runs.csv says."""
+    figure, data, model, sizes = descent_of(folder)
+    table = descent.read_table(folder)
+    closed = figure is random_feature_figure
+    runs = None if closed else read_rows(folder / "runs.csv")
+    summarise = partial(figure.summarise, references=sizes.references) if figure is model_wise else figure.summarise
+    title = f"{figure.TITLE}, {data}, {model}"
+    assert render(descent.page(title, summarise(table), runs), "md") == (folder / "table.md").read_text()
+    assert set(table["figure"]) == {figure.NAME}
+    if not closed:
+        keys = ["width", "label_noise", "train_size", "procedure", "seed"]
+        last = table.loc[table.groupby(keys, sort=False)["passes"].idxmax()]
+        both = run_table(figure.NAME, runs).merge(last, on=keys, suffixes=("", "_table"))
+        assert len(both) == len(last) == (runs["status"] == "done").sum()
+        for name in ("parameters", "passes", "train_error", "test_error", "train_loss", "test_loss"):
+            assert both[name].to_numpy() == pytest.approx(both[f"{name}_table"].to_numpy(), rel=1e-7, abs=1e-12), name
+
+
+@pytest.mark.parametrize("folder", [one for one in DESCENT if (one / "runs.csv").exists()], ids=named)
+def test_runs_of_double_descent_are_those_of_today_s_settings(folder):
+    figure, *_, sizes = descent_of(folder)
+    held = read_rows(folder / "runs.csv")
+    points = {**{(p.width, p.label_noise, p.train_size, p.procedure.name): p for p in figure.choose(sizes)}}
+    if figure is emc:
+        for row in held.to_dict("records"):
+            point = sizes.point(int(row["width"]), train_size=int(row["train_size"]))
+            points[point.width, point.label_noise, point.train_size, point.procedure.name] = point
+    study = descent.Study(sizes, 1, [], folder, 1)
+    planned = {run.path.name.rpartition("-")[2] for run in study.plan(list(points.values()), sorted(set(held["seed"])))}
+    assert {identity[:10] for identity in held["identity"]} <= planned
 
 
 def test_the_readme_s_tables_are_the_committed_ones():

@@ -1,5 +1,6 @@
 """The loop: every regime against hand-written loops, metrics, divergence, closures called again."""
 
+import itertools
 import math
 from functools import partial
 
@@ -204,6 +205,25 @@ def test_evaluations_when_due_and_at_the_end():
         measure=lambda pass_index: {"test_accuracy": float(pass_index)},
     )
     assert [row["passes"] for row in rows if "test_accuracy" in row] == [2, 4, 5]
+
+
+def test_evaluations_grow_apart_evenly_on_a_logarithmic_axis():
+    model = network("mlp")
+    made = experiment(
+        model,
+        source(blocks_per_step=1),
+        SGD(model.parameters(), lr=0.01),
+        passes=1000,
+        evaluate_every=1,
+        evaluation_growth=1.1,
+    )
+    length = made.source.steps_per_pass
+    passes = [step / length for step in sorted(made.evaluation_steps())]
+    assert passes[:12] == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]
+    assert passes[-1] == 1000
+    for before, after in itertools.pairwise(passes[:-1]):
+        # A tenth more, to the nearest whole pass, and at least one pass.
+        assert after == max(before + 1, round(1.1 * before))
 
 
 def test_divergence_ends_the_run_as_a_result():

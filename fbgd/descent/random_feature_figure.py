@@ -92,8 +92,8 @@ PARAGRAPH = (
     "Features max(0, Wx), {samples} training samples, least squares on one-hot labels in float64, in closed form. "
     "Cells: squared test loss, mean over n draws of W; test error in percent, mean ± standard deviation. The peak is "
     "the number of features with the largest mean test loss of the minimum-norm solution; its height is heavy-tailed "
-    "over seeds. Ridge has, for each number of features, the strength with the smallest loss on the validation split; its "
-    "rise is the largest of its mean test loss above the best smaller number of features."
+    "over seeds. Ridge has, for each number of features, the strength with the smallest loss on the validation split; "
+    "its rise is the largest of its mean test loss above the best smaller number of features."
 )
 
 
