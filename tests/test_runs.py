@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pandas as pd
@@ -165,9 +166,11 @@ def test_another_experiment_is_refused_by_its_differences(tmp_path):
 
 
 def damage_in_the_middle(path):
-    """Flip one byte, which torch.load alone would not notice."""
+    """Flip one byte of the largest record, which torch.load alone would not notice."""
+    with zipfile.ZipFile(path) as archive:
+        record = archive.read(max(archive.infolist(), key=lambda entry: entry.file_size))
     content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 0xFF
+    content[content.index(record) + len(record) // 2] ^= 0xFF
     path.write_bytes(content)
 
 
