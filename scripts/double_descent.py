@@ -1,6 +1,6 @@
 """Deep double descent (Nakkiran et al. 2019), and whether it needs stochasticity: one figure a call.
 
-    python scripts/double_descent.py model_wise             MNIST-1D, the MLP of its notebook, 3 seeds
+    python scripts/double_descent.py model_wise             MNIST-1D, the MLP of its notebook, 5 seeds
     python scripts/double_descent.py model_wise --model strided_cnn
     python scripts/double_descent.py stochasticity --seeds 5
     python scripts/double_descent.py model_wise data=cifar10 --model cnn5 --list     the published settings, for a GPU

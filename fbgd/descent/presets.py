@@ -7,6 +7,8 @@ import numpy as np
 from fbgd.descent.settings import Procedure, Reference, Sizes
 
 RECORD = ("record.evaluate_every=1", "record.growth=1.05", "record.train=true")
+# Of networks that small a step is mostly overhead, which seeds trained together share.
+TINY = ("impl.blocks_per_call=1", "impl.seeds_together=auto")
 PLAIN_SGD = ("optimizer=sgd", "optimizer.nesterov=false", "optimizer.weight_decay=0", "schedule=constant")
 
 
@@ -25,7 +27,7 @@ MNIST1D = (
     "regime=sgd",
     "regime.block_size=100",
     "budget.passes=500",
-    "impl.blocks_per_call=1",
+    *TINY,
     *RECORD,
 )
 NOTEBOOK_SGD = Procedure("SGD", (*PLAIN_SGD, "optimizer.lr=0.01"))
@@ -48,14 +50,15 @@ MLP = Sizes(
     words=(*MNIST1D, "model=mlp"),
     standard=NOTEBOOK_SGD,
     widths=NOTEBOOK_WIDTHS,
-    few_widths=(4, 9, 16, 27, 47, 80, 300),
+    few_widths=(4, 9, 16, 21, 27, 36, 47, 61, 80, 135, 300),
     three_widths=(9, 47, 300),
     label_noises=(0.15, 0.0),
     train_size=4000,
-    train_sizes=(500, 1000, 2000, 4000),
+    train_sizes=(500, 700, 1000, 1400, 2000, 2800, 4000),
     smallest=125,
     weight_decays=(1e-3, 3e-3, 1e-2),
     procedures=NOTEBOOK_PROCEDURES,
+    seeds=5,
     references=(
         Reference(NOTEBOOK, 0.15, (16, 0.472), (47, 0.5405), (300, 0.455)),
         Reference(NOTEBOOK, 0.0, None, None, (300, 0.373)),
@@ -85,7 +88,7 @@ PRESETS: dict[str, dict[str, Sizes]] = {
                 "regime=sgd",
                 "regime.block_size=100",
                 "budget.passes=500",
-                "impl.blocks_per_call=1",
+                *TINY,
                 *RECORD,
             ),
             widths=(1, 2, 3, 4, 6, 8, 11, 16, 22, 32, 45, 64, 128, 256),
