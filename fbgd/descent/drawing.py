@@ -6,8 +6,9 @@ from collections.abc import Mapping
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.colors import LogNorm
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 STYLES = {
     "train": {"color": "C0", "linestyle": "--"},
@@ -45,12 +46,16 @@ def error_axes(axes: Axes, table: pd.DataFrame, x: str, curves: Mapping[str, str
 
 
 def plain_ticks(axes: Axes, values: list[float], most: int = 8) -> None:
-    """Numbers as they are on a logarithmic axis, at some of ``values``."""
-    step = -(-len(values) // most)
-    axes.set_xticks(values[::step])
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.minorticks_off()
+    """Numbers as they are on a logarithmic horizontal axis, at some of ``values``."""
+    plain_numbers(axes.xaxis, values[:: -(-len(values) // most)])
+
+
+def plain_numbers(axis: Axis, values: list[float] | None = None) -> None:
+    """Numbers as they are on a logarithmic axis, at ``values`` or at 1, 2, 5 times the powers of ten."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)) if values is None else FixedLocator(values))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())
+    axis.set_minor_formatter(NullFormatter())
 
 
 def mark_threshold(axes: Axes, position: float, color: object = "0.3") -> None:
@@ -75,7 +80,7 @@ def draw_band(axes: Axes, table: pd.DataFrame, x: str, column: str, scale: float
 def passes_axis(axes: Axes, most: float) -> None:
     """A logarithmic axis over passes."""
     axes.set(xscale="log", xlim=(1, most), xlabel="passes over the training set")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    plain_numbers(axes.xaxis)
 
 
 def mark_map(axes: Axes, train_error: pd.DataFrame, epsilon: float) -> None:
@@ -84,6 +89,5 @@ def mark_map(axes: Axes, train_error: pd.DataFrame, epsilon: float) -> None:
         axes.contour(train_error.columns, train_error.index, train_error, levels=[epsilon], colors="C0")
     axes.set(xscale="log", yscale="log")
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axis.set_minor_formatter(NullFormatter())
+        plain_numbers(axis)
     axes.grid(False)

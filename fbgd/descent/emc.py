@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fbgd.descent.drawing import draw_band, plain_ticks
+from fbgd.descent.drawing import draw_band, plain_numbers, plain_ticks
 from fbgd.descent.settings import Point, Sizes
 from fbgd.descent.shape import EPSILON, find_peak
 from fbgd.descent.study import Study, Summary
@@ -168,15 +168,17 @@ def draw(table: pd.DataFrame, title: str) -> Figure:
     groups = emc.groupby("width")["emc"]
     errors = [groups.mean() - groups.min(), groups.max() - groups.mean()]
     left.errorbar(groups.mean().index, groups.mean(), errors, marker="o", capsize=3, color="C0")
-    for width, part in emc.groupby("width"):
-        if (part["censored"] != "").any():
-            up = (part["censored"] == "above").any()
-            left.annotate("", (width, part["emc"].mean() * (1.5 if up else 0.67)), (width, part["emc"].mean()),
-                          arrowprops={"arrowstyle": "->", "color": "C0"})  # fmt: skip
+    for bound, marker in (("above", "^"), ("below", "v")):
+        held = groups.mean()[emc.groupby("width")["censored"].agg(lambda part, bound=bound: (part == bound).any())]
+        if len(held):
+            left.plot(held, marker, color="C0", markersize=11, linestyle="none")
     for size in samples:
         left.axhline(size, color="0.5", linestyle=":", linewidth=1)
     left.set(xscale="log", yscale="log", xlabel="width", ylabel="effective model complexity (samples)")
-    left.set_title("mean and range over seeds; arrows: bounds; dotted: the numbers of samples", fontsize="small")
+    plain_numbers(left.yaxis, samples)
+    left.set_title(
+        "mean and range over seeds; triangles: at least, at most; dotted: the numbers of samples", fontsize="small"
+    )
     curve = table[table["train_size"] == most]
     draw_band(right, curve, "width", "test_error", color="C3", marker="o", label="test")
     draw_band(right, curve, "width", "train_error", color="C0", marker="o", label="train")

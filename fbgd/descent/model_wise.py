@@ -6,7 +6,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from fbgd.descent.drawing import error_axes, mark_threshold, plain_ticks
+from fbgd.descent.drawing import error_axes, mark_threshold, plain_numbers, plain_ticks
 from fbgd.descent.settings import Point, Reference, Sizes
 from fbgd.descent.shape import EPSILON, find_peak, threshold
 from fbgd.descent.study import Study, Summary
@@ -128,6 +128,7 @@ def draw(table: pd.DataFrame, title: str) -> Figure:
         sns.lineplot(part, x="width", y="test_loss", color="C3", errorbar=("pi", 100), marker="o", ax=losses)
         losses.set(xscale="log", yscale="log", xlabel="width", ylabel="test loss")
         plain_ticks(losses, sorted(part["width"].unique()))
+        plain_numbers(losses.yaxis)
         for axes in (errors, losses):
             mark_threshold(axes, threshold(part))
     figure.suptitle(f"{title}: mean and range over seeds; dotted, where the train error crosses {100 * EPSILON:g} %")

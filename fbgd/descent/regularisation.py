@@ -122,6 +122,7 @@ def draw(table: pd.DataFrame, title: str) -> Figure:
             over_decay, part, "weight_decay", "test_error", color=colours[width], marker="o", label=f"width {width}"
         )
     over_decay.set(xscale="log", xlabel="weight decay: from complex to simple")
+    plain_ticks(over_decay, [strength for strength in strengths if strength > 0])
     over_decay.legend(fontsize="x-small", ncol=2)
     plain = table[table["weight_decay"] == 0]
     named = {

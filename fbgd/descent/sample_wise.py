@@ -13,6 +13,7 @@ from fbgd.descent.shape import EPSILON, by_seed, find_peak, threshold
 from fbgd.descent.study import Study, Summary
 from fbgd.descent.tidy import run_table
 from fbgd.descent.words import percent, place, points
+from fbgd.formats import UNKNOWN
 from fbgd.plots import make_figure
 from fbgd.statistics import Difference, difference
 from fbgd.study import PlannedRun, collect
@@ -54,21 +55,23 @@ def gains(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def summarise(table: pd.DataFrame) -> Summary:
-    """The errors, a row a width, and what each enlargement of the training set brought."""
+    """The errors, a row a width, and the enlargement of the training set that brought the least."""
     sizes, found = sorted(table["train_size"].unique()), gains(table)
     numbers, rows = [], []
     for width, part in table.groupby("width"):
         row = {"width": str(width), "n": str(part["seed"].nunique())}
         for size in sizes:
-            row[f"{size} samples: test error %"] = percent(by_seed(part, "train_size", size, "test_error"))
+            row[f"{size}: test error %"] = percent(by_seed(part, "train_size", size, "test_error"))
         mine = found[found["width"] == width] if len(found) else found
-        for _, gain in mine.iterrows():
-            change = Difference(*gain[list(Difference._fields)])
-            row[f"gain from {gain['fewer']} to {gain['more']} (95 %)"] = points(change)
+        helped = int(mine["helps"].sum()) if len(mine) else 0
+        row["smallest gain (95 %)"] = row["between"] = UNKNOWN
+        row["certain gains"] = f"{helped} of {len(mine)}"
+        if len(mine):
+            least = mine.loc[mine["delta"].idxmin()]
+            row["smallest gain (95 %)"] = points(Difference(*least[list(Difference._fields)]))
+            row["between"] = f"{least['fewer']} and {least['more']}"
         rows.append(row)
-        numbers.append({"width": width, "helped": int(mine["helps"].sum()) if len(mine) else 0, "steps": len(mine)})
-    header = list(dict.fromkeys(name for row in rows for name in row))
-    rows = [{name: row.get(name, "–") for name in header} for row in rows]
+        numbers.append({"width": width, "helped": helped, "steps": len(mine)})
     peaks = []
     for size in sizes:
         part = table[table["train_size"] == size]
@@ -81,9 +84,10 @@ def summarise(table: pd.DataFrame) -> Summary:
 
 
 PARAGRAPH = (
-    "Mean ± standard deviation over n seeds, in percent. Subsets are nested, and a sample has the same label in all of "
-    "them. Gains in points of test error are paired by seed, with their 95 % t-interval: where it reaches below zero, "
-    "more data did not certainly help. All sizes get the same number of passes, so fewer samples mean fewer steps."
+    "Columns are numbers of training samples: mean ± standard deviation over n seeds. Subsets are nested, and a sample "
+    "has the same label in all of them. A gain is the fall of the test error from one number to the next, in points, "
+    "paired by seed; it is certain where its 95 % t-interval lies above zero. All sizes get the same number of passes, "
+    "so fewer samples mean fewer steps."
 )
 
 
@@ -115,18 +119,24 @@ def draw(table: pd.DataFrame, title: str) -> Figure:
     plain_ticks(over_samples, sizes)
     for axes in (over_width, over_samples):
         axes.legend(fontsize="x-small", ncol=2)
-    more, fewer = sizes[-1], sizes[max(0, len(sizes) - 3)]
+    fewer, more = a_quarter(table)
     figure.suptitle(
-        f"{title}, label noise {table['label_noise'].iloc[0]:g}: mean and range over seeds; dotted, the thresholds; "
-        f"grey, where {more} samples are not certainly better than {fewer}"
+        f"{title}, label noise {table['label_noise'].iloc[0]:g}: mean and range over seeds\n"
+        f"dotted, the thresholds; grey, where {more} samples are not certainly better than {fewer}"
     )
     return figure
 
 
+def a_quarter(table: pd.DataFrame) -> tuple[int, int]:
+    """The number of samples nearest to a quarter of the largest, and the largest."""
+    sizes = sorted(table["train_size"].unique())
+    return min(sizes, key=lambda size: abs(size - sizes[-1] / 4)), sizes[-1]
+
+
 def band(table: pd.DataFrame) -> list[tuple[float, float, float]]:
     """The widths at which four times the data do not certainly help, each with the interval around it to shade."""
-    sizes, widths = sorted(table["train_size"].unique()), sorted(table["width"].unique())
-    more, fewer = sizes[-1], sizes[max(0, len(sizes) - 3)]
+    widths = sorted(table["width"].unique())
+    fewer, more = a_quarter(table)
     shaded = []
     for index, width in enumerate(widths):
         part = table[table["width"] == width]
