@@ -113,6 +113,7 @@ def build(config: Config, blocks_per_call: int | None = None, dataset: Dataset |
         record_every=config.record.every,
         evaluate_every=config.record.evaluate_every,
         evaluation_growth=config.record.growth,
+        record_layers=config.record.layers,
     )
     facts = {
         "content_hash": dataset.content_hash,

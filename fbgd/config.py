@@ -94,13 +94,15 @@ class RecordConfig:
 
     With ``growth`` above 1 the distance between evaluations grows in proportion to the passes done: each comes no
     earlier than ``growth`` times the one before, so that a logarithmic axis is covered evenly. With ``train`` the
-    training set is evaluated too, as it is stored, with its noisy labels.
+    training set is evaluated too, as it is stored, with its noisy labels. With ``layers`` every row has the norm of
+    every parameter.
     """
 
     every: float = 1.0
     evaluate_every: float = 5.0
     growth: float = 1.0
     train: bool = False
+    layers: bool = False
 
     def __post_init__(self):
         require(0 < self.every < math.inf, "record.every", self.every, "(0, inf) passes")

@@ -74,6 +74,7 @@ class Experiment:
         record_every: passes between two recorded rows.
         evaluate_every: passes between two evaluations; the last step is always evaluated.
         evaluation_growth: an evaluation comes no earlier than so many times the step of the one before.
+        record_layers: whether every row has the norm of every parameter.
     """
 
     model: nn.Module
@@ -91,6 +92,7 @@ class Experiment:
     record_every: float = 1.0
     evaluate_every: float = 1.0
     evaluation_growth: float = 1.0
+    record_layers: bool = False
 
     @property
     def steps(self) -> int:

@@ -7,6 +7,7 @@ looks at its start, so that no last step is.
 
 import math
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,9 @@ class Schedule:
     Raises:
         ValueError: an argument is outside its range.
     """
+
+    #: Whether the factor is one on the norm of the parameters too, which the loop then multiplies it with.
+    follows_norm: ClassVar[bool] = False
 
     warmup: float = 0.0
     horizon: float = 1.0
@@ -151,3 +155,42 @@ class Noam(Schedule):
     def __call__(self, passes: float, step: float) -> float:
         progress = (passes + step) / self.warmup
         return min(progress, progress**-0.5)
+
+
+@dataclass(frozen=True)
+class EffectiveRate(Schedule):
+    r"""A given course of the effective learning rate: the factor is in proportion to the norm of the parameters.
+
+    .. math:: \eta_t = \eta\, r(t)\, \lVert w_t \rVert
+
+    with r linear between its values, so that a run can follow the effective rate of another one whose norm took another
+    course. ``warmup`` and ``final`` must be 0: the course has its own.
+
+    Args:
+        ratios: r, the factor over the norm, at equal distances from pass 0 to the ``horizon``; at least two, none of
+            them negative.
+
+    Raises:
+        ValueError: an argument is outside its range.
+
+    Source: D'Angelo, Andriushchenko, Varre & Flammarion 2023, "Why Do We Need Weight Decay in Modern Deep Learning?",
+    where a run without weight decay is given the effective learning rate of a run with it.
+    """
+
+    follows_norm: ClassVar[bool] = True
+
+    ratios: tuple[float, ...] = ()
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.warmup or self.final:
+            raise ValueError(f"schedule.warmup = {self.warmup!r} and schedule.final = {self.final!r} must be 0 here")
+        if len(self.ratios) < 2 or not all(0 <= ratio < math.inf for ratio in self.ratios):
+            raise ValueError(f"schedule.ratios = {self.ratios!r}: two or more numbers in [0, inf) are needed")
+
+    def __call__(self, passes: float, step: float) -> float:
+        """The factor, without the norm, for a step that begins after ``passes`` passes."""
+        place = min(passes / self.horizon, 1.0) * (len(self.ratios) - 1)
+        left = min(math.floor(place), len(self.ratios) - 2)
+        before, after = self.ratios[left : left + 2]
+        return before + (place - left) * (after - before)

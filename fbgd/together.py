@@ -50,10 +50,12 @@ def obstacle(config: Config) -> str | None:
     ingredients = build_ingredients(config)
     optimizer = find_target("optimizer", config.optimizer["_target_"])
     model = find_target("model", config.model["_target_"])
+    schedule = find_target("schedule", config.schedule["_target_"])
     reasons = {
         f"{config.optimizer['_target_']} does not treat every entry alike": optimizer not in OPTIMIZERS,
         "optimizer.weight_decay_of goes by the shape of a parameter": "weight_decay_of" in config.optimizer,
         f"{config.model['_target_']} is not known to vectorise": model not in MODELS,
+        "the schedule follows the norm of one network": getattr(schedule, "follows_norm", False),
         "noise on weights is drawn for one network": bool(ingredients.noises),
         "a transform of the step's gradient is made for one network": bool(ingredients.transforms),
         "a penalty on the full gradient has no stacked form": any(

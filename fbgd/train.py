@@ -17,6 +17,9 @@ import math
 import time
 from collections.abc import Callable, Sequence
 
+import torch
+import torch.nn as nn
+
 from fbgd.experiment import Experiment, Member, Progress
 from fbgd.seeds import generator, seed_step
 from fbgd.step import StepClosure
@@ -64,6 +67,8 @@ def train_members(experiment: Experiment, members: Sequence[Member]) -> None:
     clock = time.perf_counter()
     while step < steps and going:
         factor = experiment.schedule(step * length, length)
+        if experiment.schedule.follows_norm:
+            factor *= foreach_norm([param.detach() for param in params]).item()
         for group in optimizer.param_groups:
             group["lr"] = group["initial_lr"] * factor
         blocks = source.step(step)
@@ -85,6 +90,7 @@ def train_members(experiment: Experiment, members: Sequence[Member]) -> None:
                     member.progress.step, member.progress.gradient_evaluations = step, evaluations
                     member.progress.stopped = stopped
                     row = {"step": step, "passes": passes, **means, "learning_rate": factor * experiment.lr}
+                    row |= layer_norms(member.model) if experiment.record_layers else {}
                     rows.append(complete(row, member, blocks.pass_index, evaluating, last))
             now = time.perf_counter()
             for member, row in zip(going, rows, strict=True):
@@ -96,6 +102,13 @@ def train_members(experiment: Experiment, members: Sequence[Member]) -> None:
             for member, row in zip(going, rows, strict=True):
                 member.on_record(row, member.progress)
             going = [member for member in going if member.going]
+
+
+def layer_norms(model: nn.Module) -> Row:
+    """The norm of every parameter, as ``norm/<name>``."""
+    named = {name: param.detach() for name, param in model.named_parameters()}
+    norms = torch.stack(torch._foreach_norm(list(named.values()))).tolist()
+    return {f"norm/{name}": norm for name, norm in zip(named, norms, strict=True)}
 
 
 def complete(row: Row, member: Member, pass_index: int, evaluating: bool, last: bool) -> Row:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fbgd.schedules import Constant, Cosine, InverseSqrt, Linear, Noam, Step
+from fbgd.schedules import Constant, Cosine, EffectiveRate, InverseSqrt, Linear, Noam, Step
 
 ALL = [Constant, Linear, Cosine, Step, InverseSqrt]
 
@@ -94,3 +94,22 @@ def test_noam_is_the_published_formula(warmup, steps_per_pass, step):
 def test_invalid_options_are_named(make, options, message):
     with pytest.raises(ValueError, match=message):
         make(**options)
+
+
+def test_a_course_of_the_effective_rate_is_linear_between_its_values():
+    schedule = EffectiveRate(horizon=10, ratios=[1.0, 3.0, 2.0])
+    assert [schedule(passes, 1) for passes in (0, 2.5, 5, 7.5, 10, 99)] == pytest.approx([1, 2, 3, 2.5, 2, 2])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"ratios": [1.0]}, "two or more"),
+        ({"ratios": [1.0, -1.0]}, "two or more"),
+        ({"ratios": [1.0, 1.0], "warmup": 1}, "warmup"),
+        ({"ratios": [1.0, 1.0], "horizon": 0}, "horizon"),
+    ],
+)
+def test_a_course_that_is_none_is_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        EffectiveRate(**{"horizon": 10, **options})

@@ -15,7 +15,7 @@ from reference import gradient, nesterov_sgd, norm
 from fbgd.experiment import Experiment, Progress
 from fbgd.gradient import MeanGradient
 from fbgd.monitor import Monitor
-from fbgd.schedules import Constant, Cosine
+from fbgd.schedules import Constant, Cosine, EffectiveRate
 from fbgd.seeds import generator
 from fbgd.train import train
 from optimizers import SAM, SGD, FullBatchGD
@@ -224,6 +224,29 @@ def test_evaluations_grow_apart_evenly_on_a_logarithmic_axis():
     for before, after in itertools.pairwise(passes[:-1]):
         # A tenth more, to the nearest whole pass, and at least one pass.
         assert after == max(before + 1, round(1.1 * before))
+
+
+def test_a_rate_that_follows_the_norm():
+    """Every step's rate is the peak times the ratio times the norm before the step, in a hand-written loop."""
+    ours, theirs, data = network("mlp"), network("mlp"), samples(23)
+    rows, _ = trained(
+        ours,
+        source(),
+        SGD(ours.parameters(), lr=0.5),
+        schedule=EffectiveRate(horizon=4, ratios=(0.3, 0.1)),
+        record_layers=True,
+    )
+    assert len(rows) == 4
+    for step, row in enumerate(rows):
+        rate = 0.5 * (0.3 - 0.2 * step / 4) * norm(parameters(theirs))
+        _, grads = gradient(theirs, data.inputs, data.targets)
+        with torch.no_grad():
+            for param, entry in zip(theirs.parameters(), grads, strict=True):
+                param -= rate * entry
+        assert row["learning_rate"] == pytest.approx(float(rate), rel=1e-12)
+        assert row["parameter_norm"] == pytest.approx(float(norm(parameters(theirs))), rel=1e-12)
+        for name, param in theirs.named_parameters():
+            assert row[f"norm/{name}"] == pytest.approx(float(norm([param.detach()])), rel=1e-12)
 
 
 def test_divergence_ends_the_run_as_a_result():
