@@ -24,11 +24,8 @@ def science(settings: dict) -> dict:
     """The part of a configuration, as nested dictionaries, that decides a run's numbers up to rounding."""
     verified = settings["data"]["source"].get("verify", False)
     # Early stopping chooses among the evaluated moments, so there it matters how many there are.
-    record = (
-        {"every": None, "train": None, "layers": None}
-        if any(map(stops_early, settings["regularizer"].values()))
-        else None
-    )
+    stops = any(map(stops_early, settings["regularizer"].values()))
+    record = dict.fromkeys(("every", "train", "layers")) if stops else None
     if record and settings["record"].get("growth") == 1:
         record["growth"] = None
     data: dict = {"source": PLACES if verified else {"download": None}}
