@@ -41,7 +41,7 @@ def test_every_optimizer_is_built_in_every_regime(optimizer, regime):
     assert built.experiment.steps == 3
 
 
-@pytest.mark.parametrize("model", [choice for choice in choices("model") if choice != "transformer"])
+@pytest.mark.parametrize("model", sorted(set(choices("model")) - {"gpt", "gpt2_124m", "transformer"}))
 @pytest.mark.parametrize("data", ["mnist1d", "digits"])
 def test_every_model_is_built_for_every_number_of_axes(model, data):
     words = [f"data={data}", f"model={model}", "regime.block_size=9", "data.train_size=20", "model.width=2"]

@@ -6,9 +6,12 @@ from fbgd.data.dataset import Arrays, Dataset, Samples, TrainingSet
 from fbgd.data.digits import digits
 from fbgd.data.fashion_mnist import fashion_mnist
 from fbgd.data.files import DataError
+from fbgd.data.markov import markov
 from fbgd.data.mnist1d import mnist1d
 from fbgd.data.parallel_text import parallel_text
 from fbgd.data.prepare import prepare
+from fbgd.data.python_source import python_source
+from fbgd.data.text import text
 
 __all__ = [
     "Arrays",
@@ -21,7 +24,10 @@ __all__ = [
     "cifar100",
     "digits",
     "fashion_mnist",
+    "markov",
     "mnist1d",
     "parallel_text",
     "prepare",
+    "python_source",
+    "text",
 ]

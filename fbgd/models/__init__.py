@@ -6,6 +6,7 @@ options can be tried with.
 
 from fbgd.models.cnn import CNN
 from fbgd.models.cnn5 import CNN5
+from fbgd.models.gpt import GPT
 from fbgd.models.layers import NORMS, BatchNorm
 from fbgd.models.mlp import MLP
 from fbgd.models.preact_resnet import PreActResNet
@@ -17,6 +18,7 @@ from fbgd.models.transformer import Transformer
 __all__ = [
     "CNN",
     "CNN5",
+    "GPT",
     "MLP",
     "NORMS",
     "BatchNorm",

@@ -117,9 +117,9 @@ class Layer(nn.Module):
 class Residual(nn.Module):
     """``norm(x + dropout(branch(x)))``, or with pre-norm ``x + dropout(branch(norm(x)))``."""
 
-    def __init__(self, branch: nn.Module, width: int, pre_norm: bool, dropout: float):
+    def __init__(self, branch: nn.Module, width: int, pre_norm: bool, dropout: float, bias: bool = True):
         super().__init__()
-        self.branch, self.norm, self.pre_norm = branch, nn.LayerNorm(width), pre_norm
+        self.branch, self.norm, self.pre_norm = branch, nn.LayerNorm(width, bias=bias), pre_norm
         self.dropout = nn.Sequential(*dropout_layer(dropout))
 
     def forward(self, state: Tensor, *arguments: Tensor | None) -> Tensor:
@@ -131,14 +131,14 @@ class Residual(nn.Module):
 class Attention(nn.Module):
     r"""Multi-head attention: :math:`\mathrm{softmax}(q k^\top / \sqrt{d_h}) v` for every head, then a linear layer."""
 
-    def __init__(self, width: int, heads: int):
+    def __init__(self, width: int, heads: int, bias: bool = True):
         super().__init__()
         # Queries, keys and values are initialised as one matrix of three times as many rows, as in fairseq.
-        self.query, self.key, self.value = (linear(width, width, gain=0.5**0.5) for _ in range(3))
-        self.output = linear(width, width)
+        self.query, self.key, self.value = (linear(width, width, bias, gain=0.5**0.5) for _ in range(3))
+        self.output = linear(width, width, bias)
         self.heads = heads
 
-    def forward(self, state: Tensor, memory: Tensor | None, visible: Tensor | None) -> Tensor:
+    def forward(self, state: Tensor, memory: Tensor | None = None, visible: Tensor | None = None) -> Tensor:
         """Attention of ``state`` (B, L, d) to itself or to ``memory`` (B, keys, d), where ``visible`` or causal."""
         memory = state if memory is None else memory
         query, key, value = (
@@ -153,17 +153,18 @@ class Attention(nn.Module):
 
 
 class FeedForward(nn.Sequential):
-    """Two linear layers with a ReLU between."""
+    """Two linear layers, the inner one of four times the width, with an activation between, by default a ReLU."""
 
-    def __init__(self, width: int):
-        super().__init__(linear(width, 4 * width), nn.ReLU(), linear(4 * width, width))
+    def __init__(self, width: int, bias: bool = True, activation: nn.Module | None = None):
+        super().__init__(linear(width, 4 * width, bias), activation or nn.ReLU(), linear(4 * width, width, bias))
 
 
-def linear(inputs: int, outputs: int, gain: float = 1.0) -> nn.Linear:
-    """A linear layer with Glorot's initialisation (Glorot & Bengio 2010) and no bias to begin with."""
-    layer = nn.Linear(inputs, outputs)
+def linear(inputs: int, outputs: int, bias: bool = True, gain: float = 1.0) -> nn.Linear:
+    """A linear layer with Glorot's initialisation (Glorot & Bengio 2010) and a bias, if any, of zero to begin with."""
+    layer = nn.Linear(inputs, outputs, bias)
     nn.init.xavier_uniform_(layer.weight, gain)
-    nn.init.zeros_(layer.bias)
+    if bias:
+        nn.init.zeros_(layer.bias)
     return layer
 
 
