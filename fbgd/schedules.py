@@ -24,7 +24,7 @@ class Schedule:
         ValueError: an argument is outside its range.
     """
 
-    #: Whether the factor is one on the norm of the parameters too, which the loop then multiplies it with.
+    #: Whether the factor is one on the norm of the weight matrices too, which the loop then multiplies it with.
     follows_norm: ClassVar[bool] = False
 
     warmup: float = 0.0
@@ -159,12 +159,13 @@ class Noam(Schedule):
 
 @dataclass(frozen=True)
 class EffectiveRate(Schedule):
-    r"""A given course of the effective learning rate: the factor is in proportion to the norm of the parameters.
+    r"""A given course of the effective learning rate: the factor is in proportion to the norm of the weights.
 
     .. math:: \eta_t = \eta\, r(t)\, \lVert w_t \rVert
 
-    with r linear between its values, so that a run can follow the effective rate of another one whose norm took another
-    course. ``warmup`` and ``final`` must be 0: the course has its own.
+    with w all parameters of two or more dimensions, those that weight decay acts on, and r linear between its values,
+    so that a run can follow the effective rate of another one whose norm took another course. ``warmup`` and ``final``
+    must be 0: the course has its own.
 
     Args:
         ratios: r, the factor over the norm, at equal distances from pass 0 to the ``horizon``; at least two, none of
@@ -189,8 +190,8 @@ class EffectiveRate(Schedule):
             raise ValueError(f"schedule.ratios = {self.ratios!r}: two or more numbers in [0, inf) are needed")
 
     def __call__(self, passes: float, step: float) -> float:
-        """The factor, without the norm, for a step that begins after ``passes`` passes."""
-        place = min(passes / self.horizon, 1.0) * (len(self.ratios) - 1)
+        """The factor, without the norm, at the end of a step: that is where rows tell the rate of another run."""
+        place = min((passes + step) / self.horizon, 1.0) * (len(self.ratios) - 1)
         left = min(math.floor(place), len(self.ratios) - 2)
         before, after = self.ratios[left : left + 2]
         return before + (place - left) * (after - before)

