@@ -271,6 +271,38 @@ def tiny_step(quick: bool) -> Ratio:
     return Ratio("tiny step, engine / bare loop", ours / theirs, "<= 1.5", ours / theirs <= 1.5, note, (ours, theirs))
 
 
+def language_step(quick: bool) -> Ratio:
+    """One-pass training of a small language model on bytes: the loop, with all that it records, against a bare one."""
+    words = (
+        "data=python_source",
+        "data.source.length=64",
+        "data.source.test_bytes=650",
+        "model=gpt",
+        "budget.passes=1",
+    )
+    size = f"data.source.train_bytes={64 * 32 * (2 if quick else 40) + 1}"
+    rest = ("optimizer=adamw", "regime.block_size=32", "schedule=constant", "impl.device=cpu")
+    experiment = build(compose((*words, size, *rest))).experiment
+    source, model = experiment.source, copy.deepcopy(experiment.model)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.01, foreach=True)
+    samples = source.data.samples
+
+    def bare() -> None:
+        for indices in torch.randperm(len(samples)).split(32):
+            optimizer.zero_grad()
+            logits = model(samples.inputs[indices])
+            F.cross_entropy(logits.flatten(0, 1), samples.targets[indices].flatten()).backward()
+            optimizer.step()
+
+    ours, theirs = side_by_side(lambda: alone(experiment), bare, 1 if quick else 15)
+    note = (
+        f"{experiment.steps} steps of AdamW, GPT of width 64 with 2 layers, blocks of 32 windows of 64 bytes; the bare "
+        "loop records nothing"
+    )
+    name = "language model step, engine / bare loop"
+    return Ratio(name, ours / theirs, "<= 1.1", ours / theirs <= 1.1, note, (ours, theirs))
+
+
 def seeds_together(quick: bool, width: int, wanted: float) -> Ratio:
     """Three seeds trained together against the same three one after another."""
     apart, stacked = (tiny_experiments(quick, width, seeds=3) for _ in range(2))
@@ -361,6 +393,7 @@ def measurements(quick: bool) -> list[Callable[[], Ratio]]:
         lambda: mixed_precision(quick),
         *(lambda c=own, o=options: optimizer_step(quick, c, o) for own, options in optimizers_and_options),
         lambda: tiny_step(quick),
+        lambda: language_step(quick),
         *(lambda h=h, wanted=wanted: seeds_together(quick, h, wanted) for h, wanted in ((2, 2), (47, 1.8), (300, 1))),
         lambda: linear_in_samples(quick),
         lambda: memory_in_samples(quick),

@@ -79,7 +79,7 @@ class GPT(nn.Module):
         self.residuals = nn.Sequential()
         for _ in range(layers):
             feedforward = FeedForward(width, bias=False, activation=nn.GELU(approximate="tanh"))
-            for branch in (Attention(width, heads, bias=False), feedforward):
+            for branch in (Attention(width, heads, bias=False, fused=True), feedforward):
                 self.residuals.append(Residual(branch, **options))
         self.norm = nn.LayerNorm(width, bias=False)
         self.initialise()

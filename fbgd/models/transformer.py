@@ -1,6 +1,7 @@
 """An encoder-decoder Transformer on pairs of token sequences."""
 
 import math
+from contextlib import nullcontext
 
 import torch
 import torch.nn as nn
@@ -129,14 +130,22 @@ class Residual(nn.Module):
 
 
 class Attention(nn.Module):
-    r"""Multi-head attention: :math:`\mathrm{softmax}(q k^\top / \sqrt{d_h}) v` for every head, then a linear layer."""
+    r"""Multi-head attention: :math:`\mathrm{softmax}(q k^\top / \sqrt{d_h}) v` for every head, then a linear layer.
 
-    def __init__(self, width: int, heads: int, bias: bool = True):
+    Args:
+        width: d.
+        heads: number of heads, which must divide the width.
+        bias: of the linear layers.
+        fused: let PyTorch choose a fused kernel where one is as good: on a CPU and outside ``torch.func``. It has a
+            first derivative only and rounds otherwise.
+    """
+
+    def __init__(self, width: int, heads: int, bias: bool = True, fused: bool = False):
         super().__init__()
         # Queries, keys and values are initialised as one matrix of three times as many rows, as in fairseq.
         self.query, self.key, self.value = (linear(width, width, bias, gain=0.5**0.5) for _ in range(3))
         self.output = linear(width, width, bias)
-        self.heads = heads
+        self.heads, self.fused = heads, fused
 
     def forward(self, state: Tensor, memory: Tensor | None = None, visible: Tensor | None = None) -> Tensor:
         """Attention of ``state`` (B, L, d) to itself or to ``memory`` (B, keys, d), where ``visible`` or causal."""
@@ -147,7 +156,8 @@ class Attention(nn.Module):
         )
         # In PyTorch 2.13 the fused kernels know neither vmap nor forward derivatives, and on GPUs may add up in any
         # order.
-        with sdpa_kernel(SDPBackend.MATH):
+        free = self.fused and state.device.type == "cpu" and not torch._C._are_functorch_transforms_active()
+        with nullcontext() if free else sdpa_kernel(SDPBackend.MATH):
             heads = F.scaled_dot_product_attention(query, key, value, visible, is_causal=visible is None)
         return self.output(heads.transpose(1, 2).flatten(-2))
 
