@@ -42,43 +42,45 @@ TINY = OnePass(
 
 @pytest.mark.parametrize("data", PRESETS)
 def test_all_cells_of_all_presets_compose_and_take_as_many_steps(data):
-    for sizes in PRESETS[data].values():
+    for sizes in (PRESETS[data], schedule.quick(PRESETS[data], data)):
         steps = set()
-        for rung in [*sizes.grid, sizes.matched([0.0, 0.1, 0.2])]:
+        rungs = [cell.rung(sizes.words) for cell in (*sizes.grid, sizes.matched([0.0, 0.1, 0.2]))]
+        for rung in rungs:
             config = compose(rung.overrides)
             check(config)
             steps.add(config.data.train_size * config.budget.passes / config.regime.block_size)
         assert len(steps) == 1
-        assert len({rung.name for rung in sizes.grid}) == len(sizes.grid) == 4 * (1 + len(sizes.decays))
+        assert len({rung.name for rung in rungs}) == len(rungs) == 4 * (1 + len(sizes.decays)) + 1
 
 
 def test_decays_are_scaled_to_the_published_strength():
     """Learning rate times decay times steps: 3 and 9 at a constant rate."""
-    for sizes in (next(iter(models.values())) for models in PRESETS.values()):
-        config = compose(sizes.grid[0].overrides)
+    for sizes in PRESETS.values():
+        config = compose(sizes.grid[0].rung(sizes.words).overrides)
         steps = sizes.samples / config.regime.block_size
         strengths = [config.optimizer["lr"] * decay * steps for decay in sizes.decays]
         assert strengths == pytest.approx([3, 9])
 
 
 def test_the_probe_s_rate_falls_at_its_share_of_the_steps():
-    config = compose(TINY.cell(PROBE, 0.0).overrides)
+    config = compose(TINY.cell(PROBE, 0.0).rung(TINY.words).overrides)
     made = {key: value for key, value in config.schedule.items() if key != "_target_"}
     factors = [Step(**made)(step / 50, 1 / 50) for step in range(50)]
     assert factors == pytest.approx([1.0] * 45 + [TINY.tiny] * 5, rel=1e-5)
 
 
 class Pool:
-    """Plans and runs rungs, as a study does."""
+    """Plans and runs cells, as a study does, without processes."""
 
     def __init__(self, sizes, folder, seeds):
         self.sizes, self.folder, self.seeds = sizes, folder, seeds
 
-    def plan(self, rungs, seeds=None):
+    def plan(self, cells, seeds=None):
+        rungs = [cell.rung(self.sizes.words) for cell in cells]
         return plan(rungs, [], self.seeds if seeds is None else seeds, self.folder)
 
-    def run(self, rungs, seeds=None):
-        planned = self.plan(rungs, seeds)
+    def run(self, cells, seeds=None):
+        planned = self.plan(cells, seeds)
         for one in planned:
             execute(one.config, one.path)
         return planned
@@ -194,4 +196,4 @@ def test_a_claim_of_no_difference(low, high, expected):
 def test_nothing_is_claimed_of_cells_that_are_not_there():
     table = made_up({(COSINE, 0.0): 2.0, (CONSTANT, 1.0): 2.0})
     assert schedule.verdicts(table, schedule.ends(table)) == []
-    assert replace(TINY, decays=(1.0,)).grid[-1].name == "cosine, 5 passes, weight decay 1"
+    assert replace(TINY, decays=(1.0,)).grid[-1].rung(()).name == "cosine, 5 passes, weight decay 1"

@@ -14,6 +14,26 @@ def several_passes(schedule: str) -> bool:
 
 
 @dataclass(frozen=True)
+class Cell:
+    """A schedule and a weight decay.
+
+    Args:
+        schedule: what a reader calls it.
+        weight_decay: lambda.
+        words: what both change about the preset.
+    """
+
+    schedule: str
+    weight_decay: float
+    words: tuple[str, ...]
+
+    def rung(self, words: tuple[str, ...]) -> Rung:
+        """The setting of a run: the preset's ``words`` and the cell's own."""
+        labels = {"schedule": self.schedule, "weight_decay": f"{self.weight_decay:g}"}
+        return Rung(f"{self.schedule}, weight decay {self.weight_decay:g}", (*words, *self.words), labels=labels)
+
+
+@dataclass(frozen=True)
 class OnePass:
     """A language model that sees no token twice.
 
@@ -41,8 +61,8 @@ class OnePass:
     repeats: int = 10
     seeds: int = 3
 
-    def rung(self, schedule: str, decay: float, words: tuple[str, ...], passes: int = 1) -> Rung:
-        """A cell: a schedule and a weight decay, trained for as many steps as every other."""
+    def made(self, schedule: str, decay: float, words: tuple[str, ...], passes: int = 1) -> Cell:
+        """A cell, trained for as many steps as every other."""
         own = (
             f"data.train_size={self.samples // passes}",
             f"budget.passes={passes}",
@@ -51,10 +71,9 @@ class OnePass:
             f"optimizer.weight_decay={decay:g}",
             *words,
         )
-        labels = {"schedule": schedule, "weight_decay": f"{decay:g}"}
-        return Rung(f"{schedule}, weight decay {decay:g}", (*self.words, *own), labels=labels)
+        return Cell(schedule, decay, own)
 
-    def cell(self, schedule: str, decay: float) -> Rung:
+    def cell(self, schedule: str, decay: float) -> Cell:
         """A cell of the grid of schedules and weight decays."""
         warmup = f"schedule.warmup={self.warmup:g}"
         words = {
@@ -68,21 +87,21 @@ class OnePass:
                 f"schedule.gamma={self.tiny:g}",
             ),
         }
-        return self.rung(schedule, decay, words[schedule])
+        return self.made(schedule, decay, words[schedule])
 
-    def repeated(self, decay: float) -> Rung:
+    def repeated(self, decay: float) -> Cell:
         """The contrast: as many steps, on a fraction of the text."""
         warmup = f"schedule.warmup={self.warmup * self.repeats:g}"
         words = ("schedule=cosine", warmup, f"schedule.final={self.final:g}")
-        return self.rung(f"{COSINE}, {self.repeats} passes", decay, words, self.repeats)
+        return self.made(f"{COSINE}, {self.repeats} passes", decay, words, self.repeats)
 
-    def matched(self, ratios: list[float]) -> Rung:
+    def matched(self, ratios: list[float]) -> Cell:
         """No weight decay, at the course of the effective learning rate that ``ratios`` give."""
         course = ", ".join(f"{ratio:.9g}" for ratio in ratios)
-        return self.rung(MATCHED, 0.0, ("schedule=effective_rate", f"schedule.ratios=[{course}]"))
+        return self.made(MATCHED, 0.0, ("schedule=effective_rate", f"schedule.ratios=[{course}]"))
 
     @property
-    def grid(self) -> list[Rung]:
+    def grid(self) -> list[Cell]:
         """All cells but the matched ones, which need the runs of these."""
         decays = (0.0, *self.decays)
         cells = [self.cell(schedule, decay) for schedule in (COSINE, CONSTANT, PROBE) for decay in decays]
@@ -100,41 +119,37 @@ SHARED = (
     "impl.blocks_per_call=1",
 )
 
-# By data, then by model. Where steps are fewer than the published ones, weight decays are larger: learning rate times
-# weight decay times steps is 3 and 9, as published at a constant rate for 0.1 and 0.3.
-PRESETS: dict[str, dict[str, OnePass]] = {
-    "python_source": {
-        "gpt": OnePass(
-            words=(
-                "data=python_source",
-                "data.source.length=64",
-                "data.source.train_bytes=4300000",
-                "data.source.test_bytes=262144",
-                "model=gpt",
-                *SHARED,
-                "regime.block_size=32",
-                "optimizer.lr=0.003",
-            ),
-            samples=64_000,
-            decays=(0.5, 1.5),
-        )
-    },
+# By data, the usual one first. Where steps are fewer than the published ones, weight decays are larger: learning rate
+# times weight decay times steps is 3 and 9, as published at a constant rate for 0.1 and 0.3.
+PRESETS = {
+    "python_source": OnePass(
+        words=(
+            "data=python_source",
+            "data.source.length=64",
+            "data.source.train_bytes=4300000",
+            "data.source.test_bytes=262144",
+            "model=gpt",
+            *SHARED,
+            "regime.block_size=32",
+            "optimizer.lr=0.003",
+        ),
+        samples=64_000,
+        decays=(0.5, 1.5),
+    ),
     # Steps of 256 windows of 256 tokens; the text and its tokenizer are the user's.
-    "text": {
-        "gpt2_124m": OnePass(
-            words=(
-                "data=text",
-                "data.source.length=256",
-                "model=gpt2_124m",
-                "model.length=256",
-                *SHARED,
-                "regime.block_size=256",
-                "optimizer.lr=0.0006",
-            ),
-            samples=50_000 * 256,
-            decays=(0.1, 0.3),
-            warmup=400 / 50_000,
-            interval=400 / 50_000,
-        )
-    },
+    "text": OnePass(
+        words=(
+            "data=text",
+            "data.source.length=256",
+            "model=gpt2_124m",
+            "model.length=256",
+            *SHARED,
+            "regime.block_size=256",
+            "optimizer.lr=0.0006",
+        ),
+        samples=50_000 * 256,
+        decays=(0.1, 0.3),
+        warmup=400 / 50_000,
+        interval=400 / 50_000,
+    ),
 }

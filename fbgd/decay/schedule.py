@@ -3,14 +3,16 @@
 Source: D'Angelo, Andriushchenko, Varre & Flammarion 2023, "Why Do We Need Weight Decay in Modern Deep Learning?".
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from fbgd.decay.one_pass import CONSTANT, COSINE, MATCHED, PROBE, OnePass, several_passes
+from fbgd.decay.one_pass import CONSTANT, COSINE, MATCHED, PRESETS, PROBE, Cell, OnePass, several_passes
 from fbgd.decay.verdicts import sentences, verdict, within
-from fbgd.descent.study import Summary
+from fbgd.descent.study import Study, Summary
 from fbgd.formats import UNKNOWN
 from fbgd.plots import make_figure
 from fbgd.runs import RunDirectory
@@ -19,6 +21,14 @@ from fbgd.study import PlannedRun, collect, curves
 
 NAME = "schedule"
 TITLE = "Weight decay and the learning-rate schedule"
+HELD = (
+    "data.train_size=",
+    "budget.",
+    "schedule=",
+    "schedule.",
+    "optimizer.weight_decay=",
+    "record.",
+)
 HELP = "a small GPT in one pass: weight decay x {cosine, constant, constant then tiny}, and the mechanism's test"
 KEYS = ["schedule", "weight_decay", "seed"]
 # Gaps that differ by less are called equal: the published differences of the losses themselves are 0.01 to 0.03 nats.
@@ -27,9 +37,21 @@ MARGIN = 0.01
 LAST_ROWS = 2
 
 
-def run(study) -> list[PlannedRun]:
+def quick(sizes: OnePass, data: str) -> OnePass:
+    """The sizes of ``--quick``: a tiny network on next to nothing; of text of one's own, as much as there is."""
+    tiny = ("model.width=16", "model.layers=1", "model.heads=2", "regime.block_size=4", "data.source.length=16")
+    source = ("data.source.train_bytes=4000", "data.source.test_bytes=2000") if data == "python_source" else ()
+    return replace(sizes, words=(*sizes.words, *tiny, *source), samples=200, repeats=5, seeds=2)
+
+
+def choose(sizes: OnePass) -> list[Cell]:
+    """The cells of the grid; the matched ones are made of their runs."""
+    return sizes.grid
+
+
+def run(study: Study) -> list[PlannedRun]:
     """All cells of the grid; then, seed by seed, the run that follows the effective rate of the decayed cosine run."""
-    sizes: OnePass = study.sizes
+    sizes = study.sizes
     planned = study.run(sizes.grid)
     for source in study.plan([sizes.cell(COSINE, sizes.decays[-1])]):
         if source.done:
@@ -238,3 +260,6 @@ def effective_rates(axes, cosine: pd.DataFrame, decays: list[float]) -> None:
         title=f"cosine: learning rate over norm; solid: no decay, dashed: {decays[-1]:g}", xlabel="step", yscale="log"
     )
     axes.legend(fontsize="xx-small", ncol=2)
+
+
+__all__ = ["HELD", "HELP", "NAME", "PRESETS", "TITLE", "choose", "draw", "quick", "run", "summarise", "tabulate"]
