@@ -1,5 +1,6 @@
 """Python's own standard library: real text that comes with every installation."""
 
+import functools
 import platform
 import sysconfig
 from pathlib import Path
@@ -47,8 +48,12 @@ def library_folder() -> Path:
     return Path(sysconfig.get_paths()["stdlib"])
 
 
+@functools.cache
 def read_modules(folder: Path) -> dict[str, bytes]:
-    """The content of all modules below ``folder``, by relative path, without those of excluded directories."""
+    """The content of all modules below ``folder``, by relative path, without those of excluded directories.
+
+    It is read once a process: the runs of a study share it.
+    """
     paths = [path.relative_to(folder) for path in folder.rglob("*.py")]
     wanted = sorted(path.as_posix() for path in paths if not EXCLUDED & set(path.parts[:-1]))
     return {name: (folder / name).read_bytes() for name in wanted}

@@ -126,15 +126,15 @@ PRESETS = {
         words=(
             "data=python_source",
             "data.source.length=64",
-            "data.source.train_bytes=4300000",
+            "data.source.train_bytes=3400000",
             "data.source.test_bytes=262144",
             "model=gpt",
             *SHARED,
             "regime.block_size=32",
             "optimizer.lr=0.003",
         ),
-        samples=64_000,
-        decays=(0.5, 1.5),
+        samples=51_200,
+        decays=(0.625, 1.875),
     ),
     # Steps of 256 windows of 256 tokens; the text and its tokenizer are the user's.
     "text": OnePass(

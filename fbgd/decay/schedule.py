@@ -41,7 +41,8 @@ def quick(sizes: OnePass, data: str) -> OnePass:
     """The sizes of ``--quick``: a tiny network on next to nothing; of text of one's own, as much as there is."""
     tiny = ("model.width=16", "model.layers=1", "model.heads=2", "regime.block_size=4", "data.source.length=16")
     source = ("data.source.train_bytes=4000", "data.source.test_bytes=2000") if data == "python_source" else ()
-    return replace(sizes, words=(*sizes.words, *tiny, *source), samples=200, repeats=5, seeds=2)
+    words = (*sizes.words, *tiny, *source)
+    return replace(sizes, words=words, samples=100, repeats=5, seeds=2, decays=sizes.decays[-1:])
 
 
 def choose(sizes: OnePass) -> list[Cell]:
@@ -127,15 +128,16 @@ def summarise(table: pd.DataFrame) -> Summary:
         row = {"schedule": schedule, "weight decay": f"{decay:g}", "n": str(len(part))}
         number = {"schedule": schedule, "weight_decay": decay, "n": len(part)}
         for value in ("train", "test", "gap"):
-            row[f"{value} loss" if value != "gap" else "gap"] = nats(part[value])
             number[value] = part[value].mean()
+            if value != "gap":
+                row[f"{value} loss"] = nats(part[value])
         for value in ("train", "test", "gap"):
             change = None if itself else against(final, (schedule, decay), base, value)
             row[f"Δ {value} (95 %)"] = UNKNOWN if change is None else change_of(change)
             number[f"delta_{value}"] = np.nan if change is None else change.delta
         numbers.append(number)
         rows.append(row)
-    return Summary(pd.DataFrame(numbers), rows, 2, [PARAGRAPH, *verdicts(table, final)])
+    return Summary(pd.DataFrame(numbers), rows, 2, [PARAGRAPH, *verdicts(table, final)], "test_loss")
 
 
 def nats(values: pd.Series) -> str:
@@ -145,7 +147,7 @@ def nats(values: pd.Series) -> str:
 
 def change_of(change: Difference) -> str:
     """A difference with its interval."""
-    interval = "" if np.isnan(change.low) else f" ({change.low:+.4f} to {change.high:+.4f})"
+    interval = "" if np.isnan(change.low) else f" ({change.low:.3f} to {change.high:.3f})"
     return f"{change.delta:+.4f}{interval}"
 
 

@@ -13,10 +13,8 @@ from fbgd.descent.settings import Point, Sizes
 from fbgd.formats import Page, render, show
 from fbgd.overrides import ConfigError, nearest
 from fbgd.plots import save
-from fbgd.rows import read_rows, with_result
+from fbgd.rows import label_columns, read_rows, with_result
 from fbgd.study import PlannedRun, plan
-
-LABELS = ["width", "label_noise", "n", "procedure"]
 
 
 @dataclass
@@ -77,12 +75,14 @@ class Summary:
         rows: the same as texts, a column a key.
         left: how many columns say what the row is about.
         paragraphs: what a reader must know to read it.
+        metric: what the table tells, by the name of its column in ``runs.csv``.
     """
 
     numbers: pd.DataFrame
     rows: list[dict[str, str]]
     left: int
     paragraphs: list[str]
+    metric: str = "test_error"
 
 
 def page(title: str, summary: Summary, runs: pd.DataFrame | None) -> Page:
@@ -97,7 +97,7 @@ def page(title: str, summary: Summary, runs: pd.DataFrame | None) -> Page:
     rows = [[row[name] for name in header] for row in summary.rows]
     paragraphs = summary.paragraphs
     if runs is not None:
-        paragraphs = [*setting(runs, "test_error"), *paragraphs, *provenance(runs), *notes(runs, LABELS)]
+        paragraphs = [*setting(runs, summary.metric), *paragraphs, *provenance(runs), *notes(runs, label_columns(runs))]
     return Page(title, summary.numbers, header, rows, summary.left, paragraphs)
 
 
