@@ -13,10 +13,8 @@ from fbgd.descent.settings import Point, Sizes
 from fbgd.formats import Page, render, show
 from fbgd.overrides import ConfigError, nearest
 from fbgd.plots import save
-from fbgd.rows import read_rows, with_result
+from fbgd.rows import label_columns, read_rows, with_result
 from fbgd.study import PlannedRun, plan
-
-LABELS = ["width", "label_noise", "n", "procedure"]
 
 
 @dataclass
@@ -97,7 +95,7 @@ def page(title: str, summary: Summary, runs: pd.DataFrame | None) -> Page:
     rows = [[row[name] for name in header] for row in summary.rows]
     paragraphs = summary.paragraphs
     if runs is not None:
-        paragraphs = [*setting(runs, "test_error"), *paragraphs, *provenance(runs), *notes(runs, LABELS)]
+        paragraphs = [*setting(runs, "test_error"), *paragraphs, *provenance(runs), *notes(runs, label_columns(runs))]
     return Page(title, summary.numbers, header, rows, summary.left, paragraphs)
 
 
