@@ -100,10 +100,25 @@ def plan(rungs: list[Rung], overrides: list[str], seeds: int | Sequence[int], ou
     for seed in seeds:
         for rung, own_words, rung_config in settings:
             words, config = (*own_words, f"seed={seed}"), replace(rung_config, seed=seed)
-            slug = re.sub(r"[^a-z0-9]+", "-", rung.name.lower()).strip("-")
-            path = out / "runs" / f"{slug}-seed{seed}-{identity(config)[:10]}"
-            planned.append(PlannedRun(rung.name, rung.labels, seed, words, config, path))
+            planned.append(PlannedRun(rung.name, rung.labels, seed, words, config, run_path(rung.name, config, out)))
     return planned
+
+
+def run_path(name: str, config: Config, out: Path) -> Path:
+    """The directory of a run of the rung ``name`` in the study's folder ``out``."""
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    return out / "runs" / f"{slug}-seed{config.seed}-{identity(config)[:10]}"
+
+
+def with_subset_of_seed(planned: list[PlannedRun], out: Path) -> list[PlannedRun]:
+    """The same runs, each on the training subset and validation split of its own seed (``data.seed`` is its seed)."""
+    runs = []
+    for run in planned:
+        config = replace(run.config, data=replace(run.config.data, seed=run.seed))
+        # The run's own seed stays the last word, by which seeds of one setting are told apart.
+        words = (*run.words[:-1], f"data.seed={run.seed}", run.words[-1])
+        runs.append(replace(run, words=words, config=config, path=run_path(run.rung, config, out)))
+    return runs
 
 
 def check_labels(rungs: list[Rung]) -> None:

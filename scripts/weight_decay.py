@@ -1,8 +1,9 @@
 """What weight decay is: a prior, and a partner of the training dynamics. One figure a call.
 
+    python scripts/weight_decay.py map                  digits: L2 and the Gaussian prior, 5 seeds, 5 minutes
     python scripts/weight_decay.py schedule             a small GPT on Python's own source, one pass, 3 seeds
-    python scripts/weight_decay.py schedule --quick     under a minute, to see that everything runs
-    python scripts/weight_decay.py schedule --list      every setting
+    python scripts/weight_decay.py map --quick          under a minute, to see that everything runs
+    python scripts/weight_decay.py map --list           every setting
 
 FIGURE is one of
 
@@ -18,7 +19,7 @@ import sys
 from pathlib import Path
 
 from fbgd.cli import count_workers, default_out, print_rungs, refuse, science_words, split_data, study_parser
-from fbgd.decay import schedule
+from fbgd.decay import map_solution, schedule
 from fbgd.descent.study import Study, write
 from fbgd.overrides import ConfigError, nearest
 from fbgd.study import collect
@@ -28,6 +29,7 @@ from fbgd.study import collect
 FIGURES = {
     figure.NAME: figure
     for figure in (
+        map_solution,
         schedule,
     )
 }  # fmt: skip

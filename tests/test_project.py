@@ -21,13 +21,23 @@ from fbgd.formats import render
 from fbgd.rows import read_rows, setting_columns
 from fbgd.study import collect, plan
 from fbgd.tuning import read_choice
-from scripts import compare, double_descent, fair_ladder, geiping_ladder, optimizers, regularizers, train
+from scripts import (
+    compare,
+    double_descent,
+    fair_ladder,
+    geiping_ladder,
+    optimizers,
+    regularizers,
+    train,
+    weight_decay,
+)
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 FOUND = sorted(path.parent for path in ROOT.glob("results/**/table.csv") if "quick" not in path.parts)
-COMMITTED = [folder for folder in FOUND if "double_descent" not in folder.parts]
 DESCENT = [folder for folder in FOUND if "double_descent" in folder.parts]
+DECAY = [folder for folder in FOUND if "weight_decay" in folder.parts]
+COMMITTED = [folder for folder in FOUND if folder not in (*DESCENT, *DECAY)]
 
 
 def searched(study):
@@ -162,6 +172,8 @@ def test_every_command_of_the_readme_works(line, tmp_path, monkeypatch, capsys):
         assert COMPARISONS[Path(words[1]).stem].main([*words[2:], "--list"]) == 0
     elif words[:2] == ["python", "scripts/double_descent.py"]:
         assert double_descent.main([*words[2:], "--list"]) == 0
+    elif words[:2] == ["python", "scripts/weight_decay.py"]:
+        assert weight_decay.main([*words[2:], "--list"]) == 0
     elif words[:2] == ["python", "scripts/compare.py"]:
         monkeypatch.chdir(ROOT)
         assert compare.main(words[2:]) == 0, capsys.readouterr().err
@@ -262,6 +274,17 @@ def test_runs_of_double_descent_are_those_of_today_s_settings(folder):
     study = descent.Study(sizes, 1, [], folder, 1)
     planned = {run.path.name.rpartition("-")[2] for run in study.plan(list(points.values()), sorted(set(held["seed"])))}
     assert {identity[:10] for identity in held["identity"]} <= planned
+
+
+@pytest.mark.parametrize("folder", DECAY, ids=named)
+def test_pages_of_weight_decay_come_from_their_tables(folder):
+    """Of a folder results/weight_decay/<figure>, or <figure>_<data> for another data set than the usual one."""
+    figure = next(one for name, one in weight_decay.FIGURES.items() if folder.name.split("_")[0] == name.split("_")[0])
+    data = folder.name.removeprefix(figure.NAME).removeprefix("_") or next(iter(figure.PRESETS))
+    table, runs = descent.read_table(folder), read_rows(folder / "runs.csv")
+    made = descent.page(f"{figure.TITLE}, {data}", figure.summarise(table), runs)
+    assert render(made, "md") == (folder / "table.md").read_text()
+    assert set(table["figure"]) == {figure.NAME}
 
 
 def test_the_readme_s_tables_are_the_committed_ones():

@@ -9,18 +9,18 @@ from fbgd.models.random_layers import dropout_layer
 
 
 class MLP(nn.Sequential):
-    """``layers`` hidden layers of equal width, each linear, norm, ReLU, on the flattened input.
+    """``layers`` hidden layers of equal width, each linear, norm, ReLU, on the flattened input, and a linear layer.
 
     Args:
         input_shape: shape of one sample.
         classes: number of logits.
         width: units of a hidden layer.
-        layers: number of hidden layers, at least 1.
+        layers: number of hidden layers; 0 for a linear model, to which ``width`` means nothing.
         norm: ``"batch"``, ``"group"``, ``"layer"`` or ``"none"``.
         dropout: probability of dropping a hidden unit, after each ReLU.
 
     Raises:
-        ValueError: a size that is not positive, an unknown norm, or a probability outside [0, 1).
+        ValueError: a size outside its range, an unknown norm, or a probability outside [0, 1).
     """
 
     def __init__(
@@ -32,7 +32,9 @@ class MLP(nn.Sequential):
         norm: str = "none",
         dropout: float = 0.0,
     ):
-        check_positive(width=width, layers=layers, classes=classes)
+        check_positive(width=width, classes=classes)
+        if not isinstance(layers, int) or layers < 0:
+            raise ValueError(f"model.layers = {layers!r} must be a whole number >= 0")
         modules: list[nn.Module] = [nn.Flatten()]
         features = math.prod(input_shape)
         for _ in range(layers):
