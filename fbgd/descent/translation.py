@@ -87,7 +87,8 @@ def summarise(table: pd.DataFrame) -> Summary:
         found = find_peak(table[table["train_size"] == size], "test_loss")
         told = f"peak at width {place(found.peak)}, rise {change(found.rise)}" if found else "no peak"
         peaks.append(f"{size} pairs: {told}")
-    return Summary(pd.DataFrame(numbers), rows, 1, [PARAGRAPH, "Test loss over width: " + "; ".join(peaks) + "."])
+    paragraphs = [PARAGRAPH, "Test loss over width: " + "; ".join(peaks) + "."]
+    return Summary(pd.DataFrame(numbers), rows, 1, paragraphs, "test_loss")
 
 
 PARAGRAPH = (
