@@ -152,8 +152,21 @@ def translated(data: str, *, steps: int, warmup_steps: int, block_size: int, lr:
     return Sizes(**options, **sizes, steps=steps, warmup_steps=warmup_steps, block_size=block_size)
 
 
-# The translation figure's own; 80,000 steps of about 4096 tokens are 160 sentences each.
-PUBLISHED_WIDTHS = (8, 16, 24, 32, 48, 56, 64, 80, 96, 128, 192, 256, 384, 512)
+def published_translation(data: str, *train_sizes: int) -> Sizes:
+    """Six layers, 80,000 steps of about 4096 tokens: 160 sentences each."""
+    return translated(
+        data,
+        steps=80_000,
+        warmup_steps=4000,
+        block_size=160,
+        lr=5e-4,
+        words=("impl.evaluation_batch=100",),
+        widths=(8, 16, 24, 32, 48, 56, 64, 80, 96, 128, 192, 256, 384, 512),
+        train_size=train_sizes[-1],
+        train_sizes=train_sizes,
+    )
+
+
 TRANSLATION: dict[str, dict[str, Sizes]] = {
     "catalogues": {
         "transformer": translated(
@@ -174,30 +187,6 @@ TRANSLATION: dict[str, dict[str, Sizes]] = {
             train_sizes=(145, 580),
         )
     },
-    "iwslt14": {
-        "transformer": translated(
-            "iwslt14",
-            steps=80_000,
-            warmup_steps=4000,
-            block_size=160,
-            lr=5e-4,
-            words=("impl.evaluation_batch=100",),
-            widths=PUBLISHED_WIDTHS,
-            train_size=18_000,
-            train_sizes=(4000, 18_000),
-        )
-    },
-    "wmt14": {
-        "transformer": translated(
-            "wmt14",
-            steps=80_000,
-            warmup_steps=4000,
-            block_size=160,
-            lr=5e-4,
-            words=("impl.evaluation_batch=100",),
-            widths=PUBLISHED_WIDTHS,
-            train_size=200_000,
-            train_sizes=(50_000, 200_000),
-        )
-    },
+    "iwslt14": {"transformer": published_translation("iwslt14", 4000, 18_000)},
+    "wmt14": {"transformer": published_translation("wmt14", 50_000, 200_000)},
 }
