@@ -6,12 +6,14 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
 # The studies of optimizers and regularizers are called like the packages' folders.
-.PHONY: help ladder optimizers regularizers fair_ladder test lint benchmark clean
+.PHONY: help ladder optimizers regularizers fair_ladder double_descent weight_decay test lint benchmark clean
 
 help:
 	@echo "make ladder      the seven-rung ladder on MNIST-1D, 3 seeds, with its table and figures (about 7 minutes)"
 	@echo "make optimizers, make regularizers, make fair_ladder"
 	@echo "                 the comparisons on MNIST-1D (about 20 minutes each)"
+	@echo "make double_descent, make weight_decay"
+	@echo "                 test error over width (about 20 minutes); a small GPT with and without decay (about 30)"
 	@echo "make test        all tests"
 	@echo "make lint        formatting and static checks"
 	@echo "make benchmark   speed ratios, measured side by side"
@@ -30,6 +32,12 @@ ladder: $(READY)
 
 optimizers regularizers fair_ladder: $(READY)
 	$(BIN)/python scripts/$@.py
+
+double_descent: $(READY)
+	$(BIN)/python scripts/double_descent.py model_wise
+
+weight_decay: $(READY)
+	$(BIN)/python scripts/weight_decay.py schedule
 
 test: $(READY)
 	$(BIN)/python -m pytest

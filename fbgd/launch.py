@@ -16,7 +16,7 @@ from fbgd.console import describe
 from fbgd.runs import RunDirectory, write_atomically
 from fbgd.study import PlannedRun
 from fbgd.tally import Row
-from fbgd.together import obstacle
+from fbgd.together import declined
 
 
 def launch(planned: list[PlannedRun], workers: int) -> None:
@@ -57,7 +57,7 @@ def to_jobs(todo: list[PlannedRun], say: Callable[[str], None]) -> list[list[Pla
     refused: dict[str, str] = {}
     for run in todo:
         wanted = run.config.impl.seeds_together
-        reason = obstacle(run.config) if wanted else ""
+        reason = declined(run.config) if wanted else ""
         if reason and wanted is True:
             refused[run.rung] = reason
         # The last word is the seed.

@@ -220,10 +220,15 @@ class Attempt:
         """Whether there are no more steps to take."""
         return self.progress.diverged or self.progress.stopped or self.progress.step == self.built.experiment.steps
 
-    def record(self, row: Row, progress: Progress) -> None:
-        """Keep a row, and write a checkpoint when one is due."""
+    @property
+    def due(self) -> bool:
+        """Whether it is time for a checkpoint."""
+        return time.monotonic() - self.saved >= self.config.impl.checkpoint_seconds
+
+    def record(self, row: Row, progress: Progress, due: bool | None = None) -> None:
+        """Keep a row, and write a checkpoint when the run has ended or one is ``due``, by default by its own clock."""
         self.rows.append(row)
-        if self.ended or time.monotonic() - self.saved >= self.config.impl.checkpoint_seconds:
+        if self.ended or (self.due if due is None else due):
             self.save()
         self.on_row(row, self.built.experiment.steps)
 

@@ -69,6 +69,15 @@ def obstacle(config: Config) -> str | None:
     return next((reason for reason, holds in reasons.items() if holds), None)
 
 
+def declined(config: Config) -> str | None:
+    """Why the seeds of ``config`` are runs of their own; for ``auto`` also what eats the gain, whatever the sizes."""
+    ingredients = build_ingredients(config)
+    changed = bool(ingredients.gradient_penalties or ingredients.loss_penalties or ingredients.block_clipping)
+    if config.impl.seeds_together == "auto" and (changed or config.impl.blocks_per_call != 1):
+        return "penalties, clipping of blocks and several blocks a call gain nothing from it"
+    return obstacle(config)
+
+
 def execute_together(
     configs: Sequence[Config],
     paths: Sequence[Path | str],
@@ -137,6 +146,14 @@ def train_attempts(attempts: list[Attempt]) -> None:
     """Train runs that stand at the same step, all together, and write the summary of each when it ends."""
     experiments = [attempt.built.experiment for attempt in attempts]
     experiment = experiments[0] if len(attempts) == 1 else stacked_experiment(attempts[0].config, experiments)
+    due: dict[int, bool] = {}
+
+    def due_at(step: int) -> bool:
+        """Whether checkpoints are written at this row: one answer for all, or a restart would find them at odds."""
+        if step not in due:
+            due.clear()
+            due[step] = any(attempt.due for attempt in attempts if not attempt.ended)
+        return due[step]
 
     def member(index: int, attempt: Attempt) -> Member:
         attempt.together = max(attempt.together, len(attempts))
@@ -144,7 +161,7 @@ def train_attempts(attempts: list[Attempt]) -> None:
         def on_record(row: Row, progress: Progress) -> None:
             if len(attempts) > 1:
                 unstack_state(experiment.optimizer, index, experiments[index].optimizer)
-            attempt.record(row, progress)
+            attempt.record(row, progress, due_at(progress.step))
             if attempt.ended:
                 attempt.finish()
 

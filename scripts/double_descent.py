@@ -131,7 +131,9 @@ def closed_form(arguments: argparse.Namespace) -> int:
     data, overrides = split_data(arguments.overrides, default="digits")
     if data not in figure.PRESETS:
         raise ConfigError(f"data={data}: {figure.NAME} has no preset for it; {nearest(data, figure.PRESETS)}")
-    refuse(overrides, ("data.label_noise=",), "this study sets it itself")
+    refuse(overrides, ("data.label_noise=",), "this figure sets it itself")
+    if arguments.model or arguments.only:
+        raise ConfigError(f"{figure.NAME} trains no networks: --model and --only do not apply")
     words = [*figure.PRESETS[data], *(figure.QUICK if arguments.quick else ()), *overrides]
     if arguments.list:
         print(f"label noise {', '.join(f'{noise:g}' for noise in figure.LABEL_NOISES)}: {' '.join(words)}")
@@ -145,7 +147,7 @@ def closed_form(arguments: argparse.Namespace) -> int:
 def trained(figure, arguments: argparse.Namespace) -> int:
     """A figure of trained networks."""
     data, overrides = split_data(arguments.overrides, default=next(iter(presets_of(figure))))
-    refuse(overrides, HELD, "this study sets it itself; the model with --model")
+    refuse(overrides, (*HELD, *getattr(figure, "HELD", ())), "this figure sets it itself; the model with --model")
     model, sizes = find_sizes(figure, data, arguments.model)
     if arguments.quick:
         sizes = quick_translation(sizes) if figure is translation else quick(sizes, data)

@@ -71,7 +71,7 @@ class TestShape:
         assert find_peak(table).certain
         # A t-interval of three pairs has 4.3 standard errors on either side.
         table["test_error"] += [0.0, 0.2, 0.0, 0.2, 0.0, 0.0, 0.0, 0.0, 0.0]
-        assert find_peak(table) is None or not find_peak(table).certain
+        assert not find_peak(table).certain
 
     def test_threshold_is_interpolated_in_the_logarithm(self):
         table = pd.DataFrame({"width": [1, 10, 100], "train_error": [0.5, 0.2, 0.0], "seed": 0})
@@ -125,6 +125,19 @@ class TestEffectiveModelComplexity:
         assert emc.predicted_width(found, 900) == (4, 8)
         assert all(map(math.isnan, emc.predicted_width(found, 1000)))
         assert all(map(math.isnan, emc.predicted_width(found, 40)))
+
+    def test_bounds_are_no_values(self):
+        """Width 2 fits fewer than the smallest number, not that number itself; width 8 more than the largest."""
+        found = pd.DataFrame(
+            {
+                "width": [2, 4, 8, 8, 8],
+                "seed": [0, 0, 0, 1, 2],
+                "emc": [100.0, 150.0, 400.0, 300.0, 400.0],
+                "censored": ["below", "", "above", "", "above"],
+            }
+        )
+        assert emc.predicted_width(found, 100) == (2, 4)
+        assert emc.predicted_width(found, 400) == (4, 8)
 
 
 def test_runs_are_compared_at_the_lowest_train_error_that_all_of_their_width_reach():
@@ -289,7 +302,11 @@ class TestScript:
         [
             (["model_wise", "data=mnist"], "did you mean 'mnist1d'"),
             (["model_wise", "--model", "cnn"], "no such preset for data=mnist1d"),
-            (["model_wise", "model.width=3"], "this study sets it itself"),
+            (["model_wise", "model.width=3"], "this figure sets it itself"),
+            (["regularisation", "optimizer.weight_decay=0.1"], "this figure sets it itself"),
+            (["stochasticity", "regime=full_batch"], "this figure sets it itself"),
+            (["translation", "budget.passes=3"], "this figure sets it itself"),
+            (["random_features", "--only", "width 2"], "trains no networks"),
             (["model_wise", "optimizer.momentun=0.5"], "momentum"),
             (["emc", "--seeds", "0"], "--seeds = 0"),
         ],

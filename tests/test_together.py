@@ -1,7 +1,9 @@
 """Seeds trained together: the same numbers as alone, in the same files, resumable either way."""
 
+import itertools
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -14,7 +16,7 @@ from fbgd.experiment import Member, Progress
 from fbgd.gradient import MeanGradient
 from fbgd.launch import launch, to_jobs
 from fbgd.provenance import identity
-from fbgd.runs import RunDirectory, execute
+from fbgd.runs import Attempt, RunDirectory, execute
 from fbgd.stacked import StackedGradient
 from fbgd.study import Rung, collect, plan
 from fbgd.together import OPTIMIZERS, execute_together, obstacle, stacked_experiment
@@ -287,11 +289,25 @@ def test_finished_runs_are_left_alone(tmp_path):
     execute_together(made, paths, stop_after(1))
 
 
-def test_the_seconds_of_a_group_are_shared_out(tmp_path):
-    """They add up to those of the group, so every member has about a third."""
-    members = trained_both_ways([])[1]
-    seconds = [member.progress.seconds for member in members]
-    assert seconds[0] == seconds[1] == seconds[2] > 0
+def test_the_seconds_of_a_group_are_shared_out(monkeypatch):
+    """On a clock that goes on by three seconds a look, each of three members has one second a row."""
+    looks = itertools.count(0, 3)
+    monkeypatch.setattr("fbgd.train.time", SimpleNamespace(perf_counter=lambda: next(looks)))
+    (_, joint), members = trained_both_ways([])
+    assert [len(rows) for _, rows in joint] == [4, 4, 4]
+    assert [member.progress.seconds for member in members] == [4, 4, 4]
+
+
+def test_members_write_their_checkpoints_at_the_same_rows(tmp_path, monkeypatch):
+    """Though their own clocks were set at different moments: one of them is late, and none goes alone."""
+    written = []
+    save = Attempt.save
+    monkeypatch.setattr(Attempt, "save", lambda self: (written.append(self.progress.step), save(self)))
+    now = itertools.count()
+    monkeypatch.setattr("fbgd.runs.time", SimpleNamespace(monotonic=lambda: next(now)))
+    execute_together(configs(["impl.checkpoint_seconds=7"]), [tmp_path / str(seed) for seed in SEEDS])
+    assert set(written) > {24}
+    assert all(written.count(step) == len(SEEDS) for step in written)
 
 
 @pytest.mark.parametrize(

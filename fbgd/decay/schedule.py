@@ -21,14 +21,7 @@ from fbgd.study import PlannedRun, collect, curves
 
 NAME = "schedule"
 TITLE = "Weight decay and the learning-rate schedule"
-HELD = (
-    "data.train_size=",
-    "budget.",
-    "schedule=",
-    "schedule.",
-    "optimizer.weight_decay=",
-    "record.",
-)
+HELD = ("data.train_size=", "budget", "schedule", "optimizer.weight_decay=", "record")
 HELP = "a small GPT in one pass: weight decay x {cosine, constant, constant then tiny}, and the mechanism's test"
 KEYS = ["schedule", "weight_decay", "seed"]
 # Gaps that differ by less are called equal: the published differences of the losses themselves are 0.01 to 0.03 nats.

@@ -18,6 +18,7 @@ from fbgd.descent.shape import EPSILON, find_peak
 from fbgd.descent.study import Study, Summary
 from fbgd.descent.tidy import run_table
 from fbgd.descent.words import place, points
+from fbgd.formats import UNKNOWN
 from fbgd.plots import make_figure
 from fbgd.statistics import t_interval
 from fbgd.study import PlannedRun, collect
@@ -41,7 +42,8 @@ def run(study: Study) -> list[PlannedRun]:
     while study.finished:
         asked = next_points(study, run_table(NAME, collect(planned)))
         tried = {run.path for run in planned}
-        fresh = [run for point, seed in asked for run in study.plan([point], [seed]) if run.path not in tried]
+        runs = [run for point, seed in asked for run in study.plan([point], [seed])]
+        fresh = [run for run in runs if run.path not in tried and study.wanted(run)]
         if not fresh:
             break
         planned += study.execute(fresh)
@@ -89,12 +91,16 @@ def complexity(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def predicted_width(emc: pd.DataFrame, samples: int) -> tuple[float, float]:
-    """The widths between which the mean EMC crosses ``samples``; NaN where it does not within the tried ones."""
-    means = emc.groupby("width")["emc"].mean().sort_index()
-    reached = np.flatnonzero(means.to_numpy() >= samples * (1 - 1e-9))
+    """The widths between which the median EMC crosses ``samples``; NaN where it does not within the tried ones.
+
+    The median over seeds needs no more than the bounds of those whose EMC lies outside of the numbers tried.
+    """
+    beyond = emc["censored"].map({"below": 0.0, "above": math.inf})
+    medians = beyond.fillna(emc["emc"]).groupby(emc["width"]).median().sort_index()
+    reached = np.flatnonzero(medians.to_numpy() >= samples * (1 - 1e-9))
     if not len(reached) or reached[0] == 0:
         return math.nan, math.nan
-    return float(means.index[reached[0] - 1]), float(means.index[reached[0]])
+    return float(medians.index[reached[0] - 1]), float(medians.index[reached[0]])
 
 
 def tabulate(planned: list[PlannedRun]) -> pd.DataFrame:
@@ -134,7 +140,8 @@ def summarise(table: pd.DataFrame) -> Summary:
                 else "not among these",
                 "observed peak at width": place(found.peak) if found else "no peak",
                 "rise to the peak (95 %)": points(found.rise if found else None),
-                "peak at that threshold": ("yes" if low <= found.peak <= high else "no") if inside else "–",
+                "peak at that threshold": ("yes" if low <= found.peak <= high else "no") if inside else UNKNOWN,
+                "peak certain": UNKNOWN if found is None else "yes" if found.certain else "no",
             }
         )
     listed = "; ".join(f"width {width}: {told(part)}" for width, part in emc.groupby("width"))
@@ -155,7 +162,8 @@ def told(part: pd.DataFrame) -> str:
 PARAGRAPH = (
     f"EMC is the largest n with a train error of at most {100 * EPSILON:g} %, for every width and seed by bisection "
     f"over nested subsets to within {100 * (RESOLUTION - 1):.0f} %; the train error is taken to grow with n. A model "
-    "is critically parameterised where its EMC is about n."
+    "is critically parameterised where its EMC is about n: here where the median over seeds crosses it. A peak is "
+    "certain where the 95 % intervals of its rise and its fall both lie above zero."
 )
 
 

@@ -66,7 +66,7 @@ def summarise(table: pd.DataFrame) -> Summary:
                 "end: train error %": percent(last["train_error"]),
             }
         )
-    return Summary(pd.DataFrame(numbers), rows, 1, PARAGRAPHS)
+    return Summary(pd.DataFrame(numbers), rows, 1, PARAGRAPHS, metric="")
 
 
 PARAGRAPHS = [

@@ -36,7 +36,7 @@ def tabulate(planned: list[PlannedRun]) -> pd.DataFrame:
 
 
 def summarise(table: pd.DataFrame) -> Summary:
-    """Threshold and peak over width after some numbers of passes: both move to smaller models as training goes on."""
+    """Threshold and peak over width after some numbers of passes."""
     moments = np.array(sorted(table["passes"].unique()))
     chosen = dict.fromkeys(moments[np.abs(moments - share * moments[-1]).argmin()] for share in SHARES)
     numbers, rows = [], []
@@ -64,7 +64,7 @@ def summarise(table: pd.DataFrame) -> Summary:
                 "largest width: test error %": percent(last["test_error"]),
             }
         )
-    return Summary(pd.DataFrame(numbers), rows, 1, PARAGRAPHS)
+    return Summary(pd.DataFrame(numbers), rows, 1, PARAGRAPHS, metric="")
 
 
 PARAGRAPHS = [

@@ -10,7 +10,7 @@ from fbgd.descent.drawing import error_axes, mark_threshold, plain_numbers, plai
 from fbgd.descent.settings import Point, Reference, Sizes
 from fbgd.descent.shape import EPSILON, find_peak, threshold
 from fbgd.descent.study import Study, Summary
-from fbgd.descent.tidy import early_stopped, evaluation_table, run_table
+from fbgd.descent.tidy import KEYS, early_stopped, evaluation_table, run_table
 from fbgd.descent.words import percent, place, points
 from fbgd.formats import UNKNOWN
 from fbgd.plots import make_figure
@@ -34,8 +34,7 @@ def run(study: Study) -> list[PlannedRun]:
 def tabulate(planned: list[PlannedRun]) -> pd.DataFrame:
     """A row a run, with what ideal early stopping would have kept."""
     table = run_table(NAME, collect(planned))
-    keys = ["width", "label_noise", "train_size", "procedure", "seed"]
-    return table.merge(early_stopped(evaluation_table(NAME, planned)), on=keys, validate="one_to_one")
+    return table.merge(early_stopped(evaluation_table(NAME, planned)), on=KEYS, validate="one_to_one")
 
 
 def summarise(table: pd.DataFrame, references: tuple[Reference, ...] = ()) -> Summary:

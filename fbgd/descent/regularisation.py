@@ -9,15 +9,16 @@ from fbgd.descent.ensemble import ensemble_error
 from fbgd.descent.settings import Point, Procedure, Sizes
 from fbgd.descent.shape import find_peak
 from fbgd.descent.study import Study, Summary
-from fbgd.descent.tidy import early_stopped, evaluation_table, run_table
+from fbgd.descent.tidy import KEYS, early_stopped, evaluation_table, run_table
 from fbgd.descent.words import percent, place, points
 from fbgd.plots import make_figure
+from fbgd.runs import RunDirectory
 from fbgd.study import PlannedRun, collect
 
 NAME = "regularisation"
 TITLE = "Double descent under regularisation"
+HELD = ("optimizer=", "optimizer._target_=", "optimizer.weight_decay=")
 HELP = "weight decay as the complexity axis, early stopping, ensembles of the seeds"
-KEYS = ["width", "label_noise", "train_size", "procedure", "seed"]
 
 
 def decayed(sizes: Sizes, strength: float) -> Procedure:
@@ -48,7 +49,7 @@ def tabulate(planned: list[PlannedRun]) -> pd.DataFrame:
     table.insert(6, "weight_decay", table["procedure"].map(strength_of))
     groups: dict[tuple, list[PlannedRun]] = {}
     for run in planned:
-        if run.done:
+        if run.done and RunDirectory(run.path).read_summary()["status"] == "done":
             groups.setdefault((int(run.labels["width"]), run.labels["procedure"]), []).append(run)
     errors = {key: ensemble_error(runs) for key, runs in groups.items()}
     ensemble = [errors.get(key) for key in zip(table["width"], table["procedure"], strict=True)]

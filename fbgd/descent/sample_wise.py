@@ -86,8 +86,8 @@ def summarise(table: pd.DataFrame) -> Summary:
 PARAGRAPH = (
     "Columns are numbers of training samples: mean ± standard deviation over n seeds. Subsets are nested, and a sample "
     "has the same label in all of them. A gain is the fall of the test error from one number to the next, in points, "
-    "paired by seed; it is certain where its 95 % t-interval lies above zero. All sizes get the same number of passes, "
-    "so fewer samples mean fewer steps."
+    "paired by seed; it is certain where its 95 % t-interval, uncorrected for their number, lies above zero. All sizes "
+    "get the same number of passes, so fewer samples mean fewer steps."
 )
 
 
@@ -105,7 +105,7 @@ def draw(table: pd.DataFrame, title: str) -> Figure:
             [lower, upper], 0, 1, transform=over_width.get_xaxis_transform(), color="0.5", alpha=0.15
         )
         over_width.annotate(
-            "no gain", (width, 0.97), xycoords=("data", "axes fraction"), ha="center", fontsize="x-small"
+            "not certain", (width, 0.97), xycoords=("data", "axes fraction"), ha="center", fontsize="x-small"
         )
     colours = width_colours(widths)
     for width in widths:

@@ -18,7 +18,10 @@ from fbgd.study import PlannedRun
 
 NAME = "stochasticity"
 TITLE = "Double descent and stochasticity"
-KEYS = ["width", "procedure", "seed"]
+# Tells its runs apart.
+RUN = ["width", "procedure", "seed"]
+# What its points vary besides the width: these words would make rows of another name than they say.
+HELD = ("optimizer=", "optimizer._target_=", "regime", "regularizer", "budget")
 HELP = "the model-wise curve under SGD, full-batch GD, full batch with penalty, Adam, at matched train error"
 
 
@@ -36,7 +39,7 @@ def run(study: Study) -> list[PlannedRun]:
 def tabulate(planned: list[PlannedRun]) -> pd.DataFrame:
     """Two rows a run: at the ``end``, and ``matched`` in train error with the other runs of its width."""
     evaluations = evaluation_table(NAME, planned)
-    ends = evaluations.loc[evaluations.groupby(KEYS, sort=False)["passes"].idxmax()]
+    ends = evaluations.loc[evaluations.groupby(RUN, sort=False)["passes"].idxmax()]
     moments = [ends.assign(moment="end"), at_matched_error(evaluations).assign(moment="matched")]
     return pd.concat(moments, ignore_index=True)
 
@@ -46,9 +49,9 @@ def at_matched_error(evaluations: pd.DataFrame) -> pd.DataFrame:
 
     A width's train error is the largest of the lowest that its runs reached, so that all of them reach it.
     """
-    reached = evaluations.groupby(KEYS)["train_error"].min().groupby("width").max()
+    reached = evaluations.groupby(RUN)["train_error"].min().groupby("width").max()
     below = evaluations[evaluations["train_error"] <= evaluations["width"].map(reached)]
-    return below.loc[below.groupby(KEYS, sort=False)["passes"].idxmin()]
+    return below.loc[below.groupby(RUN, sort=False)["passes"].idxmin()]
 
 
 def summarise(table: pd.DataFrame) -> Summary:
@@ -81,7 +84,7 @@ def summarise(table: pd.DataFrame) -> Summary:
             row["train errors"] = ", ".join(f"{100 * mine['train_error'].mean():.1f}" for mine in own.values())
             row["passes"] = ", ".join(place(mine["passes"].mean()) for mine in own.values())
             rows.append(row)
-    return Summary(pd.DataFrame(numbers), rows, 2, [PARAGRAPH, f"Peaks. {'; '.join(peaks)}."])
+    return Summary(pd.DataFrame(numbers), rows, 2, [PARAGRAPH, f"Peaks. {'; '.join(peaks)}."], metric="")
 
 
 PARAGRAPH = (

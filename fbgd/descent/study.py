@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from fbgd.captions import notes, provenance, setting
 from fbgd.cli import make_data, run_planned
+from fbgd.descent.procedures import training
 from fbgd.descent.settings import Point, Sizes
 from fbgd.formats import Page, render, show
 from fbgd.overrides import ConfigError, nearest
@@ -19,7 +20,7 @@ from fbgd.study import PlannedRun, plan
 
 @dataclass
 class Study:
-    """Plans points, runs them, and knows what was planned and whether anything was interrupted.
+    """Plans points, runs them, and knows whether anything was interrupted.
 
     Args:
         sizes: the preset.
@@ -37,7 +38,6 @@ class Study:
     workers: int
     only: list[str] = field(default_factory=list)
     finished: bool = True
-    planned: list[PlannedRun] = field(default_factory=list)
 
     def plan(self, points: Sequence[Point], seeds: Sequence[int] | None = None) -> list[PlannedRun]:
         """The runs of ``points``, which are only planned."""
@@ -50,17 +50,18 @@ class Study:
 
     def execute(self, planned: list[PlannedRun]) -> list[PlannedRun]:
         """Execute planned runs."""
-        known = {run.path for run in self.planned}
-        self.planned += [run for run in planned if run.path not in known]
         if self.finished:
             make_data(planned)
             self.finished = run_planned(planned, self._chosen(planned), self.workers)
         return planned
 
+    def wanted(self, run: PlannedRun) -> bool:
+        """Whether a run is to be executed, by ``only``."""
+        return not self.only or run.rung.lower().startswith(tuple(word.lower() for word in self.only))
+
     def _chosen(self, planned: list[PlannedRun]) -> list[str]:
         names = [run.rung for run in planned]
-        beginnings = tuple(word.lower() for word in self.only)
-        chosen = [name for name in names if name.lower().startswith(beginnings)] if self.only else names
+        chosen = [run.rung for run in planned if self.wanted(run)]
         if not chosen:
             raise ConfigError(f"--only {self.only[0]!r} fits no setting; {nearest(self.only[0], dict.fromkeys(names))}")
         return chosen
@@ -75,7 +76,8 @@ class Summary:
         rows: the same as texts, a column a key.
         left: how many columns say what the row is about.
         paragraphs: what a reader must know to read it.
-        metric: what the table tells, by the name of its column in ``runs.csv``.
+        metric: what the table tells of the runs' end, by the name of its column in ``runs.csv``; empty where it
+            tells of other moments.
     """
 
     numbers: pd.DataFrame
@@ -97,7 +99,8 @@ def page(title: str, summary: Summary, runs: pd.DataFrame | None) -> Page:
     rows = [[row[name] for name in header] for row in summary.rows]
     paragraphs = summary.paragraphs
     if runs is not None:
-        paragraphs = [*setting(runs, summary.metric), *paragraphs, *provenance(runs), *notes(runs, label_columns(runs))]
+        about = [*setting(runs, summary.metric), *training(runs)]
+        paragraphs = [*about, *paragraphs, *provenance(runs), *notes(runs, label_columns(runs))]
     return Page(title, summary.numbers, header, rows, summary.left, paragraphs)
 
 
@@ -125,11 +128,14 @@ def write(
         Whether no run has failed.
     """
     summary = summarise(table) if len(table) else Summary(table, [], 1, [])
+    earlier = len(read_table(folder)) if runs is None and (folder / "table.csv").exists() else 0
     succeeded = runs is None or not (runs["status"] == "failed").any()
     results = folder / "runs.csv"
     before = with_result(read_rows(results)) if runs is not None and results.exists() else 0
     if runs is not None and with_result(runs) < before:
         told = f"Only printed: {folder}/ holds the table of {before} finished runs, and these are {with_result(runs)}."
+    elif len(table) < earlier:
+        told = f"Only printed: {folder}/ holds a table of {earlier} rows, and this one has {len(table)}."
     elif not len(table):
         told = "No run has finished, nothing is written."
     else:

@@ -19,15 +19,18 @@ COLUMNS = (
     "test_loss",
 )
 
+# What tells runs apart.
+KEYS = ["width", "label_noise", "train_size", "procedure", "seed"]
+
 
 def run_table(figure: str, runs: pd.DataFrame) -> pd.DataFrame:
-    """A row for every finished run.
+    """A row for every finished run; one that diverged counts with what it had then.
 
     Args:
         figure: its name.
         runs: what :func:`fbgd.study.collect` gives for points of double descent, or the ``runs.csv`` made of it.
     """
-    done = runs[runs["status"] == "done"]
+    done = runs[runs["status"].isin(["done", "diverged"]) & runs["test_accuracy"].notna()]
     table = pd.DataFrame(
         {
             "figure": figure,
@@ -65,8 +68,7 @@ def evaluation_table(figure: str, planned: list[PlannedRun]) -> pd.DataFrame:
             "test_loss": rows["test_loss"],
         }
     )
-    keys = ["width", "label_noise", "train_size", "procedure", "seed"]
-    return points.merge(final, on=keys, validate="many_to_one")[list(COLUMNS)]
+    return points.merge(final, on=KEYS, validate="many_to_one")[list(COLUMNS)]
 
 
 def early_stopped(evaluations: pd.DataFrame) -> pd.DataFrame:
@@ -74,8 +76,7 @@ def early_stopped(evaluations: pd.DataFrame) -> pd.DataFrame:
 
     It looks at the test set, as the published curves do, so it is a bound and no method.
     """
-    keys = ["width", "label_noise", "train_size", "procedure", "seed"]
-    best = evaluations.loc[evaluations.groupby(keys, sort=False)["test_error"].idxmin()]
+    best = evaluations.loc[evaluations.groupby(KEYS, sort=False)["test_error"].idxmin()]
     return best.rename(columns={"test_error": "best_test_error", "passes": "best_passes"})[
-        [*keys, "best_test_error", "best_passes"]
+        [*KEYS, "best_test_error", "best_passes"]
     ]

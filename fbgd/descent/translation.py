@@ -10,7 +10,7 @@ from fbgd.descent.drawing import draw_band, plain_ticks
 from fbgd.descent.settings import Point, Procedure, Sizes
 from fbgd.descent.shape import by_seed, find_peak
 from fbgd.descent.study import Study, Summary
-from fbgd.descent.tidy import early_stopped, evaluation_table, run_table
+from fbgd.descent.tidy import KEYS, early_stopped, evaluation_table, run_table
 from fbgd.descent.words import place
 from fbgd.formats import UNKNOWN
 from fbgd.plots import make_figure
@@ -19,8 +19,8 @@ from fbgd.study import PlannedRun, collect
 
 NAME = "translation"
 TITLE = "Double descent in translation"
+HELD = ("budget", "regime", "schedule.warmup=")
 HELP = "a Transformer's per-token loss over width, for two numbers of sentence pairs"
-KEYS = ["width", "label_noise", "train_size", "procedure", "seed"]
 
 
 def trained_for(sizes: Sizes, samples: int) -> Procedure:
