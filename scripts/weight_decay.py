@@ -1,6 +1,7 @@
 """What weight decay is: a prior, and a partner of the training dynamics. One figure a call.
 
     python scripts/weight_decay.py map                  digits: L2 and the Gaussian prior, 5 seeds, 5 minutes
+    python scripts/weight_decay.py overparameterised    MNIST-1D, a ResNet that fits all labels, 5 seeds
     python scripts/weight_decay.py map --quick          under a minute, to see that everything runs
     python scripts/weight_decay.py map --list           every setting
 
@@ -18,7 +19,7 @@ import sys
 from pathlib import Path
 
 from fbgd.cli import count_workers, default_out, print_rungs, refuse, science_words, split_data, study_parser
-from fbgd.decay import map_solution
+from fbgd.decay import map_solution, overparameterised
 from fbgd.descent.study import Study, write
 from fbgd.overrides import ConfigError, nearest
 from fbgd.study import collect
@@ -29,6 +30,7 @@ FIGURES = {
     figure.NAME: figure
     for figure in (
         map_solution,
+        overparameterised,
     )
 }  # fmt: skip
 
