@@ -5,13 +5,13 @@ import hashlib
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import torch
 
 from fbgd.launch import launch
-from fbgd.overrides import ConfigError, split
+from fbgd.overrides import ConfigError, nearest, split
 from fbgd.study import PlannedRun, Rung
 from fbgd.targets import build_target
 
@@ -31,7 +31,7 @@ def study_parser(
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     if figures:
         told = "; ".join(f"{name}: {about}" for name, about in figures.items())
-        parser.add_argument("figure", metavar="FIGURE", choices=list(figures), help=f"one of {told}")
+        parser.add_argument("figure", metavar="FIGURE", type=one_of(figures), help=f"one of {told}")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="an override for all settings")
     parser.add_argument(
         "--seeds",
@@ -60,6 +60,17 @@ def study_parser(
     )
     parser.add_argument("--list", action="store_true", help="print the settings and run nothing")
     return parser
+
+
+def one_of(names: Collection[str]) -> Callable[[str], str]:
+    """What reads an argument that is one of ``names``, and says which is the nearest of any other word."""
+
+    def read(word: str) -> str:
+        if word not in names:
+            raise argparse.ArgumentTypeError(f"{word!r} is unknown; {nearest(word, names)}")
+        return word
+
+    return read
 
 
 def split_data(words: list[str], default: str = "mnist1d") -> tuple[str, list[str]]:

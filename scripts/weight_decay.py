@@ -2,6 +2,7 @@
 
     python scripts/weight_decay.py map                  digits: L2 and the Gaussian prior, 5 seeds, 5 minutes
     python scripts/weight_decay.py schedule             a small GPT on Python's own source, one pass, 3 seeds
+    python scripts/weight_decay.py overparameterised    MNIST-1D, a ResNet that fits all labels, 5 seeds
     python scripts/weight_decay.py map --quick          under a minute, to see that everything runs
     python scripts/weight_decay.py map --list           every setting
 
@@ -19,7 +20,7 @@ import sys
 from pathlib import Path
 
 from fbgd.cli import count_workers, default_out, print_rungs, refuse, science_words, split_data, study_parser
-from fbgd.decay import map_solution, schedule
+from fbgd.decay import map_solution, overparameterised, schedule
 from fbgd.descent.study import Study, write
 from fbgd.overrides import ConfigError, nearest
 from fbgd.study import collect
@@ -31,6 +32,7 @@ FIGURES = {
     for figure in (
         map_solution,
         schedule,
+        overparameterised,
     )
 }  # fmt: skip
 

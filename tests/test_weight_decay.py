@@ -7,20 +7,24 @@ import torch
 import torch.nn.functional as F
 from scipy.optimize import minimize
 
-from fbgd.build import check, load_data
+from fbgd.blocks import BlockOrder
+from fbgd.build import build_model, check, load_data
 from fbgd.config import compose
-from fbgd.decay import map_solution
+from fbgd.decay import map_solution, overparameterised
 from fbgd.decay.distance import nearest_prior, relative
+from fbgd.decay.dynamics_words import map_verdicts
+from fbgd.decay.noise import gradient_noise
 from fbgd.decay.posterior import gaussian_mode, softmax_mode, with_bias
 from fbgd.decay.prior_settings import ADAM, ADAMW, DESCENT, L2, LINEAR, MODELS
-from fbgd.decay.weights import histogram, linear_weights
+from fbgd.decay.product import best_direction, explained
+from fbgd.decay.weights import final_weights, histogram, linear_weights
 from fbgd.descent.study import page, read_table
 from fbgd.formats import render
 from fbgd.models import MLP
 from fbgd.random_features import factorise, ridge
 from fbgd.rows import read_rows
 from fbgd.runs import execute
-from fbgd.study import plan, with_subset_of_seed
+from fbgd.study import Rung, plan, with_subset_of_seed
 from regularizers import GaussianPrior
 from scripts import weight_decay
 
@@ -208,6 +212,119 @@ class TestWhatThePageSays:
             assert words in text, text
 
 
+def cells(function, seed=0, rates=(0.1, 0.3, 1.0), decays=(1e-3, 1e-2, 1e-1)):
+    """A map whose test error is a function of learning rate and decay."""
+    return pd.DataFrame([{"regime": "SGD", "rate": rate, "decay": decay, "seed": seed, "end": 1,
+                          "test_error": function(rate, decay)} for rate in rates for decay in decays])  # fmt: skip
+
+
+class TestProduct:
+    @pytest.mark.parametrize(
+        ("function", "degrees", "name"),
+        [
+            (lambda rate, decay: (np.log10(rate * decay) + 3) ** 2, 45, "the product matters most"),
+            (lambda rate, decay: np.log10(decay) ** 2, 0, "the decay alone matters most"),
+            (lambda rate, decay: 1 + np.log10(rate), 90, "the learning rate alone matters most"),
+        ],
+    )
+    def test_a_parabola_in_one_direction_is_found(self, function, degrees, name):
+        table = cells(function)
+        assert explained(table, degrees) == pytest.approx(1, abs=1e-12)
+        assert explained(table, degrees + 45) < 0.95
+        assert best_direction(table) == degrees
+        assert name in map_verdicts(table.assign(test_error=np.exp(table["test_error"])))[0]
+
+    def test_directions_that_explain_as_much_are_not_told_apart(self):
+        table = cells(lambda rate, decay: rate + decay, rates=(0.01, 0.1, 1.0), decays=(0.01, 0.1, 1.0))
+        table["test_error"] = np.log10(table["rate"] * 10) ** 2 + np.log10(table["decay"] * 10) ** 2
+        told = map_verdicts(table.assign(test_error=np.exp(table["test_error"])))[0].partition(": ")[2]
+        assert "cannot be told apart" in told
+        assert "the product" not in told
+
+    def test_too_small_a_map_says_nothing(self):
+        assert map_verdicts(cells(lambda rate, decay: rate, rates=(0.1, 1.0))) == []
+        with pytest.raises(ValueError, match="need four or more"):
+            explained(cells(lambda rate, decay: 0.5), 45)
+
+
+def test_the_noise_of_block_gradients_against_one_block_after_another(tmp_path):
+    """11 samples in blocks of 4, 4 and 3, in float64; weight decay is in neither part."""
+    words = ("data=mnist1d", "data.source.train=11", "data.source.test=9", "model=mlp", "model.width=5",
+             "regime.block_size=4", "budget.passes=2", "optimizer.weight_decay=0.1", "precision=fp64",
+             "regularizer=l2", "regularizer.l2.strength=1", "impl.threads=1")  # fmt: skip
+    (run,) = plan([Rung("tiny", words)], [], [3], tmp_path)
+    execute(run.config, run.path)
+    data = load_data(run.config)
+    model = build_model(run.config, data).double()
+    model.load_state_dict(final_weights(run))
+    inputs, targets = data.train.samples.inputs.double(), data.train.samples.targets
+    gradients, shares = [], []
+    for block in BlockOrder(11, 4, 1, "reshuffle", 3).blocks(0):
+        model.zero_grad()
+        F.cross_entropy(model(inputs[block]), targets[block]).backward()
+        gradients.append(torch.cat([param.grad.flatten() for param in model.parameters()]))
+        shares.append(len(block) / 11)
+    mean = sum(share * gradient for share, gradient in zip(shares, gradients, strict=True))
+    trace = sum(share * (gradient - mean).square().sum() for share, gradient in zip(shares, gradients, strict=True))
+    found = gradient_noise(run)
+    assert found.trace == pytest.approx(trace.item(), rel=1e-10)
+    assert found.squared_mean == pytest.approx(mean.square().sum().item(), rel=1e-10)
+    assert found.ratio == pytest.approx((trace / mean.square().sum()).item(), rel=1e-10)
+    for path in run.path.glob("checkpoint*"):
+        path.unlink()
+    with pytest.raises(ValueError, match="has no checkpoint"):
+        gradient_noise(run)
+
+
+def dynamics(effects, seeds=4):
+    """Ends of runs in both regimes at two learning rates: the search with seed 0 prefers the decay 0.01, the test set
+    the other one; with fresh seeds it adds ``effects`` (by regime and rate) to the test error.
+    """  # fmt: skip
+    rows = []
+    for (regime, rate), added in effects.items():
+        for seed in range(seeds):
+            for decay in (0.0, 0.01, 0.1):
+                validation, test = {0.0: (0.5, 0.5), 0.01: (0.2, 0.5), 0.1: (0.4, 0.1)}[decay]
+                test = 0.4 + 0.001 * seed + (decay > 0) * (added + 0.002 * (seed % 2)) if seed else test
+                rows.append({"regime": regime, "rate": rate, "decay": decay, "seed": seed, "end": 1,
+                             "validation_error": validation, "test_error": test, "train_error": 0.0,
+                             "settled_loss": 0.1 + decay * (10 + seed), "settled_block_norm": 1.0 + 0.01 * seed,
+                             "parameter_norm": 20.0, "noise": 2.0, "signal": 1.0})  # fmt: skip
+    table = pd.DataFrame(rows)
+    # The decay that is not chosen has runs of the search alone.
+    return table[(table["seed"] == 0) | (table["decay"] < 0.1)]
+
+
+EFFECTS = {("SGD", 0.1): 0.0, ("SGD", 1.0): -0.05, ("full batch", 0.1): 0.03, ("full batch", 1.0): 0.0}
+
+
+class TestDynamics:
+    def test_decay_is_chosen_on_the_validation_split_by_the_seed_that_does_not_count(self):
+        table = dynamics(EFFECTS)
+        assert overparameterised.chosen_decays(table) == dict.fromkeys(EFFECTS, 0.01)
+        assert set(overparameterised.compared_of(table)["seed"]) == {1, 2, 3}
+
+    def test_a_learning_rate_of_the_map_alone_is_not_compared(self):
+        table = dynamics({**EFFECTS, ("SGD", 0.3): 0.0})
+        table = table[(table["rate"] != 0.3) | (table["seed"] == 0)]
+        assert set(overparameterised.compared_of(table)["rate"]) == {0.1, 1.0}
+        assert set(overparameterised.map_of(table)["rate"]) == {0.1, 0.3, 1.0}
+
+    def test_page(self):
+        summary = overparameterised.summarise(dynamics(EFFECTS))
+        assert len(summary.rows) == 8
+        deltas = {(row["regime"], row["rate"]): row["Δ no decay (95 %)"] for row in summary.rows if row["decay"] != "0"}
+        assert deltas["SGD", "1"].startswith("-4.87")
+        text = summary.paragraphs[-1]
+        assert "SGD: the chosen decay does not certainly change the test error" in text
+        assert "and lowers the test error (-4.87" in text
+        assert "It lowers it neither" in text
+        assert "Full batch: the chosen decay raises the test error (+3.13" in text
+        assert "decay raises its settled training loss (0.1 without, 0.22 with)" in text
+        assert "The smallest or largest decay was chosen" in summary.paragraphs[-2]
+        assert "full batch at the rate 1" in summary.paragraphs[-2]
+
+
 class TestScript:
     @pytest.mark.parametrize("name", FIGURES)
     def test_a_quick_figure_its_files_and_its_page_again(self, name, tmp_path, capsys):
@@ -240,6 +357,9 @@ class TestScript:
             (["map", "model.width=3"], "this study sets it itself"),
             (["map", "data.label_nose=0.1"], "did you mean 'data.label_noise'"),
             (["map", "--seeds", "0"], "--seeds = 0"),
+            (["overparameterised", "--seeds", "0"], "--seeds = 0"),
+            (["overparameterised", "optimizer.lr=1"], "this study sets it itself"),
+            (["overparameterised", "data=mnist"], "did you mean 'mnist1d'"),
         ],
     )
     def test_mistakes_end_in_one_line(self, words, message, tmp_path, capsys):
@@ -253,7 +373,7 @@ class TestScript:
     def test_an_unknown_figure_is_told_the_nearest(self, capsys):
         with pytest.raises(SystemExit):
             weight_decay.main(["maps"])
-        assert "map" in capsys.readouterr().err
+        assert "did you mean 'map'" in capsys.readouterr().err
 
 
 def test_both_models_are_the_same_class_of_the_engine():
