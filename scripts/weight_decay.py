@@ -1,10 +1,15 @@
 """What weight decay is: a prior, and a partner of the training dynamics. One figure a call.
 
-    python scripts/weight_decay.py map                  digits: L2 and the Gaussian prior, 5 seeds, 5 minutes
+    python scripts/weight_decay.py map                  digits, 5 seeds, 5 minutes
+    python scripts/weight_decay.py map data=mnist1d     a linear model cannot fit the labels of many samples
+    python scripts/weight_decay.py overparameterised    MNIST-1D, a ResNet that fits every label, 5 seeds, 10 minutes
     python scripts/weight_decay.py schedule             a small GPT on Python's own source, one pass, 3 seeds
-    python scripts/weight_decay.py overparameterised    MNIST-1D, a ResNet that fits all labels, 5 seeds
     python scripts/weight_decay.py map --quick          under a minute, to see that everything runs
     python scripts/weight_decay.py map --list           every setting
+
+What to expect: L2 and the Gaussian prior end at one minimiser to the last digits, AdamW's decay nowhere near it; the
+prior is worth points for the MLP, less for the linear model. In the ResNet decay keeps SGD's training loss off zero,
+and the test error over learning rate and decay goes with their product.
 
 FIGURE is one of
 

@@ -196,8 +196,11 @@ class TestWhatThePageSays:
     @pytest.mark.parametrize(
         ("distances", "told"),
         [
-            ((1e-12, 2.0, 0.5), ("end at one minimiser: at most 1.0e-12", "not at the mode: 2.00", "no such prior")),
-            ((1e-3, 1e-4, 1e-4), ("do not end at one minimiser", "at the mode up to its own tolerance")),
+            (
+                (1e-12, 2.0, 0.5),
+                ("end at one minimiser: at most 1.0e-12", "does not end at the mode: 2.00", "no such prior"),
+            ),
+            ((1e-3, 1e-4, 1e-4), ("do not end at one minimiser", "ends at the mode up to its own tolerance")),
         ],
     )
     def test_verdicts_on_distances(self, distances, told):
@@ -318,6 +321,7 @@ class TestDynamics:
         text = summary.paragraphs[-1]
         assert "SGD: the chosen decay does not certainly change the test error" in text
         assert "and lowers the test error (-4.87" in text
+        assert "Learning rate times chosen decay: 0.001 and 0.01." in text
         assert "It lowers it neither" in text
         assert "Full batch: the chosen decay raises the test error (+3.13" in text
         assert "decay raises its settled training loss (0.1 without, 0.22 with)" in text

@@ -6,13 +6,13 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from fbgd.descent.drawing import draw_band, passes_axis
+from fbgd.descent.drawing import draw_band, passes_axis, plain_numbers
 
 # Two hues, the darker for the large learning rate; dashed without decay.
 COLOURS = ("#56b4e9", "#d55e00")
 
 
-def draw_curves(axes: Axes, table: pd.DataFrame, column: str, label: str, *, log: bool) -> None:
+def draw_curves(axes: Axes, table: pd.DataFrame, column: str, label: str) -> None:
     """A column over passes, a colour a learning rate, dashed without decay."""
     rates = sorted(table["rate"].unique())
     for rate, colour in zip(rates, COLOURS, strict=False):
@@ -22,9 +22,7 @@ def draw_curves(axes: Axes, table: pd.DataFrame, column: str, label: str, *, log
             draw_band(axes, part, "passes", column, scale=1, color=colour, linestyle=style, label=name)
     if len(table):
         passes_axis(axes, table["passes"].max())
-    axes.set(ylabel=label)
-    if log:
-        axes.set(yscale="log")
+    axes.set(ylabel=label, yscale="log")
 
 
 def draw_errors(axes: Axes, ends: pd.DataFrame) -> None:
@@ -50,5 +48,6 @@ def draw_map(figure: Figure, axes: Axes, cells: pd.DataFrame) -> None:
     sns.heatmap(
         named, annot=True, fmt=".1f", cmap="rocket_r", norm=scale, cbar_kws={"label": "test error (%)"}, ax=axes
     )
+    plain_numbers(axes.collections[0].colorbar.ax.yaxis)
     axes.tick_params(axis="y", labelrotation=0)
     axes.set(xlabel="learning rate", ylabel="weight decay", title="SGD, one seed a cell")

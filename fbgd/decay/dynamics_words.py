@@ -38,6 +38,9 @@ def error_verdicts(ends: pd.DataFrame, effect: Effect) -> list[str]:
         if not told:
             continue
         sentences.append(f"{regime[:1].upper()}{regime[1:]}: the chosen decay {told}.")
+        decays = part[part["tuned"]].groupby("rate")["decay"].first()
+        products = " and ".join(f"{rate * decay:.2g}" for rate, decay in decays.items())
+        sentences.append(f"Learning rate times chosen decay: {products}.")
         if len(rates) > 1 and all(found.values()):
             more = difference(*(by_seed(part[part["rate"] == rate]) for rate in (rates[-1], rates[0])))
             word = "more" if more.high < 0 else "less" if more.low > 0 else "neither certainly more nor less"

@@ -165,7 +165,7 @@ PARAGRAPH = (
     "seeds, each with a training subset and a validation split of its own; the prior is for each number of samples the "
     "one with the lowest mean error on the validation splits; gains over no prior are paired by seed, in points, with "
     "their 95 % t-interval. Without a prior, labels that the model can fit have their minimum at infinity, and L-BFGS "
-    "ends on the way there, where the gradient has vanished."
+    "ends on the way there, where the gradient has vanished. The MLP has many modes and ends near one of them."
 )
 
 
@@ -193,10 +193,10 @@ def distance_verdicts(table: pd.DataFrame) -> list[str]:
     adamw = table[table["how"] == ADAMW].sort_values("train_size")
     if len(adamw):
         near = adamw["distance"].min()
-        told = "not at the mode" if near > 1e-2 else "at the mode up to its own tolerance"
+        told = "does not end at the mode" if near > 1e-2 else "ends at the mode up to its own tolerance"
         distances = " and ".join(f"{value:.2f}" for value in adamw["distance"])
         sizes = " and ".join(f"{value:.0f}" for value in adamw["train_size"])
-        sentences.append(f"AdamW with decoupled decay of the same λ ends {told}: {distances} from it at n = {sizes}.")
+        sentences.append(f"AdamW with decoupled decay of the same λ {told}: {distances} from it at n = {sizes}.")
         precisions, held = adamw["nearest_precision"], adamw["precision"].iloc[0]
         off = adamw["nearest_distance"].min()
         found = " and ".join(f"{value:.2g}" for value in precisions)

@@ -10,6 +10,7 @@ from fbgd.decay.dynamics_presets import PRESETS, quick
 from fbgd.decay.dynamics_settings import FULL_BATCH, SGD, DynamicsPoint, DynamicsSizes
 from fbgd.decay.dynamics_words import verdicts
 from fbgd.decay.noise import gradient_noise
+from fbgd.descent.drawing import plain_numbers
 from fbgd.descent.study import Study, Summary
 from fbgd.descent.words import percent, points
 from fbgd.formats import UNKNOWN
@@ -232,14 +233,15 @@ def draw(table: pd.DataFrame, title: str) -> Figure:
     compared = compared_of(table)
     for axes, regime in zip(panels[:2], (SGD, FULL_BATCH), strict=True):
         own = compared[compared["regime"] == regime]
-        draw_curves(axes, own, "loss", "training loss", log=True)
+        draw_curves(axes, own, "loss", "training loss")
         axes.set_title(regime)
         axes.legend(fontsize="small")
     sgd = compared[compared["regime"] == SGD]
-    draw_curves(panels[2], sgd, "block_gradient_norm", "norm of a block's gradient", log=True)
+    draw_curves(panels[2], sgd, "block_gradient_norm", "norm of a block's gradient")
     panels[2].set_title(SGD)
-    draw_curves(panels[3], sgd, "parameter_norm", "norm of the parameters", log=True)
+    draw_curves(panels[3], sgd, "parameter_norm", "norm of the parameters")
     panels[3].set_title(SGD)
+    plain_numbers(panels[3].yaxis)
     draw_errors(panels[4], ends_of(compared))
     draw_map(figure, panels[5], map_of(table))
     figure.suptitle(f"{title}: mean and range over seeds")
