@@ -6,15 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fbgd.build import check
+from fbgd.build import build, check
 from fbgd.config import compose
 from fbgd.decay import schedule
 from fbgd.decay.one_pass import CONSTANT, COSINE, MATCHED, PRESETS, PROBE, OnePass
 from fbgd.decay.verdicts import verdict, within
+from fbgd.experiment import Progress
 from fbgd.runs import execute
 from fbgd.schedules import Step
 from fbgd.statistics import Difference
 from fbgd.study import plan
+from fbgd.train import train
 
 TINY = OnePass(
     words=(
@@ -197,3 +199,28 @@ def test_nothing_is_claimed_of_cells_that_are_not_there():
     table = made_up({(COSINE, 0.0): 2.0, (CONSTANT, 1.0): 2.0})
     assert schedule.verdicts(table, schedule.ends(table)) == []
     assert replace(TINY, decays=(1.0,)).grid[-1].rung(()).name == "cosine, 5 passes, weight decay 1"
+
+
+def test_the_published_setting_takes_a_step_on_a_local_file(tmp_path):
+    """All twelve layers; bytes in place of the tokenizer's tokens, one window of 16 of them in place of 256 of 256."""
+    path = tmp_path / "corpus.txt"
+    path.write_bytes(b"All happy families are alike; each unhappy family")
+    sizes = PRESETS["text"]
+    fewer = (
+        "data.source.length=16",
+        "regime.block_size=1",
+        "data.train_size=1",
+        "data.source.test_share=0.5",
+        "impl.threads=1",
+    )
+    config = compose([*sizes.cell(COSINE, 0.1).rung(sizes.words).overrides, f"data.source.path={path}", *fewer])
+    built = build(config)
+    rows = []
+    train(built.experiment, Progress(), lambda row, progress: rows.append(row))
+    # GPT-2's 124,337,664 with 256 positions for 1024.
+    assert built.facts["parameters"] == 124_337_664 - 768 * 768
+    assert len(rows) == 1
+    assert rows[0]["clipped"] == 1.0
+    assert rows[0]["loss"] == pytest.approx(np.log(256), abs=0.5)
+    assert np.isfinite(rows[0]["test_loss"])
+    assert rows[0]["norm/matrices"] < rows[0]["parameter_norm"]

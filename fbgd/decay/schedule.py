@@ -205,11 +205,12 @@ def draw(table: pd.DataFrame, title: str) -> Figure:
     decays = sorted(set(table["weight_decay"]))
     palette = dict(zip(decays, sns.color_palette("viridis", len(decays)), strict=True))
     for axes, schedule in zip(panels, (COSINE, CONSTANT, PROBE), strict=False):
-        relative_loss(axes, table, schedule, schedule, palette)
+        for value in STYLES:
+            relative_loss(axes, table, schedule, schedule, palette, value)
         if schedule == COSINE and MATCHED in set(table["schedule"]):
             relative_loss(axes, table, MATCHED, COSINE, {0.0: "C3"}, label="no decay, matched effective rate")
         axes.axhline(0, color="0.3", linewidth=1)
-        axes.set(title=schedule, xlabel="step", ylabel="training loss minus that without decay (nats)")
+        axes.set(title=schedule, xlabel="step", ylabel="loss minus that without decay (nats)")
         axes.legend(fontsize="small")
     norms, rates, losses = panels[3:]
     cosine = table[table["schedule"] == COSINE]
@@ -224,19 +225,23 @@ def draw(table: pd.DataFrame, title: str) -> Figure:
         x="test", y="cell", hue="weight_decay", palette=palette, dodge=True, ax=losses,
     )  # fmt: skip
     losses.set(title="at the end: a dot a seed", xlabel="test loss (nats per token)", ylabel="")
-    figure.suptitle(f"{title}: mean and range over seeds")
+    figure.suptitle(f"{title}: mean and range over seeds; above, training loss (solid) and test loss (dotted)")
     return figure
 
 
-def relative_loss(axes, table, schedule, base, palette, label=None) -> None:
-    """Training loss of the cells of a schedule minus that of ``base`` without decay, paired by seed and step."""
+STYLES = {"train_loss": {"linestyle": "-"}, "test_loss": {"linestyle": ":", "marker": "o", "markersize": 4}}
+
+
+def relative_loss(axes, table, schedule, base, palette, value="train_loss", label=None) -> None:
+    """A loss of the cells of a schedule minus that of ``base`` without decay, paired by seed and step."""
     keys = ["seed", "step"]
-    plain = table[(table["schedule"] == base) & (table["weight_decay"] == 0)].set_index(keys)["train_loss"]
+    plain = table[(table["schedule"] == base) & (table["weight_decay"] == 0)].set_index(keys)[value]
     for decay, colour in palette.items():
-        part = table[(table["schedule"] == schedule) & (table["weight_decay"] == decay)].set_index(keys)["train_loss"]
+        part = table[(table["schedule"] == schedule) & (table["weight_decay"] == decay)].set_index(keys)[value]
         change = (part - plain).dropna().groupby("step")
         if len(part) and (schedule, decay) != (base, 0.0):
-            axes.plot(change.mean(), color=colour, label=label or f"weight decay {decay:g}")
+            named = label or f"weight decay {decay:g}" if value == "train_loss" else None
+            axes.plot(change.mean(), color=colour, label=named, **STYLES[value])
             axes.fill_between(change.min().index, change.min(), change.max(), color=colour, alpha=0.18, linewidth=0)
 
 
