@@ -165,6 +165,8 @@ def test_every_command_of_the_readme_works(line, tmp_path, monkeypatch, capsys):
         sizes = ["data.train_size=40"] if "data=fashion_mnist" in line else []
         if "data.validation_size" in line:
             sizes.append("data.validation_size=10")
+        if "model=gpt" in line:
+            sizes += ["data.train_size=20", "model.width=4"]
         assert train.main([*words[2:], *tiny, *sizes]) == 0, capsys.readouterr().err
     elif words[:2] == ["python", "scripts/geiping_ladder.py"]:
         assert geiping_ladder.main([*words[2:], "--list"]) == 0
