@@ -383,3 +383,17 @@ class TestScript:
 def test_both_models_are_the_same_class_of_the_engine():
     for words in MODELS.values():
         assert compose([*words, "data=digits"]).model["_target_"] == "fbgd.models.MLP"
+
+
+def test_of_priors_that_differ_by_rounding_the_weakest_is_chosen():
+    """As many wrong samples over three seeds: 0.1 + 0.2 + 0.3 is not 0.3 + 0.2 + 0.1 in binary."""
+    errors = pd.DataFrame(
+        {
+            "precision": [0.0] * 3 + [0.01] * 3 + [0.1] * 3 + [1.0] * 3,
+            "validation_error": [0.0] * 3 + [0.1, 0.2, 0.3] + [0.3, 0.2, 0.1] + [0.3, 0.2, 0.2],
+        }
+    )
+    means = errors.groupby("precision")["validation_error"].mean()
+    assert 0 < abs(means[0.01] - means[0.1]) < 1e-15
+    assert map_solution.chosen_precision(errors[errors["precision"] < 1]) == 0.01
+    assert map_solution.chosen_precision(errors[errors["precision"] > 0.01]) == 0.1
