@@ -25,18 +25,18 @@ from rich.progress import track
 from rich.table import Table
 from torch import Tensor
 
-from fbgd.blocks import BlockOrder, BlockSource
-from fbgd.build import build, load_data
-from fbgd.config import compose
+from fbgd.config.build import build, load_data
+from fbgd.config.compose import compose
 from fbgd.data import Arrays, Samples, TrainingSet, mnist1d
-from fbgd.experiment import Experiment, Member, Progress
-from fbgd.gradient import MeanGradient
+from fbgd.engine.autotune import choose_blocks_per_call
+from fbgd.engine.blocks import BlockOrder, BlockSource
+from fbgd.engine.experiment import Experiment, Member, Progress
+from fbgd.engine.gradient import MeanGradient
+from fbgd.engine.objective import classification
+from fbgd.engine.train import train, train_members
 from fbgd.models import ResNet
-from fbgd.objective import classification
-from fbgd.plan import choose_blocks_per_call
-from fbgd.provenance import environment
-from fbgd.together import stacked_experiment
-from fbgd.train import train, train_members
+from fbgd.runs.provenance import environment
+from fbgd.runs.together import stacked_experiment
 from optimizers import SGD, Adadelta, Adagrad, Adam, AdamW, RMSprop
 from regularizers import GradientPenalty
 

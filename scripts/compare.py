@@ -21,9 +21,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from fbgd.compare import compare
-from fbgd.formats import FORMATS, check_format, render, show
-from fbgd.runs import write_atomically
+from fbgd.report.compare import compare
+from fbgd.report.formats import FORMATS, check_format, render, show
+from fbgd.runs.directory import write_atomically
 
 
 def make_parser() -> argparse.ArgumentParser:

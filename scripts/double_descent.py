@@ -21,8 +21,10 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from fbgd.cli import count_workers, default_out, print_rungs, refuse, science_words, split_data, study_parser
-from fbgd.descent import (
+from fbgd.errors import ConfigError, nearest
+from fbgd.runs.plan import collect
+from fbgd.studies.cli import count_workers, default_out, print_rungs, refuse, science_words, split_data, study_parser
+from fbgd.studies.double_descent import (
     emc,
     epoch_wise,
     heatmap,
@@ -33,13 +35,11 @@ from fbgd.descent import (
     stochasticity,
     translation,
 )
-from fbgd.descent.presets import PRESETS, TRANSLATION
-from fbgd.descent.random_feature_study import MODEL
-from fbgd.descent.settings import Sizes
-from fbgd.descent.study import Study, write
-from fbgd.overrides import ConfigError, nearest
-from fbgd.script import quick_words
-from fbgd.study import collect
+from fbgd.studies.double_descent.presets import PRESETS, TRANSLATION
+from fbgd.studies.double_descent.random_feature_study import MODEL
+from fbgd.studies.double_descent.settings import Sizes
+from fbgd.studies.double_descent.study import Study, write
+from fbgd.studies.script import quick_words
 
 FIGURES = {
     figure.NAME: figure

@@ -22,13 +22,13 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from fbgd.cli import study_parser
-from fbgd.plots import pairs_figure, search_figure
-from fbgd.report import Evidence
-from fbgd.script import Outcome, Request, listed, quick_words, study_main
-from fbgd.statistics import difference
-from fbgd.study import Rung, collect, select
-from fbgd.tuning import Candidates, Tuned, chosen_values, search_paragraphs, search_rungs, tune, write_search
+from fbgd.report.plots import pairs_figure, search_figure
+from fbgd.report.statistics import difference
+from fbgd.runs.plan import Rung, collect, select
+from fbgd.studies.cli import study_parser
+from fbgd.studies.script import Outcome, Request, listed, quick_words, study_main
+from fbgd.studies.tuning import Candidates, Tuned, chosen_values, search_paragraphs, search_rungs, tune, write_search
+from fbgd.studies.writer import Evidence
 
 KEY = "optimizer.lr"
 TRAINING = {"SGD": "regime=sgd", "full batch": "regime=full_batch"}

@@ -18,12 +18,12 @@ from dataclasses import dataclass, replace
 from rich.console import Console
 from rich.table import Table
 
-from fbgd.cli import make_data, run_planned, study_parser
-from fbgd.config import Config
-from fbgd.overrides import ConfigError, nearest
-from fbgd.plots import curves_figure, ladder_figure
-from fbgd.script import Outcome, Request, study_main
-from fbgd.study import PlannedRun, Published, Rung, plan, select
+from fbgd.config.schema import Config
+from fbgd.errors import ConfigError, nearest
+from fbgd.report.plots import curves_figure, ladder_figure
+from fbgd.runs.plan import PlannedRun, Published, Rung, plan, select
+from fbgd.studies.cli import make_data, run_planned, study_parser
+from fbgd.studies.script import Outcome, Request, study_main
 
 BASELINE = "Baseline SGD"
 SOURCE = "Geiping et al. 2022, arXiv 2109.14119"

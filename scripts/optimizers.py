@@ -10,7 +10,7 @@
 Every optimizer gets the same number of learning rates, on a logarithmic grid around its usual one; the best on the
 validation split, with seed 0, is then run with fresh seeds. All get the same gradient evaluations: SAM, which takes two
 a step, makes half the passes, and a line search ends with the step that uses them up. Everything else is what
-fbgd/conf/optimizer/ says.
+fbgd/config/conf/optimizer/ says.
 
 What to expect on MNIST-1D: with one block a step most optimizers end within two points of each other; in 40 full-batch
 steps they lie 40 points apart, Muon, AGC, Rprop and Adam in front. Results go to results/optimizers/<data>/: table.md,
@@ -22,12 +22,21 @@ import sys
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 
-from fbgd.cli import study_parser
-from fbgd.plots import panel_curves_figure, panels_figure, search_figure
-from fbgd.report import Evidence
-from fbgd.script import Outcome, Request, listed, quick_words, study_main
-from fbgd.study import Rung, select
-from fbgd.tuning import Candidates, Tuned, chosen_values, log_grid, search_paragraphs, search_rungs, tune, write_search
+from fbgd.report.plots import panel_curves_figure, panels_figure, search_figure
+from fbgd.runs.plan import Rung, select
+from fbgd.studies.cli import study_parser
+from fbgd.studies.script import Outcome, Request, listed, quick_words, study_main
+from fbgd.studies.tuning import (
+    Candidates,
+    Tuned,
+    chosen_values,
+    log_grid,
+    search_paragraphs,
+    search_rungs,
+    tune,
+    write_search,
+)
+from fbgd.studies.writer import Evidence
 
 KEY = "optimizer.lr"
 BASELINE = "SGD"
@@ -40,7 +49,7 @@ class Entry:
     """An optimizer of the study.
 
     Args:
-        choice: its name in fbgd/conf/optimizer/.
+        choice: its name in fbgd/config/conf/optimizer/.
         centre: the middle of its learning rates.
         words: what else is special about it.
         evaluations: of a step's gradient; with more than one it makes so many times fewer passes.

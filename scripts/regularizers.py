@@ -9,8 +9,8 @@
     python scripts/regularizers.py --quick                under a minute, to see that everything runs
 
 The baseline is Nesterov momentum without weight decay. Every ingredient has the strength of its file in
-fbgd/conf/regularizer/; nothing is tuned, so a small difference says little about what it could do. Within a regime all
-settings see the same passes; penalties on gradients cost twice the gradient evaluations, as the table shows.
+fbgd/config/conf/regularizer/; nothing is tuned, so a small difference says little about what it could do. Within a
+regime all settings see the same passes; penalties on gradients cost twice the gradient evaluations, as the table shows.
 
 What to expect on MNIST-1D: differences of a point or two under SGD, larger ones in the full-batch regime. Results go to
 results/regularizers/<data>/: table.md, table.csv, runs.csv, accuracy.png. A finished run is never computed again, an
@@ -20,14 +20,14 @@ interrupted one resumes.
 import sys
 from dataclasses import dataclass, replace
 
-from fbgd.cli import make_data, run_planned, study_parser
-from fbgd.plots import panels_figure
-from fbgd.script import Outcome, Request, listed, quick_words, study_main
-from fbgd.study import Rung, plan, select
+from fbgd.report.plots import panels_figure
+from fbgd.runs.plan import Rung, plan, select
+from fbgd.studies.cli import make_data, run_planned, study_parser
+from fbgd.studies.script import Outcome, Request, listed, quick_words, study_main
 
 BASELINE = "baseline"
 HELD = ("regime=", "regime.blocks_per_step", "regularizer=")
-# Names in fbgd/conf/regularizer/; the last column of the study is several of them together.
+# Names in fbgd/config/conf/regularizer/; the last column of the study is several of them together.
 ALONE = (
     "l2",
     "l1",
@@ -55,7 +55,7 @@ STACK = ("l2", "label_smoothing", "mixup", "gradient_clipping", "gradient_penalt
 FULL_STACK = "full stack"
 FIGURES = {"accuracy.png": lambda e: panels_figure(e.runs, e.table, "ingredient", "regime", e.title)}
 PARAGRAPHS = (
-    f"Each ingredient has the strength of its file in fbgd/conf/regularizer/, untuned; the {FULL_STACK} is "
+    f"Each ingredient has the strength of its file in fbgd/config/conf/regularizer/, untuned; the {FULL_STACK} is "
     f"{', '.join(STACK)}.",
     "early_stopping ends with its best weights on the validation split; its patience of 10 passes is two evaluations.",
     "With three seeds and all rows corrected together, only very large differences can be told from chance.",

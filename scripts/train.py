@@ -14,9 +14,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from fbgd.config import GROUPS, choices, compose
-from fbgd.console import run_with_progress, show_summary
-from fbgd.provenance import identity
+from fbgd.config.compose import GROUPS, choices, compose
+from fbgd.runs.progress import run_with_progress, show_summary
+from fbgd.runs.provenance import identity
 
 
 def main(words: list[str] | None = None) -> int:
@@ -25,7 +25,7 @@ def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=f"groups and their choices:\n{groups}\n\nevery key inside a group: fbgd/conf/GROUP/CHOICE.yaml",
+        epilog=f"groups and their choices:\n{groups}\n\nevery key inside a group: fbgd/config/conf/GROUP/CHOICE.yaml",
     )
     parser.add_argument(
         "overrides",

@@ -24,11 +24,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from fbgd.cli import count_workers, default_out, print_rungs, refuse, science_words, split_data, study_parser
-from fbgd.decay import map_solution, overparameterised, schedule
-from fbgd.descent.study import Study, write
-from fbgd.overrides import ConfigError, nearest
-from fbgd.study import collect
+from fbgd.errors import ConfigError, nearest
+from fbgd.runs.plan import collect
+from fbgd.studies.cli import count_workers, default_out, print_rungs, refuse, science_words, split_data, study_parser
+from fbgd.studies.double_descent.study import Study, write
+from fbgd.studies.weight_decay import map_solution, overparameterised, schedule
 
 # A figure is a module with NAME, TITLE, HELP, HELD (the words that it sets itself), PRESETS (sizes by data set, the
 # usual one first; they have ``words`` and ``seeds``), quick, choose, run, tabulate, summarise and draw.

@@ -11,16 +11,17 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from files import ROOT
 
-from fbgd.config import choices
-from fbgd.descent import emc, model_wise, random_feature_figure
-from fbgd.descent import study as descent
-from fbgd.descent.tidy import run_table
-from fbgd.description import published_values, read_description
-from fbgd.formats import render
-from fbgd.rows import read_rows, setting_columns
-from fbgd.study import collect, plan
-from fbgd.tuning import read_choice
+from fbgd.config.compose import choices
+from fbgd.report.description import published_values, read_description
+from fbgd.report.formats import render
+from fbgd.runs.plan import collect, plan
+from fbgd.runs.rows import read_rows, setting_columns
+from fbgd.studies.double_descent import emc, model_wise, random_feature_figure
+from fbgd.studies.double_descent import study as descent
+from fbgd.studies.double_descent.tidy import run_table
+from fbgd.studies.tuning import read_choice
 from scripts import (
     compare,
     double_descent,
@@ -32,7 +33,6 @@ from scripts import (
     weight_decay,
 )
 
-ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 FOUND = sorted(path.parent for path in ROOT.glob("results/**/table.csv") if "quick" not in path.parts)
 DESCENT = [folder for folder in FOUND if "double_descent" in folder.parts]
@@ -133,7 +133,7 @@ def test_packages_and_data_are_in_a_built_wheel():
     declared.read(ROOT / "setup.cfg")
     data = declared["options.package_data"]["fbgd"].split()
     found = {path for pattern in data for path in (ROOT / "fbgd").glob(pattern)}
-    assert found == set((ROOT / "fbgd" / "conf").rglob("*.yaml"))
+    assert found == set((ROOT / "fbgd" / "config" / "conf").rglob("*.yaml"))
     for path in (ROOT / "fbgd").rglob("*.py"):
         assert (path.parent / "__init__.py").exists(), path
 

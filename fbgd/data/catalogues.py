@@ -4,8 +4,7 @@ from pathlib import Path
 
 from fbgd.data.dataset import Arrays
 from fbgd.data.translation import Pair, clean, split_pairs, translation
-from fbgd.extras import needs
-from fbgd.overrides import nearest
+from fbgd.errors import nearest, needs
 
 
 def catalogues(

@@ -11,7 +11,7 @@ from torch import Tensor
 from fbgd.data.dataset import Arrays
 from fbgd.data.files import DataError
 from fbgd.data.windows import from_bytes, next_tokens
-from fbgd.extras import needs
+from fbgd.errors import needs
 
 # The token that ends a document in GPT-2's vocabulary.
 END_OF_TEXT = "<|endoftext|>"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from fbgd.extras import needs
+from fbgd.errors import needs
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

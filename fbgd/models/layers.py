@@ -72,8 +72,8 @@ class BatchNorm(nn.Module):
     r"""Batch normalisation that never changes its own buffers.
 
     Training mode normalises with the batch's own mean and (biased) variance; evaluation mode with the population
-    statistics in the buffers, which :func:`fbgd.evaluate.population_statistics` computes when they are needed. Under
-    autocast it works in the parameters' own precision.
+    statistics in the buffers, which :func:`fbgd.engine.evaluate.population_statistics` computes when they are needed.
+    Under autocast it works in the parameters' own precision.
 
     .. math:: y = \gamma \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} + \beta
 

@@ -1,0 +1,105 @@
+"""From words to a checked configuration: groups in ``conf/``, a user's YAML files, single keys."""
+
+from pathlib import Path
+from typing import Any
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from fbgd.config.overrides import check_override, normalise, split
+from fbgd.config.schema import Config
+from fbgd.config.targets import check_target
+from fbgd.errors import ConfigError
+
+FOLDER = Path(__file__).parent / "conf"
+GROUPS = tuple(sorted(path.name for path in FOLDER.iterdir() if path.is_dir()))
+
+
+def choices(group: str) -> list[str]:
+    """The names that ``group=NAME`` may take."""
+    return sorted(path.stem for path in (FOLDER / group).glob("*.yaml"))
+
+
+def compose(overrides: list[str] | tuple[str, ...] = ()) -> Config:
+    """The checked configuration that the defaults and ``overrides`` make.
+
+    Args:
+        overrides: ``group=choice`` (``optimizer=adam``; also the path of a YAML file of one's own,
+            ``optimizer=mine.yaml``), ``group=[several]`` for regularisers, or ``dotted.key=value``. Groups are
+            chosen first, then keys are set; of two words about one key the last counts.
+
+    Raises:
+        ConfigError: an unknown group, choice, key, class or argument, with the nearest valid name; a value of the
+            wrong type or outside its range.
+    """
+    files, words = normalise(list(overrides), GROUPS)
+    skeleton = OmegaConf.to_container(OmegaConf.structured(Config))
+    parser = OverridesParser.create()
+    for word in words:
+        check_override(word, skeleton, choices)
+        try:
+            parser.parse_override(word)
+        except HydraException as error:
+            raise ConfigError(f"{word.lstrip('+')} is not readable: {explain(error)}") from None
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(FOLDER), version_base="1.3"):
+            composed = hydra_compose("config", overrides=words)
+        OmegaConf.set_struct(composed, False)
+        for group, path in files.items():
+            OmegaConf.update(composed, group, merge_file(path, composed[group]), merge=False)
+        empty_renamed(composed, words)
+        merged = OmegaConf.merge(OmegaConf.structured(Config), composed)
+        config = OmegaConf.to_object(merged)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(explain(error)) from None
+    check_targets(config)
+    return config
+
+
+def check_targets(config: Config) -> None:
+    """Raise :class:`ConfigError` unless every ``_target_`` exists and takes the arguments it is given."""
+    check_target("data.source", config.data.source)
+    check_target("model", config.model, given=("input_shape", "classes"))
+    optimizer = {name: value for name, value in config.optimizer.items() if name != "weight_decay_of"}
+    check_target("optimizer", optimizer, given=("params",))
+    check_target("schedule", config.schedule)
+    for name, node in config.regularizer.items():
+        check_target(f"regularizer.{name}", node)
+
+
+def empty_renamed(composed: Any, words: list[str]) -> None:
+    """Where ``words`` name the class of a node inside a group, leave of that node only what they say themselves."""
+    said = dict(map(split, words))
+    for key in said:
+        path, _, last = key.rpartition(".")
+        if last == "_target_" and "." in path:
+            node = OmegaConf.select(composed, path)
+            for name in [name for name in node if f"{path}.{name}" not in said]:
+                del node[name]
+
+
+def merge_file(path: str, overridden: Any) -> Any:
+    """The content of a user's YAML file for one group, under what later words set in that group."""
+    try:
+        loaded = OmegaConf.load(path)
+    except (YAMLError, UnicodeDecodeError, OSError) as error:
+        raise ConfigError(f"{path} is not readable as YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(loaded, DictConfig):
+        raise ConfigError(f"{path} must hold keys and values, the first being _target_: some.package.Class")
+    later = {key: value for key, value in OmegaConf.to_container(overridden).items() if value != "???"}
+    return OmegaConf.merge(loaded, later)
+
+
+def explain(error: Exception) -> str:
+    """The first line of a Hydra or OmegaConf error, with its key."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    key = getattr(error, "full_key", None)
+    text = lines[0] if lines else type(error).__name__
+    return f"{key}: {text}" if key and key not in text else text

@@ -1,0 +1,148 @@
+"""What a run may set: the sections of its configuration, and their valid ranges."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from fbgd.data.label_noise import LABEL_NOISES
+from fbgd.data.prepare import parse_augment
+from fbgd.engine.blocks import ORDERS
+from fbgd.errors import ConfigError
+
+PRECISIONS = ("fp32", "tf32", "bf16", "fp64")
+Node = dict[str, Any]
+
+
+def require(condition: bool, key: str, value: Any, valid: str) -> None:
+    """Raise :class:`ConfigError` naming key, value and valid range unless ``condition`` holds."""
+    if not condition:
+        raise ConfigError(f"{key} = {value!r} is outside the valid range: {valid}")
+
+
+def is_positive(value: Any) -> bool:
+    """Whether ``value`` is a whole number of at least 1; ``True`` is none."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+@dataclass
+class DataConfig:
+    """Where the data comes from and what is made of it; see :func:`fbgd.data.prepare`."""
+
+    name: str = "???"
+    source: Node = field(default_factory=dict)
+    train_size: int | None = None
+    validation_size: int = 0
+    label_noise: float = 0.0
+    label_noise_over: str = "others"
+    augment: str = "none"
+    seed: int = 0
+
+    def __post_init__(self):
+        require(self.train_size is None or self.train_size >= 1, "data.train_size", self.train_size, ">= 1, or null")
+        require(self.validation_size >= 0, "data.validation_size", self.validation_size, ">= 0")
+        require(0 <= self.label_noise <= 1, "data.label_noise", self.label_noise, "[0, 1]")
+        over = self.label_noise_over
+        require(over in LABEL_NOISES, "data.label_noise_over", over, ", ".join(LABEL_NOISES))
+        require(self.seed >= 0, "data.seed", self.seed, ">= 0")
+        parse_augment(self.augment)
+
+
+@dataclass
+class RegimeConfig:
+    """Blocks, and how many of them a step uses; the upper bounds depend on the data."""
+
+    block_size: int = 128
+    blocks_per_step: Any = 1
+    order: str = "reshuffle"
+
+    def __post_init__(self):
+        require(self.block_size >= 1, "regime.block_size", self.block_size, ">= 1")
+        whole = self.blocks_per_step == "all" or is_positive(self.blocks_per_step)
+        require(whole, "regime.blocks_per_step", self.blocks_per_step, "'all', or a whole number >= 1")
+        require(self.order in ORDERS, "regime.order", self.order, ", ".join(ORDERS))
+
+
+@dataclass
+class BudgetConfig:
+    """How long to train: passes over the training set, and at most so many gradients of each sample."""
+
+    passes: float = 20.0
+    gradients_per_sample: float | None = None
+
+    def __post_init__(self):
+        require(0 < self.passes < math.inf, "budget.passes", self.passes, "(0, inf)")
+        limit = self.gradients_per_sample
+        require(limit is None or 0 < limit < math.inf, "budget.gradients_per_sample", limit, "(0, inf), or null")
+
+
+@dataclass
+class RecordConfig:
+    """How often metrics are recorded and the model is evaluated, in passes, and on what.
+
+    With ``growth`` above 1 the distance between evaluations grows in proportion to the passes done: each comes no
+    earlier than ``growth`` times the one before, so that a logarithmic axis is covered evenly. With ``train`` the
+    training set is evaluated too, as it is stored, with its noisy labels. With ``layers`` every row has the norm of
+    every parameter.
+    """
+
+    every: float = 1.0
+    evaluate_every: float = 5.0
+    growth: float = 1.0
+    train: bool = False
+    layers: bool = False
+
+    def __post_init__(self):
+        require(0 < self.every < math.inf, "record.every", self.every, "(0, inf) passes")
+        require(0 < self.evaluate_every < math.inf, "record.evaluate_every", self.evaluate_every, "(0, inf) passes")
+        require(1 <= self.growth < math.inf, "record.growth", self.growth, "[1, inf)")
+
+
+@dataclass
+class ImplConfig:
+    """How the arithmetic is carried out: speed and rounding, no part of a run's identity."""
+
+    device: str = "auto"
+    threads: int | None = None
+    blocks_per_call: Any = "auto"
+    compile: bool = False
+    channels_last: bool = False
+    evaluation_batch: int = 1000
+    checkpoint_seconds: float = 20.0
+    seeds_together: Any = False
+
+    def __post_init__(self):
+        require(self.threads is None or self.threads >= 1, "impl.threads", self.threads, ">= 1, or null")
+        calls = self.blocks_per_call
+        require(calls == "auto" or is_positive(calls), "impl.blocks_per_call", calls, "'auto', or a whole number >= 1")
+        require(self.evaluation_batch >= 1, "impl.evaluation_batch", self.evaluation_batch, ">= 1")
+        together = self.seeds_together
+        require(together in (True, False, "auto"), "impl.seeds_together", together, "auto, true, false")
+        require(self.checkpoint_seconds >= 0, "impl.checkpoint_seconds", self.checkpoint_seconds, ">= 0 seconds")
+
+
+@dataclass
+class Config:
+    """Everything about one run. Nodes with ``_target_`` name a class or function and its arguments."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    model: Node = field(default_factory=dict)
+    regime: RegimeConfig = field(default_factory=RegimeConfig)
+    optimizer: Node = field(default_factory=dict)
+    regularizer: dict[str, Node] = field(default_factory=dict)
+    schedule: Node = field(default_factory=dict)
+    impl: ImplConfig = field(default_factory=ImplConfig)
+    budget: BudgetConfig = field(default_factory=BudgetConfig)
+    record: RecordConfig = field(default_factory=RecordConfig)
+    seed: int = 0
+    precision: str = "fp32"
+
+    def __post_init__(self):
+        require(self.seed >= 0, "seed", self.seed, ">= 0")
+        require(self.precision in PRECISIONS, "precision", self.precision, ", ".join(PRECISIONS))
+
+
+def to_dict(config: Config) -> Node:
+    """The configuration as nested dictionaries of plain values."""
+    return OmegaConf.to_container(OmegaConf.structured(config), resolve=True)

@@ -1,0 +1,84 @@
+"""Loss and accuracy on a set of samples, and the population statistics of batch normalisation."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+from fbgd.data import Samples
+from fbgd.engine.blocks import StepBlocks
+from fbgd.models import BatchNorm
+
+
+@torch.no_grad()
+def evaluate(model: nn.Module, samples: Samples, batch_size: int = 1000) -> tuple[float, float]:
+    """Mean cross-entropy and accuracy of ``model`` in evaluation mode, over samples or, of sequences, over tokens.
+
+    A sample whose logits are not all finite counts as classified wrong, so a diverged network scores 0.
+
+    Args:
+        model: left in the mode it came in.
+        samples: inputs and targets.
+        batch_size: samples a forward pass; it changes nothing but memory and speed.
+    """
+    loss, right = 0.0, 0
+    with mode(model, training=False):
+        for inputs, targets in zip(samples.inputs.split(batch_size), samples.targets.split(batch_size), strict=True):
+            logits = model(inputs)
+            loss += F.cross_entropy(logits.flatten(0, -2), targets.flatten(), reduction="sum").item()
+            finite = logits.isfinite().all(-1)
+            right += int(((logits.argmax(-1) == targets) & finite).sum())
+    predictions = samples.predictions
+    return loss / predictions, right / predictions
+
+
+@torch.no_grad()
+def population_statistics(model: nn.Module, blocks: StepBlocks) -> None:
+    r"""Set every batch norm's buffers to the moments of its inputs over ``blocks``, each block normalised by itself.
+
+    .. math::
+        \mu = \sum_B \frac{|B|}{N} \mu_B, \qquad
+        \sigma^2 = \sum_B \frac{|B|}{N} (\sigma_B^2 + \mu_B^2) - \mu^2
+
+    One forward pass over the blocks; a model without batch norm is left alone, at no cost.
+    """
+    layers = [module for module in model.modules() if isinstance(module, BatchNorm)]
+    if not layers:
+        return
+    sums = {layer: [torch.zeros_like(layer.mean, dtype=torch.float64) for _ in range(2)] for layer in layers}
+    weight = 0.0
+
+    def collect(layer: BatchNorm, arguments: tuple) -> None:
+        inputs = arguments[0]
+        variance, mean = torch.var_mean(inputs.double(), [0, *range(2, inputs.dim())], correction=0)
+        sums[layer][0].add_(mean, alpha=weight)
+        sums[layer][1].add_(variance + mean**2, alpha=weight)
+
+    hooks = [layer.register_forward_pre_hook(collect) for layer in layers]
+    try:
+        # Only the norms are in training mode: random layers pass everything on, as they do in evaluation.
+        with mode(model, training=False):
+            for layer in layers:
+                layer.train()
+            for stack in blocks.stacks(1):
+                weight = stack.targets.shape[1] / blocks.samples
+                model(stack.inputs[0])
+    finally:
+        for hook in hooks:
+            hook.remove()
+    for layer, (mean, square) in sums.items():
+        layer.mean.copy_(mean)
+        layer.variance.copy_((square - mean**2).clamp(min=0))
+
+
+@contextmanager
+def mode(model: nn.Module, *, training: bool) -> Iterator[None]:
+    """Put a model into training or evaluation mode for a while, and back, whatever happens."""
+    before = model.training
+    model.train(training)
+    try:
+        yield
+    finally:
+        model.train(before)

@@ -1,0 +1,113 @@
+"""What the training loop is given, and how far it has come."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn as nn
+
+from fbgd.engine.blocks import BlockSource
+from fbgd.engine.gradient import MeanGradient
+from fbgd.engine.monitor import Monitor
+from fbgd.engine.record import Row
+from fbgd.schedules import Schedule
+from regularizers import GradientTransform, ParameterNoise
+
+
+@dataclass
+class Progress:
+    """How far a run is: the loop's state beside model, optimizer and monitor.
+
+    ``diverged`` and ``stopped`` end it before its budget in passes is used up: numbers that are no longer finite, or
+    early stopping and the budget in gradient evaluations.
+    """
+
+    step: int = 0
+    gradient_evaluations: int = 0
+    seconds: float = 0.0
+    diverged: bool = False
+    stopped: bool = False
+
+
+@dataclass(frozen=True)
+class Member:
+    """A run as the loop sees it; what runs that are trained together do not share.
+
+    Args:
+        model: its parameters are those that are trained, or views into them.
+        monitor: evaluates the model, averages weights, stops early.
+        progress: where to begin; changed in place.
+        on_record: called with every recorded row: the means since the last one of loss, accuracy, gradient norms and
+            share of clipped steps; the learning rate and parameter norm now; the costs so far; evaluations when due.
+    """
+
+    model: nn.Module
+    monitor: Monitor
+    progress: Progress
+    on_record: Callable[[Row, Progress], None]
+
+    @property
+    def going(self) -> bool:
+        """Whether it has neither diverged nor stopped."""
+        return not (self.progress.diverged or self.progress.stopped)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What the loop needs.
+
+    Args:
+        model: its parameters are trained.
+        source: the blocks of every step.
+        gradient: the mean gradient of a step's blocks.
+        optimizer: any ``torch.optim.Optimizer`` on the model's parameters.
+        lr: the peak learning rate, which the penalties scale with.
+        schedule: factor on the learning rates of all parameter groups.
+        passes: the budget in passes over the training set; rounded to whole steps, at least one.
+        monitor: evaluates the model, averages weights, stops early.
+        noises: change the parameters at which the gradient is taken, in order.
+        transforms: applied to the mean gradient, in order.
+        most_evaluations: gradients of samples after which training ends, whatever the budget in passes.
+        seed: of all noise. PyTorch's global generators are seeded anew from it before every step, for optimizers and
+            models that draw from them, so that a resumed run draws the same.
+        record_every: passes between two recorded rows.
+        evaluate_every: passes between two evaluations; the last step is always evaluated.
+        evaluation_growth: an evaluation comes no earlier than so many times the step of the one before.
+        record_layers: whether every row has the norm of every parameter.
+    """
+
+    model: nn.Module
+    source: BlockSource
+    gradient: MeanGradient
+    optimizer: torch.optim.Optimizer
+    lr: float
+    schedule: Schedule
+    passes: float
+    monitor: Monitor
+    noises: tuple[ParameterNoise, ...] = ()
+    transforms: tuple[GradientTransform, ...] = ()
+    most_evaluations: float = math.inf
+    seed: int = 0
+    record_every: float = 1.0
+    evaluate_every: float = 1.0
+    evaluation_growth: float = 1.0
+    record_layers: bool = False
+
+    @property
+    def steps(self) -> int:
+        """The whole budget in steps."""
+        return self.interval(self.passes)
+
+    def interval(self, passes: float) -> int:
+        """So many passes as a number of steps, at least one."""
+        return max(1, round(passes * self.source.steps_per_pass))
+
+    def evaluation_steps(self) -> set[int]:
+        """The steps after which the model is evaluated; the last one is always among them."""
+        interval = self.interval(self.evaluate_every)
+        steps, step = {self.steps}, interval
+        while step < self.steps:
+            steps.add(step)
+            step = max(step + interval, interval * round(self.evaluation_growth * step / interval))
+        return steps

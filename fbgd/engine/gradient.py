@@ -1,0 +1,201 @@
+"""From an objective to the mean gradient of a step's blocks: the only averaging code there is."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from fbgd.engine.blocks import StepBlocks
+from regularizers import BlockGradientPenalty, GradientTransform, foreach_norm, global_norm
+
+Objective = Callable[[list[Tensor], Tensor, Tensor, Tensor], tuple[Tensor, tuple[Tensor, Tensor]]]
+
+
+class StepGradient(NamedTuple):
+    """What one evaluation of a step's blocks gives.
+
+    Args:
+        gradient: the mean gradient, penalties included, one tensor a parameter.
+        objective: what the gradient is of, for optimizers that search along a line: the loss with all penalties.
+        loss: mean loss over the step's samples, without any penalties.
+        accuracy: share of the step's samples classified right.
+        norm: L2 norm of ``gradient``.
+        block_norm: mean over blocks, weighted |B|/N, of the norm of each block's own gradient, without penalties.
+        evaluations: gradient evaluations it took: samples times gradients per sample.
+    """
+
+    gradient: list[Tensor]
+    objective: Tensor
+    loss: Tensor
+    accuracy: Tensor
+    norm: Tensor
+    block_norm: Tensor
+    evaluations: int
+
+
+class MeanGradient:
+    r"""The weighted mean of block gradients, with the gradients of the penalties.
+
+    .. math::
+        g = \sum_B \frac{|B|}{N} \big( \nabla L_B + \nabla (c \lVert \nabla L_B \rVert^2) \big)
+        \;+\; \nabla \big( c' \lVert \textstyle\sum_B \frac{|B|}{N} \nabla L_B \rVert^2 \big)
+
+    The weights are those of the whole step, so partial sums over disjoint sets of blocks add up to the mean.
+
+    Args:
+        objective: ``(params, inputs, targets, key) -> (objective, (mean loss, number of right predictions))`` of one
+            block, pure; penalties on the parameters are part of the objective and not of the loss.
+        penalties: gradient penalties, on blocks or on the full gradient.
+        clipping: transforms of every block's gradient, with its penalties, before the mean.
+        blocks_per_call: how many equal-sized blocks are evaluated at a time with ``vmap``; 1: one after another
+            with plain ``autograd.grad``. It changes nothing but rounding and speed.
+        compile: pass the vectorised evaluation through ``torch.compile``.
+
+    Raises:
+        ValueError: ``blocks_per_call`` is not a positive integer.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        penalties: tuple[BlockGradientPenalty, ...] = (),
+        blocks_per_call: int = 1,
+        compile: bool = False,
+        clipping: tuple[GradientTransform, ...] = (),
+    ):
+        if not isinstance(blocks_per_call, int) or blocks_per_call < 1:
+            raise ValueError(f"blocks_per_call = {blocks_per_call!r} must be a positive integer")
+        self.objective, self.penalties, self.clipping = objective, penalties, clipping
+        self.blocks_per_call = blocks_per_call
+        self.gradients_per_sample = gradients_per_sample(penalties, clipping)
+        self.on_blocks = tuple(penalty for penalty in penalties if penalty.of == "block")
+        self.on_full = tuple(penalty for penalty in penalties if penalty.of == "full_gradient")
+        self.changed_blocks = bool(self.on_blocks or clipping)
+        exact = any(penalty.method == "exact" for penalty in penalties)
+        functional = torch.func.grad_and_value(objective, has_aux=True)
+        # An exact Hessian product differentiates the gradient again, which only torch.func's own gradient allows, and
+        # foreach norms have no forward derivative; otherwise the other pair is the cheaper one for a single block.
+        single, norm = (functional, global_norm) if exact else (autograd_gradient(objective), foreach_norm)
+        batched = (None, 0, 0, 0, None)
+        many = block_evaluation(functional, self.on_blocks, clipping, global_norm)
+        self._one = block_evaluation(single, self.on_blocks, clipping, norm)
+        self._many = torch.func.vmap(many, in_dims=batched)
+        self._one_plain = block_evaluation(single, (), (), norm)
+        self._many_plain = torch.func.vmap(block_evaluation(functional, (), (), global_norm), in_dims=batched)
+        if compile:
+            self._many, self._many_plain = torch.compile(self._many), torch.compile(self._many_plain)
+
+    norm = staticmethod(foreach_norm)
+
+    def __call__(self, params: list[Tensor], blocks: StepBlocks, lr: float) -> StepGradient:
+        """The mean gradient at ``params`` over ``blocks``; ``lr`` is the current learning rate of the penalties."""
+        # A double without dimensions keeps its value exactly, takes part in the dtype of whatever it scales, and is
+        # no constant to torch.compile.
+        rate = torch.tensor(lr, dtype=torch.float64) if self.on_blocks or self.on_full else None
+        gradient, statistics = self._mean(self._one, self._many, params, blocks, rate, self.blocks_per_call)
+        objective, loss, accuracy, *powers = statistics
+        if self.on_blocks:
+            shares = (penalty.coefficient(lr) * powers[penalty.power - 1] for penalty in self.on_blocks)
+            objective = objective + sum(shares)
+        if self.on_full:
+            plain = self._full_gradient(params, blocks, rate) if self.changed_blocks else gradient
+            for penalty in self.on_full:
+                # In PyTorch 2.13 the forward derivative of a vectorised gradient is wrong through batch norm, so an
+                # exact product takes block by block.
+                per_call = 1 if penalty.method == "exact" else self.blocks_per_call
+                grad_fn = partial(self._full_gradient, blocks=blocks, rate=rate, blocks_per_call=per_call)
+                extra = penalty.gradient(grad_fn, params, plain, rate)
+                gradient = [entry + more for entry, more in zip(gradient, extra, strict=True)]
+                objective = objective + penalty.coefficient(lr) * foreach_norm(plain) ** penalty.power
+        # A step of one block has that block's gradient, unless penalties or clipping changed it.
+        unchanged = len(blocks) == 1 and not (self.changed_blocks or self.on_full)
+        norm = powers[0] if unchanged else self.norm(gradient).double()
+        evaluations = blocks.samples * self.gradients_per_sample
+        return StepGradient(gradient, objective, loss, accuracy, norm, powers[0], evaluations)
+
+    def _full_gradient(self, params, blocks, rate, blocks_per_call=None) -> list[Tensor]:
+        """The mean gradient without gradient penalties."""
+        count = blocks_per_call or self.blocks_per_call
+        return self._mean(self._one_plain, self._many_plain, params, blocks, rate, count)[0]
+
+    def _mean(self, one, many, params, blocks, rate, blocks_per_call) -> tuple[list[Tensor], tuple[Tensor, ...]]:
+        """The mean gradient, and objective, loss, accuracy, block norm and, for penalties, its square, each a mean."""
+        total: list[Tensor] = []
+        statistics: Tensor | None = None
+        for stack in blocks.stacks(blocks_per_call):
+            several = len(stack.keys) > 1
+            if several:
+                gradient, values, right, norm = many(params, *stack, rate)
+                gradient = [entry.sum(0) for entry in gradient]
+            else:
+                gradient, values, right, norm = one(params, *(part[0] for part in stack), rate)
+            size = stack.targets.shape[stack.keys.dim()]
+            powers = (norm, norm.double() ** 2) if self.on_blocks else (norm,)
+            # The number of right predictions is a double, so all of them become doubles.
+            parts = torch.stack([*values, right / size, *powers])
+            if several:
+                parts = parts.sum(1)
+            weight = size / blocks.samples
+            if weight != 1:
+                gradient, parts = torch._foreach_mul(gradient, weight), weight * parts
+            total = list(torch._foreach_add(total, gradient) if total else gradient)
+            statistics = parts if statistics is None else statistics + parts
+        return total, statistics.unbind()
+
+
+def gradients_per_sample(
+    penalties: tuple[BlockGradientPenalty, ...], clipping: tuple[GradientTransform, ...] = ()
+) -> int:
+    """How often a step with these penalties evaluates each sample's gradient.
+
+    Once, again for each penalty's Hessian product, and once more for the plain full gradient where penalties or
+    clipping on blocks have already changed the first.
+    """
+    kinds = {penalty.of for penalty in penalties}
+    again = "full_gradient" in kinds and ("block" in kinds or bool(clipping))
+    return 1 + sum(penalty.extra_gradients for penalty in penalties) + again
+
+
+def autograd_gradient(objective: Objective):
+    """The gradient by ``torch.autograd.grad``, with the signature of ``grad_and_value(objective, has_aux=True)``.
+
+    An objective with a value for each member, whose parameters are stacked, gives the stack of their gradients.
+    """
+
+    def gradient(params, *block):
+        leaves = [param.detach().requires_grad_() for param in params]
+        with torch.enable_grad():
+            total, about = objective(leaves, *block)
+        found = torch.autograd.grad(total.sum() if total.dim() else total, leaves, allow_unused=True)
+        entries = [
+            torch.zeros_like(leaf) if entry is None else entry for entry, leaf in zip(found, leaves, strict=True)
+        ]
+        return entries, (total.detach(), about)
+
+    return gradient
+
+
+def block_evaluation(
+    gradient_fn,
+    penalties: tuple[BlockGradientPenalty, ...],
+    clipping: tuple[GradientTransform, ...],
+    norm: Callable[[list[Tensor]], Tensor],
+):
+    """``(params, inputs, targets, key, lr) -> (gradient, (objective, loss), right predictions, plain norm)``.
+
+    The gradient is the block's with its penalties, then clipped; the norm is that of its plain gradient.
+    """
+
+    def evaluate(params, inputs, targets, key, lr):
+        plain, (total, (loss, right)) = gradient_fn(params, inputs, targets, key)
+        gradient = plain
+        for penalty in penalties:
+            extra = penalty.gradient(lambda at: gradient_fn(at, inputs, targets, key)[0], params, plain, lr)
+            gradient = [entry + more for entry, more in zip(gradient, extra, strict=True)]
+        for clip in clipping:
+            gradient = clip(gradient)
+        return gradient, (total, loss), right, norm(plain)
+
+    return evaluate

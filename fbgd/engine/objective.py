@@ -1,0 +1,85 @@
+"""What is minimised on a block, as a pure function of the parameters."""
+
+from contextlib import nullcontext
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from torch import Tensor
+
+from fbgd.data.dataset import IGNORED
+from fbgd.engine.functional import functional
+from fbgd.engine.gradient import Objective
+from fbgd.models import RandomLayer
+from fbgd.seeds import block_key
+from regularizers import LossPenalty
+
+
+def classification(
+    model: nn.Module,
+    autocast: torch.dtype | None = None,
+    penalties: tuple[LossPenalty, ...] = (),
+    train_size: int = 1,
+    tokens_per_sample: float | None = None,
+) -> Objective:
+    r"""Mean cross-entropy of ``model``, at parameters passed in, with penalties on them.
+
+    Of sequences, it is the mean over the target tokens of the training set in a form that blocks add up to:
+
+    .. math::
+        L_B = \frac{1}{|B| m} \sum_{i \in B} \sum_{t \text{ predicted}} -\log p(y_{it}), \qquad
+        \sum_B \frac{|B|}{N} L_B = \frac{1}{N m} \sum_{i, t} -\log p(y_{it})
+
+    with m the mean number of target tokens of a sample; were every block divided by its own number of tokens, short
+    sequences would count more in some partitions than in others.
+
+    Args:
+        model: its buffers and its training or evaluation mode are used as they are and never changed.
+        autocast: evaluate the model's forward pass under automatic mixed precision of this type.
+        penalties: functions of the parameters, added to the loss.
+        train_size: samples of the training set, which a prior is weighed against.
+        tokens_per_sample: m, a constant of the training set; ``None``: targets are class labels, one a sample.
+
+    Returns:
+        ``(params, inputs, targets, key) -> (objective, (loss, right))``, with ``params`` in the order of
+        ``model.parameters()``, ``targets`` labels (B) or class probabilities (B, classes), ``key`` the number that
+        random layers draw from, ``loss`` the objective without penalties and ``right`` the number of predictions that
+        agree with the label, or with the most probable one. Of sequences, targets are labels (B, T), :data:`IGNORED`
+        where nothing is predicted, or class probabilities (B, T, classes), there all 0; the model gives logits
+        (B, T, classes), and ``right`` is the number of right tokens divided by m, so that its mean over the samples of
+        a pass is the share of right tokens.
+    """
+    layers = [f"{name}.key" for name, module in model.named_modules() if isinstance(module, RandomLayer)]
+    # Every random layer has a key of its own, far from its neighbours', so that no two layers share a mask.
+    offsets = [block_key(index, 0, 0) for index in range(len(layers))]
+    forward = functional(model, layers)
+    precision = nullcontext if autocast is None else lambda device: torch.autocast(device, autocast)
+
+    def objective(
+        params: list[Tensor], inputs: Tensor, targets: Tensor, key: Tensor
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        with precision(inputs.device.type):
+            logits = forward([*params, *(key + offset for offset in offsets)], inputs)
+        loss = mean_cross_entropy(logits.to(params[0].dtype), targets, tokens_per_sample)
+        right = (logits.detach().argmax(-1) == most_probable(targets)).sum(dtype=torch.float64)
+        if tokens_per_sample is not None:
+            right = right / tokens_per_sample
+        total = loss + sum(penalty.value(params, train_size) for penalty in penalties) if penalties else loss
+        return total, (loss.detach(), right)
+
+    return objective
+
+
+def mean_cross_entropy(logits: Tensor, targets: Tensor, tokens_per_sample: float | None) -> Tensor:
+    """The loss of :func:`classification` on one block."""
+    if tokens_per_sample is None:
+        return F.cross_entropy(logits, targets)
+    total = F.cross_entropy(logits.flatten(0, 1), targets.flatten(0, 1), ignore_index=IGNORED, reduction="sum")
+    return total / (len(targets) * tokens_per_sample)
+
+
+def most_probable(targets: Tensor) -> Tensor:
+    """Labels as they are, or the most probable ones; :data:`IGNORED` where all probabilities are 0."""
+    if not targets.is_floating_point():
+        return targets
+    return targets.argmax(-1).where(targets.any(-1), IGNORED)

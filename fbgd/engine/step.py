@@ -1,0 +1,72 @@
+"""One step's closure: the gradient of its blocks, taken, transformed and handed to the optimizer."""
+
+from functools import partial
+
+from torch import Tensor
+
+from fbgd.engine.blocks import StepBlocks
+from fbgd.engine.experiment import Experiment
+from fbgd.engine.record import Tally
+from fbgd.seeds import generator, stream_names
+from regularizers import GradientTransform, Moment, foreach_norm
+
+
+class StepClosure:
+    """Evaluates the loss and its gradient, and puts the gradient into ``.grad``; may be called again and again.
+
+    Every call within a step sees the same blocks, the same noise and the same random layers, so an optimizer that
+    searches along a line searches along one function.
+
+    Args:
+        experiment: what is trained.
+        params: its model's parameters.
+        step: the number of the step, from 0.
+        blocks: the step's blocks.
+        lr: the current learning rate.
+        tally: told of the first evaluation.
+    """
+
+    def __init__(
+        self, experiment: Experiment, params: list[Tensor], step: int, blocks: StepBlocks, lr: float, tally: Tally
+    ):
+        self.experiment, self.params, self.blocks, self.lr, self.tally = experiment, params, blocks, lr, tally
+        self.noises = moments(experiment.noises, experiment, step)
+        self.transforms = moments(experiment.transforms, experiment, step)
+        self.evaluations = 0
+
+    def __call__(self) -> Tensor:
+        at = [param.detach() for param in self.params]
+        for noise, moment in self.noises:
+            at = noise(at, moment)
+        result = self.experiment.gradient(at, self.blocks, self.lr)
+        gradient, clipped = transformed(result.gradient, self.transforms)
+        for param, entry in zip(self.params, gradient, strict=True):
+            param.grad = entry
+        if not self.evaluations:
+            self.tally.add(result, clipped)
+        self.evaluations += result.evaluations
+        return result.objective
+
+
+def moments(ingredients: tuple, experiment: Experiment, step: int) -> list[tuple]:
+    """Every ingredient with its moment, whose random numbers are its own."""
+    if not ingredients:
+        return []
+    passes = step / experiment.source.steps_per_pass
+    return [
+        (one, Moment(passes, partial(generator, experiment.seed, stream, step)))
+        for one, stream in zip(ingredients, stream_names(ingredients), strict=True)
+    ]
+
+
+def transformed(
+    gradient: list[Tensor], transforms: list[tuple[GradientTransform, Moment]]
+) -> tuple[list[Tensor], Tensor | float]:
+    """The gradient after all transforms, and 1 where one of them clipped it, else 0."""
+    clipped: Tensor | float = 0.0
+    for transform, moment in transforms:
+        before, gradient = gradient, transform(gradient, moment)
+        if transform.clips:
+            # Clipping multiplies by exactly 1 when it has nothing to do.
+            clipped = (foreach_norm(gradient) < foreach_norm(before)).double().clamp(min=clipped)
+    return gradient, clipped

@@ -1,0 +1,1 @@
+"""Read-only diagnostics of a training state."""

@@ -1,0 +1,75 @@
+"""``study.json``: what a study's table is made of beside its runs, so that any reader makes the same table."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from fbgd.errors import nearest
+from fbgd.runs.plan import Rung
+
+
+@dataclass(frozen=True)
+class Description:
+    """How a study's runs become its table.
+
+    Args:
+        title: of table and figures.
+        by: the columns that the table groups by.
+        baseline: the row that differences are taken to, as values of some of these columns; empty for none.
+        metric: the compared metric.
+        across: the column whose values stand side by side, the baseline's first; empty for a row a group.
+        shown: settings that stand in a column of their own, because each group has its own value.
+        published: values from the literature, in percent: the group, ``mean``, ``std``, ``confirmed``.
+        source: where they are from.
+        overrides: what was changed about all rungs.
+        paragraphs: what else a reader of the table must know.
+    """
+
+    title: str
+    by: list[str]
+    baseline: dict[str, str] = field(default_factory=dict)
+    metric: str = "test_accuracy"
+    across: str = ""
+    shown: list[str] = field(default_factory=list)
+    published: list[dict] = field(default_factory=list)
+    source: str = ""
+    overrides: list[str] = field(default_factory=list)
+    paragraphs: list[str] = field(default_factory=list)
+
+    def published_means(self, by: list[str], metric: str) -> dict[tuple[str, ...], float]:
+        """The published means by group; none where groups or metric are not the published ones."""
+        if by != self.by or metric != self.metric:
+            return {}
+        return {tuple(entry["group"]): entry["mean"] for entry in self.published}
+
+
+def published_values(rungs: list[Rung], by: list[str]) -> list[dict]:
+    """The published values of rungs in the form of :class:`Description`."""
+    return [
+        {"group": [rung.labels[key] for key in by], **asdict(rung.published)}
+        for rung in rungs
+        if rung.published is not None
+    ]
+
+
+def write_description(path: Path, description: Description) -> None:
+    """Write ``study.json``."""
+    path.write_text(json.dumps(asdict(description), indent=2, ensure_ascii=False) + "\n")
+
+
+def read_description(path: Path) -> Description | None:
+    """Read ``study.json``; ``None`` where there is none.
+
+    Raises:
+        ValueError: the file is damaged, or has other keys.
+    """
+    if not path.exists():
+        return None
+    try:
+        content = json.loads(path.read_text())
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is damaged: {error}") from None
+    for key in content:
+        if key not in Description.__dataclass_fields__:
+            raise ValueError(f"{path}: {key!r} is unknown; {nearest(key, Description.__dataclass_fields__)}")
+    return Description(**content)

@@ -1,0 +1,238 @@
+"""A table with its notes as a page: in the terminal, as Markdown, CSV or LaTeX."""
+
+import io
+import math
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from fbgd.errors import nearest
+from fbgd.report.tables import COSTS, is_fraction
+
+WIDTH = 160
+UNKNOWN = "–"
+LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "±": r"$\pm$",
+    "Δ": r"$\Delta$",
+    "–": "--",
+    "…": r"\dots{}",
+}
+
+
+@dataclass(frozen=True)
+class Page:
+    """What is shown: a title, the table as numbers and as text for people, and the paragraphs under it.
+
+    Args:
+        title: above the table.
+        table: the numbers.
+        header: the column names for people; the first ``left`` of them are groups.
+        rows: a text a cell.
+        left: how many columns are groups.
+        paragraphs: what a reader must know.
+    """
+
+    title: str
+    table: pd.DataFrame
+    header: list[str]
+    rows: list[list[str]]
+    left: int = 1
+    paragraphs: list[str] = field(default_factory=list)
+
+
+def number(value: float, form: str) -> str:
+    """A number in the format ``form``; a dash for an unknown one."""
+    return UNKNOWN if value is None or math.isnan(value) else format(value, form)
+
+
+def shown_value(value: object) -> str:
+    """A group's value; a dash for an empty one."""
+    return str(value) if value != "" else UNKNOWN
+
+
+def count(row: dict, suffix: str = "") -> str:
+    """``3``, ``2 of 3`` where runs have no value, ``3, 1 diverged``."""
+    n, runs, diverged = (int(row[f"{key}{suffix}"]) for key in ("n", "runs", "diverged"))
+    return (str(n) if n == runs else f"{n} of {runs}") + (f", {diverged} diverged" if diverged else "")
+
+
+def decimals(means: pd.Series, percent: bool) -> int:
+    """How many decimals a metric is shown with: two for percent, else four digits of a typical value."""
+    known = means.abs()[lambda values: values > 0].dropna()
+    if percent or known.empty:
+        return 2
+    return min(6, max(0, 3 - math.floor(math.log10(known.median()))))
+
+
+def label(metric: str) -> str:
+    """A metric's name for people."""
+    return metric.replace("_", " ") + (" %" if is_fraction(metric) else "")
+
+
+def spread(row: dict, digits: int, suffix: str = "") -> str:
+    """Mean ± standard deviation."""
+    deviation = row[f"std{suffix}"]
+    return number(row[f"mean{suffix}"], f",.{digits}f") + (
+        "" if math.isnan(deviation) else f" ± {deviation:,.{digits}f}"
+    )
+
+
+def change(row: dict, digits: int, suffix: str = "") -> str:
+    """A difference and its interval, that with one digit less: ``-3.63 (-9.9 to 2.6)``."""
+    low, high = row[f"delta_low{suffix}"], row[f"delta_high{suffix}"]
+    fewer = max(0, digits - 1)
+    interval = "" if math.isnan(low) else f" ({low:,.{fewer}f} to {high:,.{fewer}f})"
+    return number(row[f"delta{suffix}"], f"+,.{digits}f") + interval
+
+
+def cells(table: pd.DataFrame, by: list[str], metric: str = "test_accuracy") -> tuple[list[str], list[list[str]]]:
+    """Header and rows of a summarised table; columns about a baseline or the literature only where there is one."""
+    percent = is_fraction(metric)
+    digits = decimals(table["mean"], percent)
+
+    def interval(row: dict) -> str:
+        low, high = row["ci_low"], row["ci_high"]
+        return UNKNOWN if math.isnan(low) else f"{low:,.{digits}f} to {high:,.{digits}f}"
+
+    columns: dict[str, Callable[[dict], str]] = {key: lambda row, key=key: shown_value(row[key]) for key in by}
+    columns |= {"n": count, label(metric): lambda row: spread(row, digits), "95 % interval": interval}
+    if table["delta"].notna().any():
+        columns["Δ baseline (95 %)"] = lambda row: change(row, digits)
+        columns["p (Holm)"] = lambda row: number(row["p_value"], ".2g")
+    if table["published"].notna().any():
+        columns["published %"] = lambda row: number(row["published"], ".2f")
+    forms = {"passes": "g", "gradient_evaluations": ",.0f", "seconds": ".0f"}
+    names = {"gradient_evaluations": "gradient evals"}
+    columns |= {
+        names.get(cost, cost): lambda row, cost=cost: number(row[cost], forms[cost]) for cost in COSTS if cost != metric
+    }
+    return list(columns), [[show(row) for show in columns.values()] for row in table.to_dict("records")]
+
+
+def side_cells(
+    table: pd.DataFrame, by: list[str], values: list[str], metric: str = "test_accuracy"
+) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of a table side by side, ``values`` being the columns' values, the reference first."""
+    means = pd.concat([table[f"mean {value}"] for value in values])
+    digits = decimals(means, is_fraction(metric))
+    columns: dict[str, Callable[[dict], str]] = {key: lambda row, key=key: shown_value(row[key]) for key in by}
+    for value in values:
+        suffix = f" {value}"
+        columns[f"{value or UNKNOWN}: {label(metric)}"] = lambda row, suffix=suffix: (
+            f"{spread(row, digits, suffix)} ({count(row, suffix)})"
+        )
+    for value in values[1:]:
+        suffix = f" {value}"
+        against = f"{value or UNKNOWN} - {values[0] or UNKNOWN}"
+        columns[f"{against} (95 %)"] = lambda row, suffix=suffix: change(row, digits, suffix)
+        columns["p (Holm)" if len(values) == 2 else f"p (Holm) {value}"] = lambda row, suffix=suffix: number(
+            row[f"p_value{suffix}"], ".2g"
+        )
+    return list(columns), [[show(row) for show in columns.values()] for row in table.to_dict("records")]
+
+
+def to_terminal(page: Page, width: int = WIDTH) -> str:
+    """A table drawn with lines, its paragraphs under it."""
+    notes = Text("\n".join(page.paragraphs))
+    shown = Table(title=Text(page.title), caption=notes, caption_justify="left", title_justify="left")
+    for index, name in enumerate(page.header):
+        group = index < page.left
+        shown.add_column(Text(name), justify="left" if group else "right", no_wrap=not group, overflow="fold")
+    for row in page.rows:
+        shown.add_row(*map(Text, row))
+    buffer = io.StringIO()
+    Console(file=buffer, width=width).print(shown)
+    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
+
+
+def to_markdown(page: Page) -> str:
+    """A Markdown page."""
+
+    def line(texts: list[str]) -> str:
+        return "| " + " | ".join(text.replace("|", "\\|") for text in texts) + " |"
+
+    rule = "|" + "---|" * page.left + "---:|" * (len(page.header) - page.left)
+    lines = [f"# {page.title}", "", line(page.header), rule, *map(line, page.rows)]
+    for paragraph in page.paragraphs:
+        lines += ["", paragraph]
+    return "\n".join(lines) + "\n"
+
+
+def to_csv(page: Page) -> str:
+    """The numbers, exactly; notes are left out."""
+    return page.table.to_csv(index=False, lineterminator="\n")
+
+
+def escape(word: str) -> str:
+    """A text with everything escaped that LaTeX would take for its own."""
+    return "".join(LATEX.get(sign, sign) for sign in word)
+
+
+def to_latex(page: Page) -> str:
+    """A LaTeX table with booktabs rules; the paragraphs stand under it in small print."""
+
+    def line(texts: list[str]) -> str:
+        # A minus sign between words is a hyphen, before a number it is mathematics.
+        return " & ".join(re.sub(r"(?<![\w-])-(?=\d)", "$-$", escape(text)) for text in texts) + r" \\"
+
+    lines = [
+        "% needs \\usepackage{booktabs}",
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{escape(page.title)}}}",
+        rf"\begin{{tabular}}{{{'l' * page.left}{'r' * (len(page.header) - page.left)}}}",
+        r"\toprule",
+        line(page.header),
+        r"\midrule",
+        *map(line, page.rows),
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+    if page.paragraphs:
+        lines += ["", r"\medskip", r"\begin{minipage}{\linewidth}", r"\footnotesize"]
+        lines += ["\n\n".join(escape(paragraph) for paragraph in page.paragraphs), r"\end{minipage}"]
+    return "\n".join([*lines, r"\end{table}"]) + "\n"
+
+
+FORMATS: dict[str, Callable[[Page], str]] = {
+    "terminal": to_terminal,
+    "md": to_markdown,
+    "csv": to_csv,
+    "latex": to_latex,
+}
+
+
+def check_format(form: str) -> None:
+    """Raise ``ValueError`` unless ``form`` is one of :data:`FORMATS`."""
+    if form not in FORMATS:
+        raise ValueError(f"--format {form} is unknown; {nearest(form, FORMATS)}")
+
+
+def render(page: Page, form: str) -> str:
+    """The page in one of :data:`FORMATS`.
+
+    Raises:
+        ValueError: there is no such format.
+    """
+    check_format(form)
+    return FORMATS[form](page)
+
+
+def show(page: Page, form: str = "terminal") -> None:
+    """Print the page, as wide as the terminal is."""
+    if form == "terminal" and sys.stdout.isatty():
+        print(to_terminal(page, Console().width), end="")
+    else:
+        print(render(page, form), end="")

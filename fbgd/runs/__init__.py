@@ -1,0 +1,1 @@
+"""Runs: planned, executed, resumed, each in a directory of its own."""

@@ -1,0 +1,180 @@
+"""A study: rungs x seeds, each an independent run with a directory of its own."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pandas as pd
+
+from fbgd.config.build import check, work
+from fbgd.config.compose import GROUPS, compose
+from fbgd.config.overrides import overlay, split
+from fbgd.config.schema import Config, to_dict
+from fbgd.errors import ConfigError, nearest
+from fbgd.runs.directory import RunDirectory
+from fbgd.runs.provenance import identity, science
+from fbgd.runs.rows import FIXED, run_row, to_frame
+
+
+@dataclass(frozen=True)
+class Published:
+    """A value from the literature, in percent; ``confirmed`` when it was read in two sources."""
+
+    mean: float
+    std: float
+    confirmed: bool = True
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One setting of a study.
+
+    Args:
+        name: of the run directories, and for ``--only``.
+        overrides: the words that make it.
+        published: a value from the literature.
+        labels: what tables group by, ``{"optimizer": "Adam", "regime": "full batch"}``; the name as ``rung`` for none.
+    """
+
+    name: str
+    overrides: tuple[str, ...]
+    published: Published | None = None
+    labels: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self):
+        if not self.labels:
+            object.__setattr__(self, "labels", {"rung": self.name})
+        reserved = [key for key in self.labels if key in FIXED or "." in key]
+        if reserved:
+            raise ValueError(f"rung {self.name!r}: {reserved[0]!r} is no label, runs.csv has such a column already")
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One rung at one seed: its labels, its configuration, the words that make it, and its directory."""
+
+    rung: str
+    labels: dict[str, str]
+    seed: int
+    words: tuple[str, ...]
+    config: Config
+    path: Path
+
+    @property
+    def work(self) -> float:
+        """Expected cost, in gradients of the whole training set."""
+        return work(self.config)
+
+    @property
+    def done(self) -> bool:
+        return RunDirectory(self.path).read_summary() is not None
+
+
+def plan(rungs: list[Rung], overrides: list[str], seeds: int | Sequence[int], out: Path) -> list[PlannedRun]:
+    """All runs of a study, seed by seed, so that a table over fewer seeds is complete early.
+
+    Args:
+        rungs: the settings.
+        overrides: words for every rung. They win over the rung's own; a group chosen here replaces all that the rung
+            says about it, and words about one regulariser apply to the rungs that have it.
+        seeds: a number of them, from 0, or the seeds themselves.
+        out: the study's folder; runs go to ``out/runs``, named by rung, seed and identity.
+
+    Raises:
+        ConfigError: a setting is invalid, before anything is run.
+        ValueError: fewer than one seed; rungs with other label names than the rest, or with equal labels.
+    """
+    seeds = range(seeds) if isinstance(seeds, int) else seeds
+    if not seeds:
+        raise ValueError(f"--seeds = {len(seeds)} must be at least 1")
+    check_labels(rungs)
+    for word in overrides:
+        if (name := regularizer_of(word)) and not any(word in rung_words(rung, overrides) for rung in rungs):
+            raise ConfigError(f"{word}: no rung has the regulariser {name!r}; choose it with regularizer={name}")
+    settings = []
+    for rung in rungs:
+        words = rung_words(rung, overrides)
+        config = compose(words)
+        check(config)
+        settings.append((rung, words, config))
+    planned = []
+    for seed in seeds:
+        for rung, own_words, rung_config in settings:
+            words, config = (*own_words, f"seed={seed}"), replace(rung_config, seed=seed)
+            planned.append(PlannedRun(rung.name, rung.labels, seed, words, config, run_path(rung.name, config, out)))
+    return planned
+
+
+def run_path(name: str, config: Config, out: Path) -> Path:
+    """The directory of a run of the rung ``name`` in the study's folder ``out``."""
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    return out / "runs" / f"{slug}-seed{config.seed}-{identity(config)[:10]}"
+
+
+def with_subset_of_seed(planned: list[PlannedRun], out: Path) -> list[PlannedRun]:
+    """The same runs, each on the training subset and validation split of its own seed (``data.seed`` is its seed)."""
+    runs = []
+    for run in planned:
+        config = replace(run.config, data=replace(run.config.data, seed=run.seed))
+        # The run's own seed stays the last word, by which seeds of one setting are told apart.
+        words = (*run.words[:-1], f"data.seed={run.seed}", run.words[-1])
+        runs.append(replace(run, words=words, config=config, path=run_path(run.rung, config, out)))
+    return runs
+
+
+def check_labels(rungs: list[Rung]) -> None:
+    """Raise ``ValueError`` unless all rungs have the same label names, and no two the same labels."""
+    for index, rung in enumerate(rungs):
+        if list(rung.labels) != list(rungs[0].labels):
+            raise ValueError(f"rung {rung.name!r} has the labels {list(rung.labels)}, not {list(rungs[0].labels)}")
+        if rung.labels in [other.labels for other in rungs[:index]]:
+            raise ValueError(f"two rungs have the labels {rung.labels}")
+
+
+def rung_words(rung: Rung, overrides: list[str]) -> list[str]:
+    """The rung's own words under the user's, without those about a regulariser that it does not have."""
+    general = [word for word in overrides if regularizer_of(word) is None]
+    words = overlay(rung.overrides, general, GROUPS)
+    special = [word for word in overrides if regularizer_of(word) is not None]
+    if not special:
+        return words
+    present = compose(words).regularizer
+    return words + [word for word in special if regularizer_of(word) in present]
+
+
+def regularizer_of(word: str) -> str | None:
+    """The regulariser that a word like ``regularizer.gradient_penalty.radius=0.1`` is about, else ``None``."""
+    parts = split(word)[0].split(".")
+    return parts[1] if parts[0] == "regularizer" and len(parts) > 2 else None
+
+
+def select(rungs: list[Rung], only: list[str]) -> list[str]:
+    """The names of the rungs that ``only`` means: whole names or beginnings, whatever their case; all for none.
+
+    Raises:
+        ConfigError: a word fits no rung.
+    """
+    names = [rung.name for rung in rungs]
+    chosen = []
+    for word in only:
+        exact = [name for name in names if name.lower() == word.lower()]
+        fitting = exact or [name for name in names if name.lower().startswith(word.lower())]
+        if not fitting:
+            raise ConfigError(f"--only {word!r} fits no rung; {nearest(word, names)}")
+        chosen += fitting
+    return chosen or names
+
+
+def collect(planned: list[PlannedRun]) -> pd.DataFrame:
+    """One row a planned run: labels, seed, status, final numbers, error, and every science setting."""
+    rows = [run_row(RunDirectory(run.path), run.labels, run.seed, science(to_dict(run.config))) for run in planned]
+    return to_frame(rows, planned[0].labels)
+
+
+def curves(planned: list[PlannedRun]) -> pd.DataFrame:
+    """The recorded rows of all finished runs, with columns for their labels and ``seed``."""
+    frames = [
+        pd.read_csv(RunDirectory(run.path).metrics).assign(**run.labels, seed=run.seed) for run in planned if run.done
+    ]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=[*planned[0].labels, "seed"])

@@ -1,0 +1,73 @@
+"""What a single run shows in the terminal: a progress bar, then its summary."""
+
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from fbgd.config.schema import Config
+from fbgd.engine.record import Row
+from fbgd.runs.directory import execute
+
+
+def describe(row: Row) -> str:
+    """The newest loss and accuracies of a run, in one short line."""
+    names = (("loss", "loss"), ("accuracy", "train"), ("validation_accuracy", "validation"), ("test_accuracy", "test"))
+    parts = []
+    for key, name in names:
+        if row.get(key) is not None:
+            parts.append(f"{name} {row[key]:.4g}" if key == "loss" else f"{name} {100 * row[key]:.1f} %")
+    return "  ".join(parts)
+
+
+def run_with_progress(config: Config, path: Path) -> dict:
+    """Execute a run under a progress bar that counts its steps; returns its summary."""
+    console = Console(stderr=True)
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("steps"),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+    )
+    with Progress(*columns, console=console, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("preparing", total=None)
+        held: Row = {}
+
+        def on_row(row: Row, steps: int) -> None:
+            held.update(row)
+            bar.update(task, completed=row["step"], total=steps, description=describe(held))
+
+        return execute(config, path, on_row, warn=lambda text: console.print(f"[yellow]warning:[/] {text}"))
+
+
+def show_summary(summary: dict, path: Path) -> None:
+    """Print a finished run as a table of its final numbers and costs."""
+    table = Table(title=f"{path}: {summary['status']}", show_header=False)
+    for key, name in (
+        ("test_accuracy", "test accuracy"),
+        ("validation_accuracy", "validation accuracy"),
+        ("test_loss", "test loss"),
+        ("accuracy", "training accuracy, mean since the last record"),
+        ("loss", "training loss, mean since the last record"),
+        ("passes", "passes"),
+        ("steps", "steps"),
+        ("gradient_evaluations", "gradient evaluations"),
+        ("seconds", "seconds"),
+        ("parameters", "parameters"),
+        ("train_size", "training samples"),
+        ("test_size", "test samples"),
+    ):
+        if summary.get(key) is not None:
+            value = summary[key]
+            text = (
+                f"{100 * value:.2f} %"
+                if "accuracy" in key
+                else f"{value:,.4g}"
+                if isinstance(value, float)
+                else f"{value:,}"
+            )
+            table.add_row(name, text)
+    Console().print(table)

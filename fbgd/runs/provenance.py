@@ -1,0 +1,120 @@
+"""Which experiment a run is, and with what it was made."""
+
+import copy
+import functools
+import hashlib
+import json
+import platform
+import subprocess
+from collections.abc import Iterable, Mapping
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from pathlib import Path
+
+from fbgd.config.schema import Config, to_dict
+from fbgd.config.targets import find_target, is_target
+from fbgd.errors import ConfigError
+from regularizers import EarlyStopping
+
+PACKAGES = ("torch", "numpy", "mnist1d", "scikit-learn")
+# Where verified data lies and how it is fetched says nothing about what it is.
+PLACES = {"folder": None, "download": None, "verify": None}
+
+
+def science(settings: dict) -> dict:
+    """The part of a configuration, as nested dictionaries, that decides a run's numbers up to rounding."""
+    verified = settings["data"]["source"].get("verify", False)
+    # Early stopping chooses among the evaluated moments, so there it matters how many there are.
+    stops = any(map(stops_early, settings["regularizer"].values()))
+    record = dict.fromkeys(("every", "train", "layers")) if stops else None
+    if record and settings["record"].get("growth") == 1:
+        record["growth"] = None
+    data: dict = {"source": PLACES if verified else {"download": None}}
+    leave_out = {"impl": None, "record": record, "data": data}
+    # Keys at the value that they had before there was a choice: older runs keep their identity.
+    if settings["data"].get("label_noise_over") == "others":
+        data["label_noise_over"] = None
+    if settings["budget"].get("gradients_per_sample") is None:
+        leave_out["budget"] = {"gradients_per_sample": None}
+    return _without(settings, leave_out)
+
+
+def stops_early(node: dict) -> bool:
+    """Whether a regulariser's node names :class:`EarlyStopping`, by whatever path, or a class made from it."""
+    try:
+        target = find_target("regularizer", node["_target_"])
+    except (ConfigError, KeyError):
+        return False
+    return isinstance(target, type) and issubclass(target, EarlyStopping)
+
+
+def _without(node: dict, leave_out: dict) -> dict:
+    kept = {}
+    for key, value in node.items():
+        if key not in leave_out:
+            kept[key] = copy.deepcopy(value)
+        elif leave_out[key] is not None:
+            kept[key] = _without(value, leave_out[key])
+    return kept
+
+
+def identity(config: Config) -> str:
+    """SHA-256 over the science configuration, floats written exactly: equal for equal experiments only."""
+    return hashlib.sha256(json.dumps(science(to_dict(config)), sort_keys=True).encode()).hexdigest()
+
+
+def differences(left: dict, right: dict, prefix: str = "") -> list[str]:
+    """Dotted keys in which two nested dictionaries differ, as ``key: left -> right``."""
+    found = []
+    for key in sorted(left.keys() | right.keys()):
+        here, there = left.get(key, "nothing"), right.get(key, "nothing")
+        if isinstance(here, dict) and isinstance(there, dict):
+            found += differences(here, there, f"{prefix}{key}.")
+        elif here != there:
+            found.append(f"{prefix}{key}: {here} -> {there}")
+    return found
+
+
+@functools.cache
+def git_revision() -> str:
+    """The checkout's commit, with ``+changes`` when files differ from it; "unknown" outside a checkout.
+
+    It is read once a process, at best when it starts: the code that is loaded stays, whatever happens to the files.
+    """
+    folder = Path(__file__).parent
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", "-C", folder, *words], capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        code = ("--", ":/fbgd", ":/optimizers", ":/regularizers", ":/scripts")
+        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", *code) else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+@functools.cache
+def installed_packages() -> Mapping[str, list[str]]:
+    """The distributions by what can be imported from them; it takes a second to read, so a process does it once."""
+    return packages_distributions()
+
+
+def target_packages(settings: dict) -> set[str]:
+    """The installed packages, beside this one, whose classes a configuration names."""
+    found = set()
+    for value in settings.values():
+        if is_target(value):
+            found |= set(installed_packages().get(value["_target_"].partition(".")[0], ()))
+        if isinstance(value, dict):
+            found |= target_packages(value)
+    return found - {"fbgd"}
+
+
+def environment(packages: Iterable[str] = ()) -> dict[str, str]:
+    """Revision, Python, platform and the versions of the packages that numbers depend on, ``packages`` among them."""
+    found = {"git_revision": git_revision(), "python": platform.python_version(), "platform": platform.machine()}
+    for package in (*PACKAGES, *packages):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found

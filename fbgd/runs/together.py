@@ -1,0 +1,189 @@
+"""Runs that differ in their seed alone, trained in one process on stacked parameters.
+
+Every run keeps its own directory, rows, checkpoint and summary, which says how many were trained together; numbers are
+those of separate runs up to rounding, and any of them can be resumed alone, and the other way round.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+
+import torch
+
+import optimizers
+from fbgd import models
+from fbgd.config.build import build_ingredients, build_optimizer, load_data
+from fbgd.config.schema import Config
+from fbgd.config.targets import find_target
+from fbgd.engine.experiment import Experiment, Member, Progress
+from fbgd.engine.gradient import Objective
+from fbgd.engine.record import Row
+from fbgd.engine.stacked import (
+    StackedGradient,
+    StackedSource,
+    layered_classification,
+    stack_parameters,
+    stack_state,
+    unstack_state,
+)
+from fbgd.engine.train import train_members
+from fbgd.runs.directory import Attempt, opened
+
+# They treat every entry of every parameter alike, so a stack of parameters is to them as good as one.
+OPTIMIZERS = (
+    *(optimizers.SGD, optimizers.Adam, optimizers.AdamW, optimizers.RMSprop, optimizers.Adagrad),
+    *(optimizers.Adadelta, optimizers.Lion, optimizers.FullBatchGD),
+    *(torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW, torch.optim.NAdam, torch.optim.RAdam, torch.optim.Adamax),
+    *(torch.optim.RMSprop, torch.optim.Adagrad, torch.optim.Adadelta, torch.optim.ASGD, torch.optim.Rprop),
+)
+MODELS = (models.MLP, models.CNN, models.CNN5, models.StridedCNN, models.ResNet, models.PreActResNet)
+# Parameters times samples of a block: with more, the arithmetic outweighs what a step costs besides. Measured for three
+# seeds on one CPU thread, time apart over time together: 2.3 at 1e5, 1.9 at 5e5, 1.3 at 5e6, 1.1 at 1e7, 0.9 at 2e7.
+MOST_WORK = 10_000_000
+
+
+def obstacle(config: Config) -> str | None:
+    """Why runs of ``config`` that differ in their seed cannot be trained together; ``None``: they can."""
+    ingredients = build_ingredients(config)
+    optimizer = find_target("optimizer", config.optimizer["_target_"])
+    model = find_target("model", config.model["_target_"])
+    schedule = find_target("schedule", config.schedule["_target_"])
+    reasons = {
+        f"{config.optimizer['_target_']} does not treat every entry alike": optimizer not in OPTIMIZERS,
+        "optimizer.weight_decay_of goes by the shape of a parameter": "weight_decay_of" in config.optimizer,
+        f"{config.model['_target_']} is not known to vectorise": model not in MODELS,
+        "the schedule follows the norm of one network": getattr(schedule, "follows_norm", False),
+        "noise on weights is drawn for one network": bool(ingredients.noises),
+        "a transform of the step's gradient is made for one network": bool(ingredients.transforms),
+        "a penalty on the full gradient has no stacked form": any(
+            penalty.of == "full_gradient" for penalty in ingredients.gradient_penalties
+        ),
+        "weights are averaged for one network": ingredients.average is not None,
+        "precision=bf16 has no stacked form": config.precision == "bf16",
+        "impl.compile is made for one network": config.impl.compile,
+        "impl.channels_last is made for one network": config.impl.channels_last,
+    }
+    return next((reason for reason, holds in reasons.items() if holds), None)
+
+
+def declined(config: Config) -> str | None:
+    """Why the seeds of ``config`` are runs of their own; for ``auto`` also what eats the gain, whatever the sizes."""
+    ingredients = build_ingredients(config)
+    changed = bool(ingredients.gradient_penalties or ingredients.loss_penalties or ingredients.block_clipping)
+    if config.impl.seeds_together == "auto" and (changed or config.impl.blocks_per_call != 1):
+        return "penalties, clipping of blocks and several blocks a call gain nothing from it"
+    return obstacle(config)
+
+
+def execute_together(
+    configs: Sequence[Config],
+    paths: Sequence[Path | str],
+    on_row: Callable[[int, Row, int], None] = lambda run, row, steps: None,
+    warn: Callable[[int, str], None] = lambda run, text: print(text),
+) -> None:
+    """:func:`fbgd.runs.directory.execute` for runs that differ in their seed alone.
+
+    Runs that are done are left alone. Those that stand at the same step are trained together, one that stands
+    elsewhere by itself.
+
+    Args:
+        configs: the experiments, without an :func:`obstacle`.
+        paths: their directories.
+        on_row: called with a run's place in the list, every row that it records, and its number of steps.
+        warn: hears of damaged checkpoints, with the run's place.
+
+    Raises:
+        ConfigError: a directory holds another experiment.
+        TimeoutError: another process is at work in one of them.
+    """
+    with ExitStack() as stack:
+        attempts: list[Attempt] = []
+        # Fresh augmentation is drawn from the run's own seed.
+        dataset = None if configs[0].data.augment == "random" else load_data(configs[0])
+        chosen = None
+        for index, (config, path) in enumerate(zip(configs, paths, strict=True)):
+            directory = stack.enter_context(opened(config, path))
+            if directory.read_summary() is None:
+                attempt = Attempt(config, directory, partial(on_row, index), partial(warn, index), dataset, chosen)
+                chosen = attempt.built.facts["blocks_per_call"]
+                attempts.append(attempt)
+        for group in grouped(attempts):
+            train_attempts(group)
+
+
+def grouped(attempts: list[Attempt]) -> list[list[Attempt]]:
+    """Which attempts are trained together: those that stand at the same step and sum in the same order."""
+
+    def standing(attempt: Attempt) -> tuple[int, ...]:
+        progress, facts = attempt.progress, attempt.built.facts
+        return progress.step, progress.gradient_evaluations, facts["blocks_per_call"]
+
+    if attempts and attempts[0].config.impl.seeds_together == "auto" and not pays(attempts[0]):
+        return [[attempt] for attempt in attempts]
+    return [list(group) for _, group in groupby(sorted(attempts, key=standing), key=standing)]
+
+
+def pays(attempt: Attempt) -> bool:
+    """Whether training together is faster, by a rule that looks at sizes only: a study's bits must repeat.
+
+    It is for small networks of linear layers and ReLUs without penalties; vectorising others eats the gain.
+    """
+    gradient, facts = attempt.built.experiment.gradient, attempt.built.facts
+    plain = plain_objective(attempt.config, attempt.built.experiment) is not None and not gradient.changed_blocks
+    work = facts["parameters"] * attempt.config.regime.block_size
+    return plain and facts["blocks_per_call"] == 1 and work <= MOST_WORK
+
+
+def plain_objective(config: Config, experiment: Experiment) -> Objective | None:
+    """The objective of all members at once, where it is known without vectorising that of one."""
+    return None if build_ingredients(config).loss_penalties else layered_classification(experiment.model)
+
+
+def train_attempts(attempts: list[Attempt]) -> None:
+    """Train runs that stand at the same step, all together, and write the summary of each when it ends."""
+    experiments = [attempt.built.experiment for attempt in attempts]
+    experiment = experiments[0] if len(attempts) == 1 else stacked_experiment(attempts[0].config, experiments)
+    due: dict[int, bool] = {}
+
+    def due_at(step: int) -> bool:
+        """Whether checkpoints are written at this row: one answer for all, or a restart would find them at odds."""
+        if step not in due:
+            due.clear()
+            due[step] = any(attempt.due for attempt in attempts if not attempt.ended)
+        return due[step]
+
+    def member(index: int, attempt: Attempt) -> Member:
+        attempt.together = max(attempt.together, len(attempts))
+
+        def on_record(row: Row, progress: Progress) -> None:
+            if len(attempts) > 1:
+                unstack_state(experiment.optimizer, index, experiments[index].optimizer)
+            attempt.record(row, progress, due_at(progress.step))
+            if attempt.ended:
+                attempt.finish()
+
+        return Member(experiments[index].model, experiments[index].monitor, attempt.progress, on_record)
+
+    # One that had ended before its summary was written has no more rows to come.
+    for attempt in attempts:
+        if attempt.ended:
+            attempt.finish()
+    train_members(experiment, [member(index, attempt) for index, attempt in enumerate(attempts)])
+
+
+def stacked_experiment(config: Config, experiments: list[Experiment]) -> Experiment:
+    """The experiments as one, at the point where they stand; their models become views into its parameters."""
+    first = experiments[0]
+    params = stack_parameters([experiment.model for experiment in experiments])
+    optimizer = build_optimizer(config, list(params))
+    stack_state(optimizer, [experiment.optimizer for experiment in experiments])
+    return replace(
+        first,
+        model=params,
+        source=StackedSource([experiment.source for experiment in experiments]),
+        gradient=StackedGradient(first.gradient, plain_objective(config, first)),
+        optimizer=optimizer,
+    )

@@ -1,0 +1,90 @@
+"""Test error over training, for a model that is too small, a critical one and a large one."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from fbgd.report.plots import make_figure
+from fbgd.runs.plan import PlannedRun
+from fbgd.studies.double_descent.drawing import draw_band, passes_axis, width_colours
+from fbgd.studies.double_descent.settings import Point, Sizes
+from fbgd.studies.double_descent.shape import find_peak
+from fbgd.studies.double_descent.study import Study, Summary
+from fbgd.studies.double_descent.tidy import evaluation_table
+from fbgd.studies.double_descent.words import percent, place, points
+
+NAME = "epoch_wise"
+TITLE = "Epoch-wise double descent"
+HELP = "test error over passes for three sizes, on a logarithmic axis"
+
+
+def choose(sizes: Sizes) -> list[Point]:
+    """Three widths at the first label noise."""
+    return [sizes.point(width) for width in sizes.three_widths]
+
+
+def run(study: Study) -> list[PlannedRun]:
+    """Execute all of them."""
+    return study.run(choose(study.sizes))
+
+
+def tabulate(planned: list[PlannedRun]) -> pd.DataFrame:
+    """A row an evaluation."""
+    return evaluation_table(NAME, planned)
+
+
+def summarise(table: pd.DataFrame) -> Summary:
+    """When the test error is lowest, when it peaks after that, and how far it comes down again."""
+    numbers, rows = [], []
+    for width, part in table.groupby("width", sort=True):
+        found = find_peak(part, along="passes")
+        means = part.groupby("passes")["test_error"].mean()
+        last = part[part["passes"] == part["passes"].max()]
+
+        def error_at(passes: float, part=part) -> str:
+            return f"{percent(part.loc[part['passes'] == passes, 'test_error'])} at {place(passes)}"
+
+        numbers.append(
+            {
+                "width": width,
+                "lowest_passes": means.idxmin(),
+                "lowest_error": means.min(),
+                "peak_passes": found.peak if found else float("nan"),
+                "rise": found.rise.delta if found else 0.0,
+                "fall": found.fall.delta if found else 0.0,
+                "last_error": last["test_error"].mean(),
+            }
+        )
+        rows.append(
+            {
+                "width": str(width),
+                "n": str(part["seed"].nunique()),
+                "lowest: test error %, passes": error_at(means.idxmin()),
+                "peak: test error %, passes": error_at(found.peak) if found else "no peak",
+                "rise to the peak (95 %)": points(found.rise if found else None),
+                "second descent (95 %)": points(found.fall if found else None),
+                "end: test error %": error_at(part["passes"].max()),
+                "end: train error %": percent(last["train_error"]),
+            }
+        )
+    return Summary(pd.DataFrame(numbers), rows, 1, PARAGRAPHS, metric="")
+
+
+PARAGRAPHS = [
+    "Mean ± standard deviation over n seeds at evaluations whose distance grows with the passes. The peak is the "
+    "evaluation that stands out the most above the lowest errors before and after it; rise and second descent are "
+    "paired by seed, with their 95 % t-interval, and favourably biased, since the same runs choose the peak.",
+]
+
+
+def draw(table: pd.DataFrame, title: str) -> Figure:
+    """Test and train error over passes, a colour a width."""
+    figure, (test, train) = make_figure((13, 5), 1, 2)
+    colours = width_colours(sorted(table["width"].unique()))
+    for axes, column in ((test, "test_error"), (train, "train_error")):
+        for width, part in table.groupby("width"):
+            draw_band(axes, part, "passes", column, color=colours[width], label=f"width {width}")
+        passes_axis(axes, table["passes"].max())
+        axes.set_ylabel(f"{column.replace('_', ' ')} (%)")
+    test.legend(fontsize="small")
+    figure.suptitle(f"{title}, label noise {table['label_noise'].iloc[0]:g}: mean and range over seeds")
+    return figure

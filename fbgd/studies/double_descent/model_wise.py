@@ -1,0 +1,134 @@
+"""Test error over the model's width, with and without label noise."""
+
+import math
+
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from fbgd.report.formats import UNKNOWN
+from fbgd.report.plots import make_figure
+from fbgd.runs.plan import PlannedRun, collect
+from fbgd.studies.double_descent.drawing import error_axes, mark_threshold, plain_numbers, plain_ticks
+from fbgd.studies.double_descent.settings import Point, Reference, Sizes
+from fbgd.studies.double_descent.shape import EPSILON, find_peak, threshold
+from fbgd.studies.double_descent.study import Study, Summary
+from fbgd.studies.double_descent.tidy import KEYS, early_stopped, evaluation_table, run_table
+from fbgd.studies.double_descent.words import percent, place, points
+
+NAME = "model_wise"
+TITLE = "Model-wise double descent"
+HELP = "test error over width, for each label noise; early stopping; the interpolation threshold"
+
+
+def choose(sizes: Sizes) -> list[Point]:
+    """Every width at every label noise."""
+    return [sizes.point(width, noise) for noise in sizes.label_noises for width in sizes.widths]
+
+
+def run(study: Study) -> list[PlannedRun]:
+    """Execute all of them."""
+    return study.run(choose(study.sizes))
+
+
+def tabulate(planned: list[PlannedRun]) -> pd.DataFrame:
+    """A row a run, with what ideal early stopping would have kept."""
+    table = run_table(NAME, collect(planned))
+    return table.merge(early_stopped(evaluation_table(NAME, planned)), on=KEYS, validate="one_to_one")
+
+
+def summarise(table: pd.DataFrame, references: tuple[Reference, ...] = ()) -> Summary:
+    """First minimum, peak, second descent and interpolation threshold for every label noise.
+
+    Args:
+        table: a row a run.
+        references: curves of the literature, shown in rows of their own.
+    """
+    numbers, rows = [], []
+    largest = table["width"].max()
+    for noise, part in table.groupby("label_noise", sort=False):
+        found, crossing = find_peak(part), threshold(part)
+        stopped = find_peak(part, "best_test_error")
+
+        def error_at(width: float, part=part) -> str:
+            return f"{percent(part.loc[part['width'] == width, 'test_error'])} at {width:g}"
+
+        numbers.append(
+            {
+                "label_noise": noise,
+                "seeds": part["seed"].nunique(),
+                "threshold_width": crossing,
+                "minimum_width": found.minimum if found else math.nan,
+                "peak_width": found.peak if found else math.nan,
+                "rise": found.rise.delta if found else 0.0,
+                "last_error": part.loc[part["width"] == largest, "test_error"].mean(),
+            }
+        )
+        rows.append(
+            {
+                "label noise": f"{noise:g}",
+                "n": str(part["seed"].nunique()),
+                "threshold": place(crossing),
+                "first minimum": error_at(found.minimum) if found else "none",
+                "peak": error_at(found.peak) if found else "none",
+                "rise (95 %)": points(found.rise if found else None),
+                "fall (95 %)": points(found.fall if found else None),
+                "largest": error_at(largest),
+                "stopped early: rise (95 %)": points(stopped.rise if stopped else None),
+            }
+        )
+        for reference in references:
+            if reference.label_noise == noise:
+                rows.append(literature(reference))
+    sources = "; ".join(dict.fromkeys(reference.source for reference in references))
+    return Summary(pd.DataFrame(numbers), rows, 1, [PARAGRAPH, *([f"Published: {sources}."] if sources else [])])
+
+
+def literature(reference: Reference) -> dict[str, str]:
+    """A published curve as a row."""
+
+    def text(landmark: tuple[int, float] | None) -> str:
+        return f"{100 * landmark[1]:.2f} at {landmark[0]}" if landmark else "none"
+
+    rise = f"{100 * (reference.peak[1] - reference.minimum[1]):+.2f}" if reference.peak else UNKNOWN
+    fall = f"{100 * (reference.peak[1] - reference.largest[1]):+.2f}" if reference.peak else UNKNOWN
+    return {
+        "label noise": f"{reference.label_noise:g}, published",
+        "n": str(reference.seeds),
+        "threshold": UNKNOWN,
+        "first minimum": text(reference.minimum),
+        "peak": text(reference.peak),
+        "rise (95 %)": rise,
+        "fall (95 %)": fall,
+        "largest": text(reference.largest),
+        "stopped early: rise (95 %)": UNKNOWN,
+    }
+
+
+PARAGRAPH = (
+    "Test errors in percent at the end of training, and the widths they belong to: mean ± standard deviation over n "
+    f"seeds. The threshold is the width whose mean train error is {100 * EPSILON:g} %, interpolated. The peak is the "
+    "width that stands out the most above the lowest errors on both of its sides; rise and fall are paired by seed, "
+    "with their 95 % t-interval, and favourably biased, since the same runs choose the peak. Stopped early: each run "
+    "at its lowest test error, a bound on what stopping early can do."
+)
+
+
+def draw(table: pd.DataFrame, title: str) -> Figure:
+    """Errors above, test loss below, a column for each label noise."""
+    noises = list(dict.fromkeys(table["label_noise"]))
+    figure, panels = make_figure((6.2 * len(noises), 8), 2, len(noises), sharex=True, sharey="row")
+    for index, noise in enumerate(noises):
+        part = table[table["label_noise"] == noise]
+        errors, losses = panels[index], panels[len(noises) + index]
+        curves = {"train": "train_error", "test": "test_error", "test, stopped early": "best_test_error"}
+        error_axes(errors, part, "width", curves, legend=index == 0)
+        errors.set_title(f"label noise {noise:g}")
+        sns.lineplot(part, x="width", y="test_loss", color="C3", errorbar=("pi", 100), marker="o", ax=losses)
+        losses.set(xscale="log", yscale="log", xlabel="width", ylabel="test loss")
+        plain_ticks(losses, sorted(part["width"].unique()))
+        plain_numbers(losses.yaxis)
+        for axes in (errors, losses):
+            mark_threshold(axes, threshold(part))
+    figure.suptitle(f"{title}: mean and range over seeds; dotted, where the train error crosses {100 * EPSILON:g} %")
+    return figure

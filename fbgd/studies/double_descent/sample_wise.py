@@ -1,0 +1,147 @@
+"""Test error over width for several numbers of training samples: where do more data not help?"""
+
+import itertools
+import math
+
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from fbgd.report.formats import UNKNOWN
+from fbgd.report.plots import make_figure
+from fbgd.report.statistics import Difference, difference
+from fbgd.runs.plan import PlannedRun, collect
+from fbgd.studies.double_descent.drawing import draw_band, mark_threshold, plain_ticks, width_colours
+from fbgd.studies.double_descent.settings import Point, Sizes
+from fbgd.studies.double_descent.shape import EPSILON, by_seed, find_peak, threshold
+from fbgd.studies.double_descent.study import Study, Summary
+from fbgd.studies.double_descent.tidy import run_table
+from fbgd.studies.double_descent.words import percent, place, points
+
+NAME = "sample_wise"
+TITLE = "Sample-wise double descent"
+HELP = "samples x width, with the band of widths where more data do not help"
+
+
+def choose(sizes: Sizes) -> list[Point]:
+    """Every number of samples, nested subsets of one training set, at some widths."""
+    return [sizes.point(width, train_size=samples) for samples in sizes.train_sizes for width in sizes.few_widths]
+
+
+def run(study: Study) -> list[PlannedRun]:
+    """Execute all of them."""
+    return study.run(choose(study.sizes))
+
+
+def tabulate(planned: list[PlannedRun]) -> pd.DataFrame:
+    """A row a run."""
+    return run_table(NAME, collect(planned))
+
+
+def gains(table: pd.DataFrame) -> pd.DataFrame:
+    """For every width, the test error at each number of samples minus that at the next larger one, paired by seed.
+
+    ``helps`` says whether the interval lies above zero: more data certainly help. The other pairs make the band.
+    """
+    rows = []
+    sizes = sorted(table["train_size"].unique())
+    for width, part in table.groupby("width"):
+        for fewer, more in itertools.pairwise(sizes):
+            left, right = (by_seed(part, "train_size", size, "test_error") for size in (fewer, more))
+            if len(left) and len(right):
+                gain = difference(left, right)
+                rows.append({"width": width, "fewer": fewer, "more": more, **gain._asdict(), "helps": gain.low > 0})
+    return pd.DataFrame(rows)
+
+
+def summarise(table: pd.DataFrame) -> Summary:
+    """The errors, a row a width, and the enlargement of the training set that brought the least."""
+    sizes, found = sorted(table["train_size"].unique()), gains(table)
+    numbers, rows = [], []
+    for width, part in table.groupby("width"):
+        row = {"width": str(width), "n": str(part["seed"].nunique())}
+        for size in sizes:
+            row[f"{size}: test error %"] = percent(by_seed(part, "train_size", size, "test_error"))
+        mine = found[found["width"] == width] if len(found) else found
+        helped = int(mine["helps"].sum()) if len(mine) else 0
+        row["smallest gain (95 %)"] = row["between"] = UNKNOWN
+        row["certain gains"] = f"{helped} of {len(mine)}"
+        if len(mine):
+            least = mine.loc[mine["delta"].idxmin()]
+            row["smallest gain (95 %)"] = points(Difference(*least[list(Difference._fields)]))
+            row["between"] = f"{least['fewer']} and {least['more']}"
+        rows.append(row)
+        numbers.append({"width": width, "helped": helped, "steps": len(mine)})
+    peaks = []
+    for size in sizes:
+        part = table[table["train_size"] == size]
+        peak = find_peak(part)
+        where = f"peak at width {place(peak.peak)}, rise {points(peak.rise)}" if peak else "no peak"
+        crossing = threshold(part)
+        reached = f"at width {place(crossing)}" if not math.isnan(crossing) else "not crossed"
+        peaks.append(f"{size} samples: {where}, train error of {100 * EPSILON:g} % {reached}")
+    return Summary(pd.DataFrame(numbers), rows, 1, [PARAGRAPH, "Over width: " + "; ".join(peaks) + "."])
+
+
+PARAGRAPH = (
+    "Columns are numbers of training samples: mean ± standard deviation over n seeds. Subsets are nested, and a sample "
+    "has the same label in all of them. A gain is the fall of the test error from one number to the next, in points, "
+    "paired by seed; it is certain where its 95 % t-interval, uncorrected for their number, lies above zero. All sizes "
+    "get the same number of passes, so fewer samples mean fewer steps."
+)
+
+
+def draw(table: pd.DataFrame, title: str) -> Figure:
+    """Left, error over width, a line a number of samples; right, error over samples, a line a width."""
+    figure, (over_width, over_samples) = make_figure((14, 5.5), 1, 2, sharey=True)
+    sizes, widths = sorted(table["train_size"].unique()), sorted(table["width"].unique())
+    palette = sns.color_palette("flare", len(sizes))
+    for size, colour in zip(sizes, palette, strict=True):
+        part = table[table["train_size"] == size]
+        draw_band(over_width, part, "width", "test_error", color=colour, marker="o", label=f"{size} samples")
+        mark_threshold(over_width, threshold(part), color=colour)
+    for width, lower, upper in band(table):
+        over_width.fill_between(
+            [lower, upper], 0, 1, transform=over_width.get_xaxis_transform(), color="0.5", alpha=0.15
+        )
+        over_width.annotate(
+            "not certain", (width, 0.97), xycoords=("data", "axes fraction"), ha="center", fontsize="x-small"
+        )
+    colours = width_colours(widths)
+    for width in widths:
+        part = table[table["width"] == width]
+        draw_band(
+            over_samples, part, "train_size", "test_error", color=colours[width], marker="o", label=f"width {width}"
+        )
+    over_width.set(xscale="log", xlabel="width", ylabel="test error (%)")
+    over_samples.set(xscale="log", xlabel="training samples")
+    plain_ticks(over_width, widths)
+    plain_ticks(over_samples, sizes)
+    for axes in (over_width, over_samples):
+        axes.legend(fontsize="x-small", ncol=2)
+    fewer, more = a_quarter(table)
+    figure.suptitle(
+        f"{title}, label noise {table['label_noise'].iloc[0]:g}: mean and range over seeds\n"
+        f"dotted, the thresholds; grey, where {more} samples are not certainly better than {fewer}"
+    )
+    return figure
+
+
+def a_quarter(table: pd.DataFrame) -> tuple[int, int]:
+    """The number of samples nearest to a quarter of the largest, and the largest."""
+    sizes = sorted(table["train_size"].unique())
+    return min(sizes, key=lambda size: abs(size - sizes[-1] / 4)), sizes[-1]
+
+
+def band(table: pd.DataFrame) -> list[tuple[float, float, float]]:
+    """The widths at which four times the data do not certainly help, each with the interval around it to shade."""
+    widths = sorted(table["width"].unique())
+    fewer, more = a_quarter(table)
+    shaded = []
+    for index, width in enumerate(widths):
+        part = table[table["width"] == width]
+        gain = difference(*(by_seed(part, "train_size", size, "test_error") for size in (fewer, more)))
+        if not gain.low > 0:
+            left, right = widths[max(0, index - 1)], widths[min(len(widths) - 1, index + 1)]
+            shaded.append((width, math.sqrt(left * width), math.sqrt(right * width)))
+    return shaded

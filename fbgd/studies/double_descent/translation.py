@@ -1,0 +1,115 @@
+"""Translation: per-token test loss of a Transformer over its width, for two numbers of sentence pairs."""
+
+import math
+
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from fbgd.report.formats import UNKNOWN
+from fbgd.report.plots import make_figure
+from fbgd.report.statistics import Difference, difference
+from fbgd.runs.plan import PlannedRun, collect
+from fbgd.studies.double_descent.drawing import draw_band, plain_ticks
+from fbgd.studies.double_descent.settings import Point, Procedure, Sizes
+from fbgd.studies.double_descent.shape import by_seed, find_peak
+from fbgd.studies.double_descent.study import Study, Summary
+from fbgd.studies.double_descent.tidy import KEYS, early_stopped, evaluation_table, run_table
+from fbgd.studies.double_descent.words import place
+
+NAME = "translation"
+TITLE = "Double descent in translation"
+HELD = ("budget", "regime", "schedule.warmup=")
+HELP = "a Transformer's per-token loss over width, for two numbers of sentence pairs"
+
+
+def trained_for(sizes: Sizes, samples: int) -> Procedure:
+    """The standard procedure for so many steps, which fewer samples are seen more often in."""
+    steps_per_pass = math.ceil(samples / sizes.block_size)
+    words = (
+        f"budget.passes={sizes.steps / steps_per_pass:.10g}",
+        f"schedule.warmup={sizes.warmup_steps / steps_per_pass:.10g}",
+        f"regime.block_size={sizes.block_size}",
+    )
+    return Procedure(f"{sizes.standard.name}, {sizes.steps} steps", (*sizes.standard.words, *words))
+
+
+def choose(sizes: Sizes) -> list[Point]:
+    """Every width at every number of pairs, for the same number of steps."""
+    return [
+        sizes.point(width, train_size=samples).trained(trained_for(sizes, samples))
+        for samples in sizes.train_sizes
+        for width in sizes.widths
+    ]
+
+
+def run(study: Study) -> list[PlannedRun]:
+    """Execute all of them."""
+    return study.run(choose(study.sizes))
+
+
+def tabulate(planned: list[PlannedRun]) -> pd.DataFrame:
+    """A row a run; errors are shares of tokens, losses are cross-entropies per token in nats."""
+    table = run_table(NAME, collect(planned))
+    return table.merge(early_stopped(evaluation_table(NAME, planned)), on=KEYS, validate="one_to_one")
+
+
+def nats(values: pd.Series) -> str:
+    """Mean ± standard deviation over seeds."""
+    if not len(values):
+        return UNKNOWN
+    return f"{values.mean():.3f}" + ("" if len(values) < 2 else f" ± {values.std():.3f}")
+
+
+def change(found: Difference) -> str:
+    """A difference in nats with its interval."""
+    interval = "" if math.isnan(found.low) else f" ({found.low:.2f} to {found.high:.2f})"
+    return f"{found.delta:+.3f}{interval}"
+
+
+def summarise(table: pd.DataFrame) -> Summary:
+    """Losses at every width, both numbers of pairs side by side, and what more pairs bring."""
+    sizes = sorted(table["train_size"].unique())
+    numbers, rows = [], []
+    for width, part in table.groupby("width"):
+        row = {"width": str(width), "parameters": f"{part['parameters'].iloc[0]:,}", "n": str(part["seed"].nunique())}
+        losses = {size: by_seed(part, "train_size", size, "test_loss") for size in sizes}
+        for size in sizes:
+            row[f"{size} pairs: test"] = nats(losses[size])
+            row[f"{size}: train"] = nats(by_seed(part, "train_size", size, "train_loss"))
+        fewer, more = losses[sizes[0]], losses[sizes[-1]]
+        gain = difference(more, fewer) if len(fewer) and len(more) and len(sizes) > 1 else None
+        row[f"{sizes[-1]} - {sizes[0]} pairs (95 %)"] = change(gain) if gain else UNKNOWN
+        rows.append(row)
+        numbers.append({"width": width, "more_pairs": gain.delta if gain else math.nan})
+    peaks = []
+    for size in sizes:
+        found = find_peak(table[table["train_size"] == size], "test_loss")
+        told = f"peak at width {place(found.peak)}, rise {change(found.rise)}" if found else "no peak"
+        peaks.append(f"{size} pairs: {told}")
+    paragraphs = [PARAGRAPH, "Test loss over width: " + "; ".join(peaks) + "."]
+    return Summary(pd.DataFrame(numbers), rows, 1, paragraphs, "test_loss")
+
+
+PARAGRAPH = (
+    "Cross-entropy per token in nats, without label smoothing, at the end of training: mean ± standard deviation over "
+    "n seeds; differences are paired by seed, with their 95 % t-interval. All runs take the same number of steps, so "
+    "fewer pairs are seen more often. Rises are favourably biased, since the same runs choose the peak."
+)
+
+
+def draw(table: pd.DataFrame, title: str) -> Figure:
+    """Left, test and train loss over width; right, the errors; a colour a number of pairs."""
+    figure, (left, right) = make_figure((14, 5.5), 1, 2)
+    sizes = sorted(table["train_size"].unique())
+    for size, colour in zip(sizes, sns.color_palette("colorblind", len(sizes)), strict=True):
+        part = table[table["train_size"] == size]
+        for axes, kind, scale in ((left, "loss", 1), (right, "error", 100)):
+            draw_band(axes, part, "width", f"test_{kind}", scale=scale, color=colour, marker="o", label=f"{size} pairs")
+            draw_band(axes, part, "width", f"train_{kind}", scale=scale, color=colour, linestyle="--")
+    for axes, label in ((left, "loss per token (nats)"), (right, "token error (%)")):
+        axes.set(xscale="log", xlabel="width", ylabel=label, ylim=(0, None))
+        plain_ticks(axes, sorted(table["width"].unique()))
+    left.legend(fontsize="small")
+    figure.suptitle(f"{title}: test (solid) and train (dashed), mean and range over seeds")
+    return figure

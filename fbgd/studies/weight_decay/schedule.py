@@ -1,0 +1,265 @@
+"""Weight decay in one-pass training of a language model: does it act through the learning-rate schedule?
+
+Source: D'Angelo, Andriushchenko, Varre & Flammarion 2023, "Why Do We Need Weight Decay in Modern Deep Learning?".
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from fbgd.report.formats import UNKNOWN
+from fbgd.report.plots import make_figure
+from fbgd.report.statistics import Difference, difference
+from fbgd.runs.directory import RunDirectory
+from fbgd.runs.plan import PlannedRun, collect, curves
+from fbgd.studies.double_descent.study import Study, Summary
+from fbgd.studies.weight_decay.one_pass import CONSTANT, COSINE, MATCHED, PRESETS, PROBE, Cell, OnePass, several_passes
+from fbgd.studies.weight_decay.verdicts import sentences, verdict, within
+
+NAME = "schedule"
+TITLE = "Weight decay and the learning-rate schedule"
+HELD = ("data.train_size=", "budget", "schedule", "optimizer.weight_decay=", "record")
+HELP = "a small GPT in one pass: weight decay x {cosine, constant, constant then tiny}, and the mechanism's test"
+KEYS = ["schedule", "weight_decay", "seed"]
+# Gaps that differ by less are called equal: the published differences of the losses themselves are 0.01 to 0.03 nats.
+MARGIN = 0.01
+# Rows of the end that the final training loss is a mean of; every row is the mean over the steps since the one before.
+LAST_ROWS = 2
+
+
+def quick(sizes: OnePass, data: str) -> OnePass:
+    """The sizes of ``--quick``: a tiny network on next to nothing; of text of one's own, as much as there is."""
+    tiny = ("model.width=16", "model.layers=1", "model.heads=2", "regime.block_size=4", "data.source.length=16")
+    source = ("data.source.train_bytes=4000", "data.source.test_bytes=2000") if data == "python_source" else ()
+    words = (*sizes.words, *tiny, *source)
+    return replace(sizes, words=words, samples=100, repeats=5, seeds=2, decays=sizes.decays[-1:])
+
+
+def choose(sizes: OnePass) -> list[Cell]:
+    """The cells of the grid; the matched ones are made of their runs."""
+    return sizes.grid
+
+
+def run(study: Study) -> list[PlannedRun]:
+    """All cells of the grid; then, seed by seed, the run that follows the effective rate of the decayed cosine run."""
+    sizes = study.sizes
+    planned = study.run(sizes.grid)
+    for source in study.plan([sizes.cell(COSINE, sizes.decays[-1])]):
+        if source.done:
+            planned += study.run([sizes.matched(course(source))], [source.seed])
+    return planned
+
+
+def course(run: PlannedRun) -> list[float]:
+    """The factor on the peak rate over the norm of the weight matrices, at equal distances from the first step on.
+
+    A row tells the rate of the step that it ends with; in between the rate is nearly linear, warm-up included when it
+    ends at a row. The norm is the one after that step, where the run that follows reads its own before it.
+    """
+    rows = pd.read_csv(RunDirectory(run.path).metrics)
+    ratios = rows["learning_rate"] / run.config.optimizer["lr"] / rows["norm/matrices"]
+    return [0.0, *ratios]
+
+
+def tabulate(planned: list[PlannedRun]) -> pd.DataFrame:
+    """A row for every recorded row of every finished run."""
+    rows, facts = curves(planned), collect(planned).set_index(KEYS)["parameters"]
+    names = [name for name in rows if name.startswith("norm/")]
+    return pd.DataFrame(
+        {
+            "figure": NAME,
+            "schedule": rows["schedule"],
+            "weight_decay": rows["weight_decay"].astype(float),
+            "seed": rows["seed"],
+            "parameters": [facts[tuple(key)] for key in rows[KEYS].itertuples(index=False)],
+            "step": rows["step"],
+            "passes": rows["passes"],
+            "train_loss": rows["loss"],
+            "test_loss": rows["test_loss"],
+            "learning_rate": rows["learning_rate"],
+            "parameter_norm": rows["parameter_norm"],
+            **{name: rows[name] for name in names},
+        }
+    )
+
+
+def ends(table: pd.DataFrame) -> pd.DataFrame:
+    """Of every run the training loss in the middle and at the end, the test loss at the end and the gap between them.
+
+    The tokens of a row are new to the model of a single pass, so their loss is an unbiased one.
+    """
+    found = []
+    for key, part in table.groupby(KEYS, sort=False):
+        part = part.sort_values("step")
+        middle = part[part["step"] <= part["step"].max() / 2]
+        half, last = (rows["train_loss"].tail(LAST_ROWS).mean() for rows in (middle, part))
+        test = part["test_loss"].dropna().iloc[-1]
+        losses = {"half": half, "train": last, "test": test, "gap": test - last}
+        found.append({**dict(zip(KEYS, key, strict=True)), **losses})
+    return pd.DataFrame(found)
+
+
+def against(final: pd.DataFrame, left: tuple[str, float], right: tuple[str, float], value: str) -> Difference:
+    """A cell minus another one in one of the losses, paired by seed."""
+    series = [
+        final[(final["schedule"] == schedule) & (final["weight_decay"] == decay)].set_index("seed")[value]
+        for schedule, decay in (left, right)
+    ]
+    return difference(*series)
+
+
+def summarise(table: pd.DataFrame) -> Summary:
+    """A row a cell: losses at the end, differences to the same schedule without weight decay; below, the verdicts."""
+    final = ends(table)
+    numbers, rows = [], []
+    for (schedule, decay), part in final.groupby(["schedule", "weight_decay"], sort=False):
+        base = (COSINE if schedule == MATCHED else schedule, 0.0)
+        itself = (schedule, decay) == base
+        row = {"schedule": schedule, "weight decay": f"{decay:g}", "n": str(len(part))}
+        number = {"schedule": schedule, "weight_decay": decay, "n": len(part)}
+        for value in ("train", "test", "gap"):
+            number[value] = part[value].mean()
+            if value != "gap":
+                row[f"{value} loss"] = nats(part[value])
+        for value in ("train", "test", "gap"):
+            change = None if itself else against(final, (schedule, decay), base, value)
+            row[f"Δ {value} (95 %)"] = UNKNOWN if change is None else change_of(change)
+            number[f"delta_{value}"] = np.nan if change is None else change.delta
+        numbers.append(number)
+        rows.append(row)
+    return Summary(pd.DataFrame(numbers), rows, 2, [PARAGRAPH, *verdicts(table, final)], "test_loss")
+
+
+def nats(values: pd.Series) -> str:
+    """Mean ± standard deviation over the seeds."""
+    return f"{values.mean():.4f}" + (f" ± {values.std():.4f}" if len(values) > 1 else "")
+
+
+def change_of(change: Difference) -> str:
+    """A difference with its interval."""
+    interval = "" if np.isnan(change.low) else f" ({change.low:.3f} to {change.high:.3f})"
+    return f"{change.delta:+.4f}{interval}"
+
+
+PARAGRAPH = (
+    "Cross-entropy per token in nats: mean ± standard deviation over n seeds. Seeds are paired: the same initial "
+    f"weights, the same tokens in the same order. The training loss is the mean over the last {LAST_ROWS} rows, of "
+    "tokens that a single pass has not seen before. Δ: to the same schedule without weight decay (matched: to cosine "
+    "without), with its 95 % t-interval. The test text is of other files, so the gap is not 0 even without any "
+    "overfitting; what weight decay does to it is Δ gap."
+)
+
+
+def verdicts(table: pd.DataFrame, final: pd.DataFrame) -> list[str]:
+    """Every published claim with its verdict, as far as its runs are there."""
+    decays = sorted(set(final["weight_decay"]) - {0.0})
+    cells = set(zip(final["schedule"], final["weight_decay"], strict=True))
+    claims = []
+
+    def add(claim: str, schedule: str, value: str, sign: int) -> None:
+        for decay in decays:
+            if {(schedule, decay), (schedule, 0.0)} <= cells:
+                change = against(final, (schedule, decay), (schedule, 0.0), value)
+                found = within(change, MARGIN) if sign == 0 else verdict(change, sign)
+                claims.append((f"{claim}, weight decay {decay:g}", found, change_of(change)))
+
+    add("Cosine: with decay the training loss is higher half way", COSINE, "half", 1)
+    add("Cosine: with decay it is lower at the end", COSINE, "train", -1)
+    add("Constant: with decay the training loss is higher at the end", CONSTANT, "train", 1)
+    add("Constant, then tiny: the order of the cosine comes back", PROBE, "train", -1)
+    add(f"One pass: the gap is the same, to {MARGIN:g} nats", COSINE, "gap", 0)
+    if (MATCHED, 0.0) in cells:
+        closer = distances(table, decays[-1])
+        claims.append(
+            (
+                f"Cosine: at the effective rate of weight decay {decays[-1]:g} a run without decay follows its course",
+                verdict(closer, 1),
+                f"its training loss is on average closer than that of the plain run by {change_of(closer)}",
+            )
+        )
+    for schedule in dict.fromkeys(final["schedule"]):
+        if several_passes(schedule):
+            add(f"{schedule}: with decay the test loss is lower".capitalize(), schedule, "test", -1)
+    return sentences(claims)
+
+
+def distances(table: pd.DataFrame, decay: float) -> Difference:
+    """How far plain cosine runs are from those with ``decay``, minus how far the matched ones are, paired by seed.
+
+    A distance is the mean absolute difference of the training losses over all rows.
+    """
+    wide = table.pivot_table(index=["seed", "step"], columns=["schedule", "weight_decay"], values="train_loss")
+    wide = wide[[(COSINE, 0.0), (COSINE, decay), (MATCHED, 0.0)]].dropna()
+    plain, matched = (
+        (wide[other] - wide[COSINE, decay]).abs().groupby("seed").mean() for other in ((COSINE, 0.0), (MATCHED, 0.0))
+    )
+    return difference(plain, matched)
+
+
+def draw(table: pd.DataFrame, title: str) -> Figure:
+    """Training loss relative to no decay for every schedule; norms, effective rates, and the test loss at the end."""
+    figure, panels = make_figure((18, 9.5), 2, 3)
+    decays = sorted(set(table["weight_decay"]))
+    palette = dict(zip(decays, sns.color_palette("viridis", len(decays)), strict=True))
+    for axes, schedule in zip(panels, (COSINE, CONSTANT, PROBE), strict=False):
+        for value in STYLES:
+            relative_loss(axes, table, schedule, schedule, palette, value)
+        if schedule == COSINE and MATCHED in set(table["schedule"]):
+            relative_loss(axes, table, MATCHED, COSINE, {0.0: "C3"}, label="no decay, matched effective rate")
+        axes.axhline(0, color="0.3", linewidth=1)
+        axes.set(title=schedule, xlabel="step", ylabel="loss minus that without decay (nats)")
+        axes.legend(fontsize="small")
+    norms, rates, losses = panels[3:]
+    cosine = table[table["schedule"] == COSINE]
+    for decay, colour in palette.items():
+        part = cosine[cosine["weight_decay"] == decay].groupby("step")
+        norms.plot(part["norm/matrices"].mean(), color=colour, label=f"weight decay {decay:g}")
+    norms.set(title="cosine: norm of the weight matrices", xlabel="step", ylabel="norm")
+    norms.legend(fontsize="small")
+    effective_rates(rates, cosine, decays)
+    sns.stripplot(
+        ends(table).assign(cell=lambda frame: frame["schedule"]),
+        x="test", y="cell", hue="weight_decay", palette=palette, dodge=True, ax=losses,
+    )  # fmt: skip
+    losses.set(title="at the end: a dot a seed", xlabel="test loss (nats per token)", ylabel="")
+    figure.suptitle(f"{title}: mean and range over seeds; above, training loss (solid) and test loss (dotted)")
+    return figure
+
+
+STYLES = {"train_loss": {"linestyle": "-"}, "test_loss": {"linestyle": ":", "marker": "o", "markersize": 4}}
+
+
+def relative_loss(axes, table, schedule, base, palette, value="train_loss", label=None) -> None:
+    """A loss of the cells of a schedule minus that of ``base`` without decay, paired by seed and step."""
+    keys = ["seed", "step"]
+    plain = table[(table["schedule"] == base) & (table["weight_decay"] == 0)].set_index(keys)[value]
+    for decay, colour in palette.items():
+        part = table[(table["schedule"] == schedule) & (table["weight_decay"] == decay)].set_index(keys)[value]
+        change = (part - plain).dropna().groupby("step")
+        if len(part) and (schedule, decay) != (base, 0.0):
+            named = label or f"weight decay {decay:g}" if value == "train_loss" else None
+            axes.plot(change.mean(), color=colour, label=named, **STYLES[value])
+            axes.fill_between(change.min().index, change.min(), change.max(), color=colour, alpha=0.18, linewidth=0)
+
+
+def effective_rates(axes, cosine: pd.DataFrame, decays: list[float]) -> None:
+    """The learning rate over the norm of every weight matrix, without decay (solid) and with the largest (dashed)."""
+    scales = ("norm.weight", "/matrices")
+    names = [name for name in cosine if name.startswith("norm/") and not name.endswith(scales)]
+    palette = sns.color_palette("husl", len(names))
+    for decay, style in ((decays[0], "-"), (decays[-1], "--")):
+        part = cosine[cosine["weight_decay"] == decay]
+        for name, colour in zip(names, palette, strict=True):
+            rates = (part["learning_rate"] / part[name]).groupby(part["step"]).mean()
+            label = name.removeprefix("norm/").removesuffix(".weight") if style == "-" else None
+            axes.plot(rates, style, color=colour, linewidth=1.2, label=label)
+    axes.set(
+        title=f"cosine: learning rate over norm; solid: no decay, dashed: {decays[-1]:g}", xlabel="step", yscale="log"
+    )
+    axes.legend(fontsize="xx-small", ncol=2)
+
+
+__all__ = ["HELD", "HELP", "NAME", "PRESETS", "TITLE", "choose", "draw", "quick", "run", "summarise", "tabulate"]

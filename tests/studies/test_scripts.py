@@ -1,0 +1,357 @@
+"""Every script, run as a user would, at a tiny size."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from files import ROOT, write_cifar, write_fashion_mnist
+
+from fbgd.config.compose import choices
+from fbgd.report.tables import COLUMNS
+from fbgd.runs.directory import execute
+from fbgd.runs.plan import plan
+from fbgd.runs.rows import read_rows
+from fbgd.studies.cli import default_out
+from fbgd.studies.tuning import search_rungs
+from scripts import benchmark, compare, fair_ladder, geiping_ladder, regularizers, train
+from scripts import optimizers as optimizer_study
+
+RUNGS = [
+    "Baseline SGD",
+    "Baseline FB",
+    "FB train longer",
+    "FB clipped",
+    "FB regularised",
+    "FB strong reg.",
+    "FB in practice",
+]
+TINY = ["data.source.train=40", "data.source.test=10", "model.width=2", "regime.block_size=10", "impl.threads=1"]
+
+
+def command(script, *words, cwd=ROOT):
+    """Run a script in a process of its own."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [sys.executable, ROOT / "scripts" / f"{script}.py", *map(str, words)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=cwd,
+    )
+
+
+@pytest.mark.parametrize(
+    "script", ["train", "geiping_ladder", "optimizers", "regularizers", "fair_ladder", "compare", "benchmark"]
+)
+def test_help_teaches(script):
+    result = command(script, "--help")
+    assert result.returncode == 0
+    assert f"python scripts/{script}.py" in result.stdout
+
+
+class TestTrain:
+    def test_one_run_and_the_same_again(self, tmp_path, capsys):
+        words = [*TINY, "optimizer=adam", "regime=full_batch", "regularizer=gradient_penalty", "budget.passes=3"]
+        assert train.main([*words, "seed=1", "--out", str(tmp_path / "run")]) == 0
+        first = capsys.readouterr().out
+        assert "test accuracy" in first
+        assert train.main([*words, "seed=1", "--out", str(tmp_path / "run")]) == 0
+        assert capsys.readouterr().out == first
+
+    def test_an_optimizer_of_torch_by_its_name(self, tmp_path):
+        for regime in ("sgd", "full_batch"):
+            words = [*TINY, f"regime={regime}", "optimizer._target_=torch.optim.NAdam", "budget.passes=2"]
+            assert train.main([*words, "--out", str(tmp_path / regime)]) == 0
+
+    @pytest.mark.parametrize(
+        ("words", "message"),
+        [
+            (["optimizer=adm"], "did you mean 'adam'"),
+            (["optimizer._target_=torch.optim.LBFGS", "optimizer.lr=-1", *TINY], "-1"),
+            (["data=cifar10", "data.source.folder=/nowhere"], "data.source.download=true"),
+        ],
+    )
+    def test_mistakes_end_in_one_line(self, tmp_path, capsys, words, message):
+        assert train.main([*words, "--out", str(tmp_path)]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("error: ")
+        assert message in error
+        assert error.count("\n") == 1
+
+    def test_default_directory_is_named_by_the_experiment(self, tmp_path):
+        result = command("train", *TINY, "budget.passes=1", cwd=tmp_path)
+        assert result.returncode == 0, result.stderr
+        assert [path.name[:8] for path in (tmp_path / "runs").iterdir()] == ["mnist1d-"]
+
+
+class TestLadder:
+    def test_published_settings(self, capsys):
+        """Exactly the table of the paper, with the code's s = 0.5 as strength 0.25."""
+        assert geiping_ladder.main(["data=cifar10", "--list"]) == 0
+        printed = [
+            [cell.strip() for cell in line.strip("│\n").split("│")]
+            for line in capsys.readouterr().out.splitlines()
+            if line.startswith("│")
+        ]
+        short = ["300", "0.1", "5", "cosine over 300"]
+        long = ["3000", "0.4", "400", "cosine over 4000"]
+        higher = ["3000", "0.8", "400", "cosine over 4000"]
+        fixed = ["128 fixed", "all", "random"]
+        assert [row[:10] for row in printed] == [
+            ["Baseline SGD", *short, "–", "–", "128 reshuffle", "1", "random"],
+            ["Baseline FB", *short, "–", "–", *fixed],
+            ["FB train longer", *long, "–", "–", *fixed],
+            ["FB clipped", *long, "0.25", "–", *fixed],
+            ["FB regularised", *higher, "0.25", "0.25", *fixed],
+            ["FB strong reg.", *higher, "0.25", "0.25", "32 fixed", "all", "random"],
+            ["FB in practice", *higher, "0.25", "0.25", "32 reshuffle", "all", "random"],
+        ]
+        assert [row[10] for row in printed] == [
+            "95.70 ± 0.11",
+            "75.42 ± 0.13",
+            "87.36 ± 1.23",
+            "93.85 ± 0.10 (recalled)",
+            "95.36 ± 0.07 (recalled)",
+            "95.67 ± 0.08",
+            "95.91 ± 0.14 (recalled)",
+        ]
+
+    def test_settings_that_all_rungs_of_the_published_ladder_share(self):
+        for rung in geiping_ladder.choose("cifar10", None, quick=False, changed=False):
+            config = plan([rung], [], 1, Path("unused"))[0].config
+            assert config.model == {
+                "_target_": "fbgd.models.ResNet",
+                "depth": 18,
+                "width": 64,
+                "norm": "batch",
+                "stem": "cifar",
+            }
+            assert config.optimizer["_target_"] == "optimizers.SGD"
+            assert (config.optimizer["momentum"], config.optimizer["nesterov"]) == (0.9, True)
+            assert config.optimizer["weight_decay"] == 5e-4
+            assert config.schedule["final"] == 0.0
+
+    def test_published_values_stand_only_where_the_setting_is_the_published_one(self):
+        def published(*arguments):
+            return [rung.published for rung in geiping_ladder.choose(*arguments)]
+
+        assert all(published("cifar10", None, False, False))
+        assert sum(value is not None for value in published("cifar10", "none", False, False)) == 2
+        assert not any(published("cifar10", "40x", False, False))
+        assert not any(published("cifar10", None, False, True))
+        assert not any(published("cifar10", None, True, False))
+        assert not any(published("mnist1d", None, False, False))
+
+    def test_a_step_of_each_rung_on_cifar_files(self, tmp_path):
+        folder = write_cifar(tmp_path / "files", "cifar10", "binary")
+        words = ["data=cifar10", f"data.source.folder={folder}", "data.source.verify=false", "budget.passes=1"]
+        words += ["--quick", "--seeds", "1"]
+        assert geiping_ladder.main([*words, "schedule.warmup=0", "--out", str(tmp_path / "out"), "--workers", "2"]) == 0
+        runs = pd.read_csv(tmp_path / "out" / "runs.csv")
+        assert list(runs["rung"]) == RUNGS
+        assert list(runs["status"]) == ["done"] * 7
+        assert runs["content_hash"].nunique() == 1
+        table = pd.read_csv(tmp_path / "out" / "table.csv")
+        assert tuple(table) == ("rung", *COLUMNS)
+        assert list(table["rung"]) == RUNGS
+
+    @pytest.mark.parametrize("packed", [False, True])
+    def test_a_step_of_each_rung_on_the_python_layout(self, tmp_path, packed):
+        folder = write_cifar(tmp_path / "files", "cifar10", "python", packed)
+        rungs = geiping_ladder.choose("cifar10", None, quick=True, changed=False)
+        words = [
+            f"data.source.folder={folder}",
+            "data.source.verify=false",
+            "budget.passes=1",
+            "schedule.warmup=0",
+            "impl.threads=1",
+        ]
+        for run in plan(rungs, words, 1, tmp_path / "out"):
+            assert execute(run.config, run.path)["status"] == "done"
+
+    def test_images_of_one_channel_and_a_fixed_larger_set(self, tmp_path):
+        folder = write_fashion_mnist(tmp_path / "files", train=80)
+        words = ["data=fashion_mnist", f"data.source.folder={folder}", "data.source.verify=false", "--quick"]
+        options = ["--seeds", "1", "--augment", "2x", "--only", "Baseline", "--out", str(tmp_path / "out")]
+        assert geiping_ladder.main([*words, *options]) == 0
+        runs = pd.read_csv(tmp_path / "out" / "runs.csv")
+        assert list(runs["status"]) == ["done"] * 2 + ["missing"] * 5
+        assert runs["train_size"].dropna().eq(128).all()
+
+    @pytest.mark.parametrize(
+        ("words", "message"),
+        [
+            (["data=cifar10", "data.source.folder=/nowhere"], "data.source.folder=DIR"),
+            (["data=mnist2d"], "did you mean 'mnist1d'"),
+            (["--only", "FB cliped"], "did you mean 'FB clipped'"),
+            (["--seeds", "0"], "--seeds"),
+            (["--augment", "twice"], "data.augment"),
+            (["optimizer.lrr=1"], "did you mean 'lr'"),
+            (["optimizer.lr=-1"], "lr = -1"),
+            (["schedule.horizon=0.1"], "schedule.horizon"),
+            (["regularizer.gradient_penalti.radius=1"], "no rung has the regulariser"),
+            (["regime.order=random"], "regime.order"),
+            (["model.depth=9"], "model.depth = 9"),
+            (["optimizer=full_batch_gd", "optimizer.max_norm=1"], "regularizer=gradient_clipping"),
+        ],
+    )
+    def test_mistakes_end_in_one_line(self, tmp_path, capsys, words, message):
+        assert geiping_ladder.main([*words, "--out", str(tmp_path)]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("error: ")
+        assert message in error
+        assert error.count("\n") == 1
+
+    def test_no_setting_overwrites_another_s_table(self):
+        outs = {
+            default_out("geiping_ladder", *arguments)
+            for arguments in (
+                ("mnist1d", "", False, []),
+                ("mnist1d", "augment-10x", False, []),
+                ("mnist1d", "", True, []),
+                ("mnist1d", "", False, ["optimizer=adam"]),
+                ("mnist1d", "", False, ["optimizer=adamw"]),
+                ("mnist1d", "", False, ["optimizer=adamw", "impl.threads=1"]),
+                ("cifar10", "", False, []),
+            )
+        }
+        assert len(outs) == 6
+
+    def test_kill_9_of_a_study_and_the_same_command_again(self, tmp_path):
+        """The killed study's workers end by themselves, and its finished runs are not computed twice."""
+        words = ["--quick", "--seeds", "1", "--workers", "1", "--only", "FB train", "--only", "FB clipped", "--out"]
+        overrides = ["budget.passes=6", "impl.checkpoint_seconds=0"]
+        assert command("geiping_ladder", *overrides, *words, tmp_path / "straight").returncode == 0
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        script = [sys.executable, ROOT / "scripts/geiping_ladder.py", *overrides, *words, tmp_path / "cut"]
+        with subprocess.Popen(
+            script, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=environment
+        ) as study:
+            study.stderr.readline()
+            study.send_signal(signal.SIGKILL)
+        finished = {path: path.stat().st_mtime_ns for path in (tmp_path / "cut").glob("runs/*/summary.json")}
+        assert len(finished) == 1
+        assert command("geiping_ladder", *overrides, *words, tmp_path / "cut").returncode == 0
+        assert all(path.stat().st_mtime_ns == before for path, before in finished.items())
+        timeless = ["rung", *(name for name in COLUMNS if name != "seconds")]
+        left, right = (pd.read_csv(tmp_path / name / "table.csv")[timeless] for name in ("straight", "cut"))
+        pd.testing.assert_frame_equal(left, right, check_exact=True)
+
+
+STUDIES = {
+    "optimizers": (optimizer_study, ["--only", "SGD,", "--only", "L-BFGS", "--only", "Schedule-free"]),
+    "regularizers": (regularizers, ["--only", "baseline", "--only", "dropout", "--only", "full stack"]),
+    "fair_ladder": (fair_ladder, ["--only", "short", "--only", "+ small"]),
+}
+FILES = {
+    "optimizers": {"search.csv", "accuracy.png", "learning_rates.png", "curves.png"},
+    "regularizers": {"accuracy.png"},
+    "fair_ladder": {"search.csv", "pairs.png", "learning_rates.png"},
+}
+
+
+class TestComparisons:
+    @pytest.mark.parametrize("name", STUDIES)
+    def test_a_quick_study_and_its_table_again(self, name, tmp_path, capsys):
+        script, only = STUDIES[name]
+        assert script.main(["--quick", *only, "impl.threads=1", "--out", str(tmp_path)]) == 0
+        written = {path.name for path in tmp_path.iterdir()}
+        assert written == {"runs", "runs.csv", "study.json", "table.csv", "table.md"} | FILES[name]
+        runs = read_rows(tmp_path / "runs.csv")
+        assert set(runs["status"]) == {"done", "missing"}
+        assert (runs["status"] == "done").sum() >= 6
+        assert "Not finished" in (tmp_path / "table.md").read_text()
+        capsys.readouterr()
+        assert compare.main([str(tmp_path), "--format", "md"]) == 0
+        assert capsys.readouterr().out == (tmp_path / "table.md").read_text()
+
+    @pytest.mark.parametrize("name", STUDIES)
+    @pytest.mark.parametrize("data", ["mnist1d", "fashion_mnist", "cifar10"])
+    def test_every_setting_of_every_preset_composes(self, name, data, capsys, monkeypatch, tmp_path):
+        script, _ = STUDIES[name]
+        made = script.make_rungs(script.PRESETS[data])
+        rungs, candidates = made if isinstance(made, tuple) else (made, None)
+        if candidates is not None:
+            assert len({len(values) for values in candidates.values()}) == 1
+            rungs = search_rungs(rungs, "optimizer.lr", {key: values[:1] for key, values in candidates.items()})
+        assert len(plan(rungs, [], 1, tmp_path)) == len(rungs)
+        assert script.main([f"data={data}", "--list"]) == 0
+        listed = capsys.readouterr().out.splitlines()
+        assert all(any(line.startswith(f"{rung.name}") for line in listed[1:]) for rung in rungs)
+
+    @pytest.mark.parametrize(
+        ("name", "words", "message"),
+        [
+            ("optimizers", ["optimizer=adam"], "this study sets it itself"),
+            ("optimizers", ["optimizer.lr=1"], "this study sets it itself"),
+            ("optimizers", ["data=mnist2d"], "did you mean 'mnist1d'"),
+            ("optimizers", ["--only", "Adm, SGD"], "did you mean 'Adam, SGD'"),
+            ("optimizers", ["--seeds", "0"], "--seeds = 0"),
+            ("regularizers", ["regularizer=[mixup]"], "this study sets it itself"),
+            ("regularizers", ["regularizer.mixup.alpha=-1"], "alpha = -1"),
+            ("regularizers", ["data.validation_size=0"], "early_stopping needs a validation split"),
+            ("fair_ladder", ["budget.passes=3"], "this study sets it itself"),
+            ("fair_ladder", ["regime=sgd"], "this study sets it itself"),
+            ("fair_ladder", ["model.wdth=3"], "did you mean 'width'"),
+        ],
+    )
+    def test_mistakes_end_in_one_line(self, name, words, message, tmp_path, capsys):
+        assert STUDIES[name][0].main([*words, "--out", str(tmp_path)]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("error: ")
+        assert message in error
+        assert error.count("\n") == 1
+
+    def test_both_columns_of_the_fair_ladder_cost_the_same(self, tmp_path):
+        """Equal gradient evaluations on every rung, by the configuration that will run."""
+        rungs, candidates = fair_ladder.make_rungs(fair_ladder.PRESETS["mnist1d"])
+        costs, settings = {}, {}
+        for run in plan(rungs, [], 1, tmp_path):
+            costs.setdefault(run.labels["ingredient"], set()).add(run.work)
+            settings.setdefault(run.labels["ingredient"], []).append(run.config)
+        assert {name: len(values) for name, values in costs.items()} == dict.fromkeys(costs, 1)
+        assert costs["longer"] == costs["+ warm-up"] == costs["+ clipping"] == costs["+ penalty"] == {150}
+        for left, right in settings.values():
+            assert (left.regime.blocks_per_step, right.regime.blocks_per_step) == (1, "all")
+            assert (left.budget, left.schedule, left.regularizer) == (right.budget, right.schedule, right.regularizer)
+            assert left.regime.block_size == right.regime.block_size
+        assert len(set(candidates.values())) == 1
+
+    def test_no_optimizer_gets_more_evaluations(self, tmp_path):
+        rungs, _ = optimizer_study.make_rungs(optimizer_study.PRESETS["mnist1d"])
+        for run in plan(rungs, [], 1, tmp_path):
+            assert run.config.budget.gradients_per_sample == 40
+            # A decay is complete where the run ends.
+            if run.config.schedule["_target_"].endswith("Cosine"):
+                evaluations = 2 if run.labels["optimizer"] in ("SAM", "ASAM") else 1
+                assert run.config.schedule["horizon"] * evaluations == 40
+
+    @pytest.mark.parametrize("name", ["SAM", "Line search", "L-BFGS", "Adam"])
+    def test_the_evaluations_are_used_up_and_not_exceeded_by_more_than_a_step(self, name, tmp_path):
+        preset = optimizer_study.scaled(optimizer_study.PRESETS["mnist1d"], "mnist1d", quick=True)
+        rungs, _ = optimizer_study.make_rungs(preset)
+        for rung in rungs:
+            if rung.labels["optimizer"] == name:
+                (run,) = plan([rung], ["impl.threads=1"], 1, tmp_path)
+                spent = execute(run.config, run.path)["gradient_evaluations"] / 48
+                longest = {"Line search": 20, "L-BFGS": 6}.get(name, 2)
+                assert 2 <= spent < 2 + longest
+
+    def test_every_regulariser_is_in_the_study(self, tmp_path):
+        chosen = set(choices("regularizer")) - {"none"}
+        assert set(regularizers.ALONE) == chosen
+
+
+def test_benchmark_measures_and_writes(tmp_path, capsys):
+    assert benchmark.main(["--quick", "--json", str(tmp_path / "ratios.json")]) == 0
+    written = json.loads((tmp_path / "ratios.json").read_text())
+    assert len(written["ratios"]) == 18
+    assert all(ratio["value"] > 0 and ratio["wanted"] for ratio in written["ratios"])
+    assert re.search(r"e-1\d in float64", written["ratios"][0]["note"])
+    assert "engine / bare autograd.grad" in capsys.readouterr().out

@@ -1,0 +1,50 @@
+"""What two run directories have in common, and runs that are cut off."""
+
+import pandas as pd
+import torch
+
+
+def numbers(path):
+    """Everything a run computed, without its times and its place."""
+    metrics = pd.read_csv(path / "metrics.csv").drop(columns="seconds")
+    state = torch.load(path / "checkpoint.pt", weights_only=True)
+    return metrics, state["model"], state["optimizer"]
+
+
+def assert_same(left, right):
+    """Bit for bit."""
+    pd.testing.assert_frame_equal(left[0], right[0], check_exact=True)
+    for name, value in left[1].items():
+        assert torch.equal(value, right[1][name]), name
+    for index, held in left[2]["state"].items():
+        for key, value in held.items():
+            other = right[2]["state"][index][key]
+            assert torch.equal(value, other) if torch.is_tensor(value) else value == other
+
+
+class Stopped(Exception):
+    """Raised in place of a crash."""
+
+
+def stop_after(count):
+    """A callback that ends the run at its ``count``-th row, after the checkpoint of the row before."""
+    seen = 0
+
+    def on_row(row, steps):
+        nonlocal seen
+        seen += 1
+        if seen == count:
+            raise Stopped
+
+    return on_row
+
+
+class NoisySGD(torch.optim.SGD):
+    """Draws from PyTorch's global generator, as some optimizers do."""
+
+    def step(self, closure=None):
+        loss = super().step(closure)
+        for group in self.param_groups:
+            for param in group["params"]:
+                param.data.add_(torch.randn_like(param), alpha=1e-3)
+        return loss
