@@ -24,6 +24,7 @@ from pathlib import Path
 from fbgd.report.compare import compare
 from fbgd.report.formats import FORMATS, check_format, render, show
 from fbgd.runs.directory import write_atomically
+from fbgd.studies import BUILT_IN
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -81,6 +82,7 @@ def main(words: list[str] | None = None) -> int:
             sort=arguments.sort,
             baseline=arguments.baseline,
             across=arguments.across,
+            recipes={key: study.recipe for key, study in BUILT_IN.items()},
         )
         if arguments.out:
             arguments.out.parent.mkdir(parents=True, exist_ok=True)

@@ -143,6 +143,11 @@ class Config:
         require(self.precision in PRECISIONS, "precision", self.precision, ", ".join(PRECISIONS))
 
 
+def from_dict(node: Node) -> Config:
+    """The checked configuration that :func:`to_dict` gave as nested dictionaries."""
+    return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), node))
+
+
 def to_dict(config: Config) -> Node:
     """The configuration as nested dictionaries of plain values."""
     return OmegaConf.to_container(OmegaConf.structured(config), resolve=True)

@@ -1,7 +1,7 @@
 """Comparing any runs: what to group by, filter by and compare with, from a command line's words to a page."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,9 +9,10 @@ import pandas as pd
 
 from fbgd.errors import ConfigError, nearest
 from fbgd.report.description import Description
+from fbgd.report.evidence import Evidence, read_evidence
 from fbgd.report.formats import Page
 from fbgd.report.names import covers, short_name, with_column
-from fbgd.report.pages import side_page, study_page
+from fbgd.report.pages import Recipe, compared, page_of
 from fbgd.report.sources import STUDY, Source, combine, find
 from fbgd.runs.rows import MEASURED, canonical, setting_columns
 
@@ -27,8 +28,11 @@ def compare(
     sort: str | None = None,
     baseline: str | None = None,
     across: str | None = None,
+    recipes: Mapping[str, Recipe] | None = None,
 ) -> Page:
     """One page about all runs at ``paths``.
+
+    A single study's folder, asked for nothing else, gives the study's own page.
 
     Args:
         paths: run directories, folders of them, studies' folders, or ``runs.csv`` files.
@@ -40,6 +44,7 @@ def compare(
         baseline: ``key=value,key=value``, the row to compare with; by default the study's. Side by side: ``across``'s
             value to compare with.
         across: put the values of this column side by side; ``study`` by default for two studies of equal labels.
+        recipes: what the code of known studies adds to their ``study.json``, by the study's name.
 
     Raises:
         ValueError: there are no such runs, columns, values or metric, with the nearest that are.
@@ -47,7 +52,13 @@ def compare(
     sources = [source for path in paths for source in find(path)]
     if not sources:
         raise ValueError("name at least one run directory, study folder or runs.csv")
+    asked_for_more = by or where or metric or baseline or across
+    if not asked_for_more and (page := own_page(sources, recipes or {})) is not None:
+        return sort_page(page, sort)
     runs = combine(sources)
+    if not len(runs):
+        names = ", ".join(str(source.path) for source in sources)
+        raise ValueError(f"{names}: there are no runs to group anew, the page is made of measurements.csv")
     check_metric(runs, metric)
     asked = across
     description = agreed(sources, metric)
@@ -77,15 +88,26 @@ def compare(
         # A study's own baseline may name a value that a filter has taken away.
         usual = description.baseline.get(across)
         first = chosen.get(across, usual if usual in set(runs[across]) else None)
-        page = side_page(runs, replace(description, by=by, baseline={}, published=[]), across, first, tuple(filtered))
+        anew = {"by": by, "across": across, "baseline": {across: first} if first is not None else {}, "published": []}
+        page = compared(description, runs, tuple(filtered), **anew)
     else:
         usual = description.baseline if set(description.baseline) <= set(by) else {}
         usual = usual if is_there(runs, usual) else {}
         if by != description.by:
             description = replace(description, published=[], shown=[])
-        page = study_page(runs, replace(description, by=by, baseline=chosen or usual), tuple(filtered))
+        page = compared(description, runs, tuple(filtered), by=by, across="", baseline=chosen or usual)
     lost = [sentence for source in sources for sentence in source.lost]
     return sort_page(replace(page, paragraphs=[*page.paragraphs, *lost, *twice]), sort)
+
+
+def own_page(sources: list[Source], recipes: Mapping[str, Recipe]) -> Page | None:
+    """The page of one study's folder as the study made it; ``None`` for several, or runs without ``study.json``."""
+    source = sources[0]
+    if len(sources) > 1 or source.description is None:
+        return None
+    if source.description.study:
+        return page_of(read_evidence(source.path), recipes.get(source.description.study))
+    return page_of(Evidence(source.description, source.runs))
 
 
 def agreed(sources: list[Source], metric: str | None) -> Description:

@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from fbgd.errors import nearest
-from fbgd.runs.plan import Rung
 
 
 @dataclass(frozen=True)
@@ -15,11 +14,13 @@ class Description:
     Args:
         title: of table and figures.
         by: the columns that the table groups by.
+        study: the name of the built-in study whose code makes the page; empty for none.
         baseline: the row that differences are taken to, as values of some of these columns; empty for none.
         metric: the compared metric.
         across: the column whose values stand side by side, the baseline's first; empty for a row a group.
         shown: settings that stand in a column of their own, because each group has its own value.
-        published: values from the literature, in percent: the group, ``mean``, ``std``, ``confirmed``.
+        published: values from the literature; of a table by groups in percent: the group, ``mean``, ``std``,
+            ``confirmed``.
         source: where they are from.
         overrides: what was changed about all rungs.
         paragraphs: what else a reader of the table must know.
@@ -27,6 +28,7 @@ class Description:
 
     title: str
     by: list[str]
+    study: str = ""
     baseline: dict[str, str] = field(default_factory=dict)
     metric: str = "test_accuracy"
     across: str = ""
@@ -40,21 +42,12 @@ class Description:
         """The published means by group; none where groups or metric are not the published ones."""
         if by != self.by or metric != self.metric:
             return {}
-        return {tuple(entry["group"]): entry["mean"] for entry in self.published}
+        return {tuple(entry["group"]): entry["mean"] for entry in self.published if "group" in entry}
 
 
-def published_values(rungs: list[Rung], by: list[str]) -> list[dict]:
-    """The published values of rungs in the form of :class:`Description`."""
-    return [
-        {"group": [rung.labels[key] for key in by], **asdict(rung.published)}
-        for rung in rungs
-        if rung.published is not None
-    ]
-
-
-def write_description(path: Path, description: Description) -> None:
-    """Write ``study.json``."""
-    path.write_text(json.dumps(asdict(description), indent=2, ensure_ascii=False) + "\n")
+def to_json(description: Description) -> str:
+    """The content of ``study.json``."""
+    return json.dumps(asdict(description), indent=2, ensure_ascii=False) + "\n"
 
 
 def read_description(path: Path) -> Description | None:

@@ -13,6 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from fbgd.errors import nearest
+from fbgd.report import claims
+from fbgd.report.claims import Finding
 from fbgd.report.tables import COSTS, is_fraction
 
 WIDTH = 160
@@ -42,6 +44,7 @@ class Page:
         rows: a text a cell.
         left: how many columns are groups.
         paragraphs: what a reader must know.
+        findings: the claims' verdicts, a second table.
     """
 
     title: str
@@ -50,6 +53,7 @@ class Page:
     rows: list[list[str]]
     left: int = 1
     paragraphs: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
 
 
 def number(value: float, form: str) -> str:
@@ -144,7 +148,7 @@ def side_cells(
 
 
 def to_terminal(page: Page, width: int = WIDTH) -> str:
-    """A table drawn with lines, its paragraphs under it."""
+    """A table drawn with lines, its claims and its paragraphs under it."""
     notes = Text("\n".join(page.paragraphs))
     shown = Table(title=Text(page.title), caption=notes, caption_justify="left", title_justify="left")
     for index, name in enumerate(page.header):
@@ -152,19 +156,35 @@ def to_terminal(page: Page, width: int = WIDTH) -> str:
         shown.add_column(Text(name), justify="left" if group else "right", no_wrap=not group, overflow="fold")
     for row in page.rows:
         shown.add_row(*map(Text, row))
+    judged = Table(title="Claims", title_justify="left")
+    for name in claims.HEADER:
+        judged.add_column(name, overflow="fold")
+    for row in claims.cells(page.findings):
+        judged.add_row(*map(Text, row))
     buffer = io.StringIO()
-    Console(file=buffer, width=width).print(shown)
+    console = Console(file=buffer, width=width)
+    console.print(shown)
+    if page.findings:
+        console.print(judged)
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
 
 
-def to_markdown(page: Page) -> str:
-    """A Markdown page."""
+def markdown_table(header: list[str], rows: list[list[str]], left: int) -> list[str]:
+    """The lines of a Markdown table whose first ``left`` columns are aligned to the left."""
 
     def line(texts: list[str]) -> str:
         return "| " + " | ".join(text.replace("|", "\\|") for text in texts) + " |"
 
-    rule = "|" + "---|" * page.left + "---:|" * (len(page.header) - page.left)
-    lines = [f"# {page.title}", "", line(page.header), rule, *map(line, page.rows)]
+    rule = "|" + "---|" * left + "---:|" * (len(header) - left)
+    return [line(header), rule, *map(line, rows)]
+
+
+def to_markdown(page: Page) -> str:
+    """A Markdown page."""
+    lines = [f"# {page.title}", "", *markdown_table(page.header, page.rows, page.left)]
+    if page.findings:
+        rows = claims.cells(page.findings)
+        lines += ["", "## Claims", "", *markdown_table(claims.HEADER, rows, len(claims.HEADER)), "", "## Notes"]
     for paragraph in page.paragraphs:
         lines += ["", paragraph]
     return "\n".join(lines) + "\n"
@@ -200,9 +220,10 @@ def to_latex(page: Page) -> str:
         r"\bottomrule",
         r"\end{tabular}",
     ]
-    if page.paragraphs:
+    judged = [f"{sentence} {estimate}: {verdict}." for sentence, estimate, verdict, _ in claims.cells(page.findings)]
+    if notes := [*judged, *page.paragraphs]:
         lines += ["", r"\medskip", r"\begin{minipage}{\linewidth}", r"\footnotesize"]
-        lines += ["\n\n".join(escape(paragraph) for paragraph in page.paragraphs), r"\end{minipage}"]
+        lines += ["\n\n".join(map(escape, notes)), r"\end{minipage}"]
     return "\n".join([*lines, r"\end{table}"]) + "\n"
 
 

@@ -1,33 +1,89 @@
-"""From runs and what their table is to the page: the one way that every study and every comparison takes."""
+"""From evidence to the page: the one way that every study and every comparison takes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
 from fbgd.errors import nearest
 from fbgd.report.captions import caption, side_statistics, statistics
+from fbgd.report.claims import Claim, judge
 from fbgd.report.description import Description
+from fbgd.report.evidence import Evidence
 from fbgd.report.formats import Page, cells, side_cells
 from fbgd.report.tables import side_by_side, summarise
 
 
-def page_of(runs: pd.DataFrame, description: Description, told: tuple[str, ...] = ()) -> Page:
-    """The page that a description asks for: groups side by side, or a row a group; see the two below."""
-    if description.across:
-        first = description.baseline.get(description.across)
-        return side_page(runs, description, description.across, first, told)
-    return study_page(runs, description, told)
-
-
-def study_page(runs: pd.DataFrame, description: Description, told: tuple[str, ...] = ()) -> Page:
-    """The validation table of runs, a row a group, with its caption.
+@dataclass(frozen=True)
+class Summary:
+    """The body of a page.
 
     Args:
-        runs: a row a run.
-        description: what the table is.
-        told: columns beside the grouping ones whose values the reader knows.
+        numbers: a row a line of the table.
+        rows: the same as texts, a column a key; none where nothing has finished.
+        left: how many columns say what the row is about.
+        paragraphs: what a reader must know to read it.
+        metric: what the table tells of the runs' end, by the name of its column in ``runs.csv``; empty where it
+            tells of other moments.
+        told: columns of ``runs.csv`` whose values the reader knows from the table.
+    """
+
+    numbers: pd.DataFrame
+    rows: list[dict[str, str]]
+    left: int
+    paragraphs: list[str] = field(default_factory=list)
+    metric: str = "test_accuracy"
+    told: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What code adds to a ``study.json``.
+
+    Args:
+        summarise: from the evidence to the table.
+        claims: what the study is asked.
+    """
+
+    summarise: Callable[[Evidence], Summary]
+    claims: tuple[Claim, ...] = ()
+
+
+def page_of(evidence: Evidence, recipe: Recipe | None = None, told: tuple[str, ...] = ()) -> Page:
+    """The page of a study, or of any runs with a description.
+
+    Args:
+        evidence: what there is.
+        recipe: of the study; by default groups as the description says, and no claims.
+        told: columns whose values the reader knows, such as filtered ones.
 
     Raises:
         ValueError: the runs lack a column, or there is no such baseline.
     """
+    recipe = recipe or Recipe(by_description)
+    summary = recipe.summarise(evidence)
+    description = evidence.description
+    texts = caption(evidence.runs, description, summary.paragraphs, summary.metric, (*summary.told, *told))
+    header = list(summary.rows[0]) if summary.rows else ["nothing finished"]
+    return Page(
+        description.title,
+        summary.numbers,
+        header,
+        [[row[name] for name in header] for row in summary.rows],
+        summary.left,
+        texts,
+        judge(recipe.claims, evidence),
+    )
+
+
+def by_description(evidence: Evidence) -> Summary:
+    """The table that a description asks for: groups side by side, or a row a group."""
+    return side_summary(evidence) if evidence.description.across else group_summary(evidence)
+
+
+def group_summary(evidence: Evidence) -> Summary:
+    """A row a group, with differences to the baseline."""
+    runs, description = evidence.runs, evidence.description
     by, metric = description.by, description.metric
     table = summarise(
         runs,
@@ -40,8 +96,8 @@ def study_page(runs: pd.DataFrame, description: Description, told: tuple[str, ..
     for place, (key, own) in enumerate(values.items(), start=len(by)):
         table.insert(place, key, own)
     header, rows = cells(table, [*by, *values], metric)
-    texts = caption(runs, description, statistics(runs, description), (*values, *told))
-    return Page(description.title, table, header, rows, len(by), texts)
+    texts = [statistics(table, by, description.baseline)]
+    return Summary(table, [dict(zip(header, row, strict=True)) for row in rows], len(by), texts, metric, tuple(values))
 
 
 def values_by_group(runs: pd.DataFrame, by: list[str], key: str) -> list[str]:
@@ -56,24 +112,21 @@ def values_by_group(runs: pd.DataFrame, by: list[str], key: str) -> list[str]:
     return [", ".join(dict.fromkeys(own)) for _, own in groups]
 
 
-def side_page(
-    runs: pd.DataFrame, description: Description, across: str, first: str | None = None, told: tuple[str, ...] = ()
-) -> Page:
-    """Groups side by side, in columns for the values of ``across``, with its caption.
-
-    Args:
-        runs: a row a run.
-        description: what the table is; its baseline is not used.
-        across: the column whose values stand side by side.
-        first: the value that the others are compared with.
-        told: further columns whose values the reader knows.
+def side_summary(evidence: Evidence) -> Summary:
+    """Groups side by side, in columns for the values of ``across``; the baseline's value is the reference.
 
     Raises:
         ValueError: the runs lack a column or the value, or have one value only.
     """
-    by, metric = description.by, description.metric
-    table = side_by_side(runs, by, across, metric, first=first)
+    description = evidence.description
+    by, across, metric = description.by, description.across, description.metric
+    table = side_by_side(evidence.runs, by, across, metric, first=description.baseline.get(across))
     values = [name.removeprefix("mean ") for name in table if name.startswith("mean ")]
     header, rows = side_cells(table, by, values, metric)
-    texts = caption(runs, description, side_statistics(runs, by, across, values, metric), told, across)
-    return Page(description.title, table, header, rows, len(by), texts)
+    texts = [side_statistics(table, across, values)]
+    return Summary(table, [dict(zip(header, row, strict=True)) for row in rows], len(by), texts, metric)
+
+
+def compared(description: Description, runs: pd.DataFrame, told: tuple[str, ...], **changes) -> Page:
+    """The page of runs that were filtered or grouped anew: by the description with ``changes``."""
+    return page_of(Evidence(replace(description, **changes), runs), told=told)

@@ -7,6 +7,7 @@ import pandas as pd
 from omegaconf import OmegaConf
 
 from fbgd.report.description import Description, read_description
+from fbgd.report.evidence import is_study
 from fbgd.runs.directory import RunDirectory
 from fbgd.runs.provenance import science
 from fbgd.runs.rows import FIXED, in_order, label_columns, read_rows, run_row, setting_columns, to_frame
@@ -36,7 +37,7 @@ class Source:
 
 
 def find(path: Path) -> list[Source]:
-    """All runs at ``path``; a folder with a ``runs.csv`` is a study and is not searched any deeper.
+    """All runs at ``path``; a study's folder is not searched any deeper.
 
     Args:
         path: a run directory, a folder of run directories or studies at any depth, or a ``runs.csv`` itself.
@@ -48,10 +49,10 @@ def find(path: Path) -> list[Source]:
         raise ValueError(f"{path}: there is no such file or folder")
     if path.is_file():
         return [read_study(path)]
-    if (path / "runs.csv").exists():
+    if is_study(path):
         return [read_study(path / "runs.csv")]
-    tables = [table for table in sorted(path.rglob("runs.csv")) if not is_run(table.parent)]
-    studies = [table.parent for table in tables]
+    folders = {file.parent for name in ("runs.csv", "study.json") for file in path.rglob(name)}
+    studies = sorted(folder for folder in folders if not is_run(folder))
     outer = [folder for folder in studies if not any(other in folder.parents for other in studies)]
     directories = [
         folder
@@ -73,8 +74,10 @@ def is_run(folder: Path) -> bool:
 
 
 def read_study(path: Path) -> Source:
-    """The runs of a ``runs.csv``, with the ``study.json`` beside it."""
-    return Source(path.parent.resolve(), read_rows(path), read_description(path.parent / "study.json"))
+    """The runs of a ``runs.csv``, with the ``study.json`` beside it; none of a study that trains nothing."""
+    description = read_description(path.parent / "study.json")
+    runs = read_rows(path) if path.exists() or description is None else to_frame([], ())
+    return Source(path.parent.resolve(), runs, description)
 
 
 def read_directories(path: Path, folders: list[Path]) -> Source:

@@ -7,14 +7,17 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+PAIRED, WELCH = "paired t", "Welch"
+
 
 class Difference(NamedTuple):
-    """Left mean minus right mean, its 95 % interval, and the two-sided p-value that the means are equal."""
+    """Left mean minus right mean, its 95 % interval, the two-sided p-value that the means are equal, and its test."""
 
     delta: float
     low: float
     high: float
     p_value: float
+    test: str = ""
 
 
 def t_interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
@@ -31,7 +34,7 @@ def paired(left: pd.Series, right: pd.Series) -> bool:
     return len(left) > 1 and unique and set(left.index) == set(right.index)
 
 
-def difference(left: pd.Series, right: pd.Series) -> Difference:
+def difference(left: pd.Series, right: pd.Series, level: float = 0.95) -> Difference:
     """The difference of two means: paired t-test over the same seeds, else Welch's.
 
     Interval and p-value are NaN where they are not defined: fewer than two values on a side, or no spread at all.
@@ -39,6 +42,7 @@ def difference(left: pd.Series, right: pd.Series) -> Difference:
     Args:
         left: values indexed by seed.
         right: values indexed by seed, subtracted.
+        level: of the interval.
     """
     delta = left.mean() - right.mean()
     undefined = Difference(delta, math.nan, math.nan, math.nan)
@@ -48,13 +52,13 @@ def difference(left: pd.Series, right: pd.Series) -> Difference:
         differences = (left - right.loc[left.index]).to_numpy()
         if without_spread(differences):
             return undefined
-        test = stats.ttest_1samp(differences, 0.0)
+        name, test = PAIRED, stats.ttest_1samp(differences, 0.0)
     else:
         if without_spread(left.to_numpy()) and without_spread(right.to_numpy()):
             return undefined
-        test = stats.ttest_ind(left.to_numpy(), right.to_numpy(), equal_var=False)
-    interval = test.confidence_interval(0.95)
-    return Difference(delta, float(interval.low), float(interval.high), float(test.pvalue))
+        name, test = WELCH, stats.ttest_ind(left.to_numpy(), right.to_numpy(), equal_var=False)
+    interval = test.confidence_interval(level)
+    return Difference(delta, float(interval.low), float(interval.high), float(test.pvalue), name)
 
 
 def without_spread(values: np.ndarray) -> bool:

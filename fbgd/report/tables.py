@@ -20,11 +20,12 @@ COLUMNS = (
     "delta_low",
     "delta_high",
     "p_value",
+    "test",
     "published",
     *COSTS,
 )
 SIDE = ("n", "runs", "diverged", "mean", "std")
-BETWEEN = ("delta", "delta_low", "delta_high", "p_value")
+BETWEEN = ("delta", "delta_low", "delta_high", "p_value", "test")
 Group = tuple[str, ...]
 
 
@@ -45,9 +46,9 @@ def summarise(
     """One row a group, in the order of first appearance: the columns ``by``, then :data:`COLUMNS`.
 
     ``mean``, ``std`` (n - 1), the 95 % t-interval and ``delta``, the difference to the baseline's mean with its own
-    interval, are of ``metric``; ``p_value`` is that of the difference, Holm-corrected over the table; costs are means
-    over runs. ``n`` of ``runs`` runs have a value: failed and missing ones are in no mean, diverged ones count with
-    what they ended with, if that is a number.
+    interval, are of ``metric``; ``p_value`` is that of the difference by ``test``, Holm-corrected over the table;
+    costs are means over runs. ``n`` of ``runs`` runs have a value: failed and missing ones are in no mean, diverged
+    ones count with what they ended with, if that is a number.
 
     Args:
         runs: a row a run with ``by``, ``seed``, ``status``, the metric and the costs.
@@ -69,7 +70,7 @@ def summarise(
     for group, own in values.items():
         reference = group if baseline is None else referred(group, by, baseline)
         found = None if reference == group or reference not in values else difference(own, values[reference])
-        delta = dict(zip(BETWEEN, found or [math.nan] * 4, strict=True))
+        delta = dict(zip(BETWEEN, found or (*[math.nan] * 4, ""), strict=True))
         low, high = t_interval(own.to_numpy())
         costs = members[group].loc[lambda frame: frame["status"].isin(["done", "diverged"])]
         rows.append(

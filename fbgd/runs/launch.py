@@ -8,10 +8,12 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
+from dataclasses import replace
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from fbgd.config.schema import Config, to_dict
 from fbgd.engine.record import Row
 from fbgd.runs.directory import RunDirectory, write_atomically
 from fbgd.runs.plan import PlannedRun
@@ -60,8 +62,8 @@ def to_jobs(todo: list[PlannedRun], say: Callable[[str], None]) -> list[list[Pla
         reason = declined(run.config) if wanted else ""
         if reason and wanted is True:
             refused[run.rung] = reason
-        # The last word is the seed.
-        key = (run.rung, run.words[:-1]) if wanted and reason is None else run.path
+        # Seeds of one setting on other data are no twins.
+        key = (run.rung, run.config.data.seed) if wanted and reason is None else run.path
         jobs.setdefault(key, []).append(run)
     for rung, reason in refused.items():
         say(f"{rung}: the seeds are trained separately: {reason}")
@@ -159,7 +161,7 @@ class Launcher:
             self.busy.add(worker)
         for run in runs:
             self.display.started(run)
-        job = [{"path": str(run.path), "words": self._words(run)} for run in runs]
+        job = [{"path": str(run.path), "config": to_dict(self._threaded(run.config))} for run in runs]
         failure = worker.execute(job, lambda message: self._hear(runs[message["run"]], message))
         with self.lock:
             self.busy.discard(worker)
@@ -178,9 +180,10 @@ class Launcher:
                 write_atomically(directory.error, failure)
             self.display.finished(run, failure is None or run.done)
 
-    def _words(self, run: PlannedRun) -> list[str]:
-        threads = [f"impl.threads={self.threads}"] if run.config.impl.threads is None else []
-        return [*run.words, *threads]
+    def _threaded(self, config: Config) -> Config:
+        if config.impl.threads is not None:
+            return config
+        return replace(config, impl=replace(config.impl, threads=self.threads))
 
     def _hear(self, run: PlannedRun, message: dict) -> None:
         if "warning" in message:

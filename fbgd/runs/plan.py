@@ -1,4 +1,4 @@
-"""A study: rungs x seeds, each an independent run with a directory of its own."""
+"""Planning: rungs x seeds, each an independent run with a directory of its own."""
 
 import re
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from fbgd.config.build import check, work
 from fbgd.config.compose import GROUPS, compose
 from fbgd.config.overrides import overlay, split
 from fbgd.config.schema import Config, to_dict
-from fbgd.errors import ConfigError, nearest
+from fbgd.errors import ConfigError
 from fbgd.runs.directory import RunDirectory
 from fbgd.runs.provenance import identity, science
 from fbgd.runs.rows import FIXED, run_row, to_frame
@@ -24,6 +24,9 @@ class Published:
     mean: float
     std: float
     confirmed: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.mean:.2f} ± {self.std:.2f}{'' if self.confirmed else ' (recalled)'}"
 
 
 @dataclass(frozen=True)
@@ -52,14 +55,17 @@ class Rung:
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One rung at one seed: its labels, its configuration, the words that make it, and its directory."""
+    """One rung at one seed: its labels, its configuration, and its directory."""
 
     rung: str
     labels: dict[str, str]
-    seed: int
-    words: tuple[str, ...]
     config: Config
     path: Path
+
+    @property
+    def seed(self) -> int:
+        """The run's seed."""
+        return self.config.seed
 
     @property
     def work(self) -> float:
@@ -94,16 +100,15 @@ def plan(rungs: list[Rung], overrides: list[str], seeds: int | Sequence[int], ou
             raise ConfigError(f"{word}: no rung has the regulariser {name!r}; choose it with regularizer={name}")
     settings = []
     for rung in rungs:
-        words = rung_words(rung, overrides)
-        config = compose(words)
+        config = compose(rung_words(rung, overrides))
         check(config)
-        settings.append((rung, words, config))
-    planned = []
-    for seed in seeds:
-        for rung, own_words, rung_config in settings:
-            words, config = (*own_words, f"seed={seed}"), replace(rung_config, seed=seed)
-            planned.append(PlannedRun(rung.name, rung.labels, seed, words, config, run_path(rung.name, config, out)))
-    return planned
+        settings.append((rung, config))
+    return [
+        PlannedRun(rung.name, rung.labels, own, run_path(rung.name, own, out))
+        for seed in seeds
+        for rung, config in settings
+        for own in [replace(config, seed=seed)]
+    ]
 
 
 def run_path(name: str, config: Config, out: Path) -> Path:
@@ -117,9 +122,7 @@ def with_subset_of_seed(planned: list[PlannedRun], out: Path) -> list[PlannedRun
     runs = []
     for run in planned:
         config = replace(run.config, data=replace(run.config.data, seed=run.seed))
-        # The run's own seed stays the last word, by which seeds of one setting are told apart.
-        words = (*run.words[:-1], f"data.seed={run.seed}", run.words[-1])
-        runs.append(replace(run, words=words, config=config, path=run_path(run.rung, config, out)))
+        runs.append(replace(run, config=config, path=run_path(run.rung, config, out)))
     return runs
 
 
@@ -147,23 +150,6 @@ def regularizer_of(word: str) -> str | None:
     """The regulariser that a word like ``regularizer.gradient_penalty.radius=0.1`` is about, else ``None``."""
     parts = split(word)[0].split(".")
     return parts[1] if parts[0] == "regularizer" and len(parts) > 2 else None
-
-
-def select(rungs: list[Rung], only: list[str]) -> list[str]:
-    """The names of the rungs that ``only`` means: whole names or beginnings, whatever their case; all for none.
-
-    Raises:
-        ConfigError: a word fits no rung.
-    """
-    names = [rung.name for rung in rungs]
-    chosen = []
-    for word in only:
-        exact = [name for name in names if name.lower() == word.lower()]
-        fitting = exact or [name for name in names if name.lower().startswith(word.lower())]
-        if not fitting:
-            raise ConfigError(f"--only {word!r} fits no rung; {nearest(word, names)}")
-        chosen += fitting
-    return chosen or names
 
 
 def collect(planned: list[PlannedRun]) -> pd.DataFrame:

@@ -1,7 +1,8 @@
 """A process that executes jobs of a study, one after another: a run, or several that are trained together.
 
     python -m fbgd.runs.worker                            jobs on standard input, each a line of JSON: a list of runs,
-                                                          several to be trained together, each with path and words
+                                                          several to be trained together, each with its ``path`` and
+                                                          its ``config``
     python -m fbgd.runs.worker DIRECTORY key=value ...    one run
 
 Standard output carries a line of JSON for every recorded row (``run``, its place in the job, ``row``, ``steps``), for
@@ -21,6 +22,7 @@ from functools import partial
 from typing import TextIO
 
 from fbgd.config.compose import compose
+from fbgd.config.schema import from_dict, to_dict
 from fbgd.engine.record import Row
 from fbgd.runs.directory import execute
 from fbgd.runs.provenance import git_revision
@@ -35,7 +37,7 @@ def end_with_parent(parent: int) -> None:
 
 
 def work(job: list[dict], messages: TextIO) -> bool:
-    """Execute the runs of a job, each a ``path`` and the ``words`` that describe it; returns whether they succeeded."""
+    """Execute the runs of a job, each a ``path`` and a ``config``; returns whether they succeeded."""
 
     def send(**message: object) -> None:
         print(json.dumps(message), file=messages, flush=True)
@@ -47,7 +49,7 @@ def work(job: list[dict], messages: TextIO) -> bool:
         send(run=run, warning=text)
 
     try:
-        configs, paths = [compose(run["words"]) for run in job], [run["path"] for run in job]
+        configs, paths = [from_dict(run["config"]) for run in job], [run["path"] for run in job]
         if len(job) == 1:
             execute(configs[0], paths[0], partial(report, 0), partial(warn, 0))
         else:
@@ -70,7 +72,7 @@ def main(words: list[str]) -> int:
     # Packages that greet their users would otherwise be read as messages.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     if words:
-        return 0 if work([{"path": words[0], "words": words[1:]}], messages) else 1
+        return 0 if work([{"path": words[0], "config": to_dict(compose(words[1:]))}], messages) else 1
     for line in sys.stdin:
         if not work(json.loads(line), messages):
             return 1

@@ -4,44 +4,53 @@ Every value is tried with seed 0. The rung's own runs then take the chosen value
 run counts in the table because it was the best of several; and nothing is ever chosen on the test set.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from fbgd.runs.directory import write_atomically
-from fbgd.runs.plan import PlannedRun, Rung, collect, plan
-from fbgd.runs.rows import read_rows, with_result
-from fbgd.studies.cli import make_data, run_planned
+from fbgd.runs.plan import Rung, collect
+from fbgd.studies.execution import Execution, Outcome
 
 SEARCH_SEED = 0
 CANDIDATE = "candidate"
 METRIC = "validation_accuracy"
+# Of more rows than these the figure tells the choice.
+LISTED = 12
 Candidates = dict[str, tuple[float, ...]]
 
 
 @dataclass(frozen=True)
-class Tuned:
-    """A search and what came of it.
+class Tuning:
+    """An ``execute`` of a study that first searches and chooses, then runs what was chosen with fresh seeds.
 
     Args:
-        searched: the search's runs, a row a candidate.
-        chosen: the chosen value by rung name; ``None`` where no candidate has a result.
-        rungs: the rungs with what was chosen.
-        planned: their runs.
-        finished: whether nothing was interrupted.
+        key: what is chosen, ``optimizer.lr``.
+        candidates: a preset to the values by rung name, equally many for each.
     """
 
-    searched: pd.DataFrame
-    chosen: dict[str, float | None]
-    rungs: list[Rung]
-    planned: list[PlannedRun]
-    finished: bool
+    key: str
+    candidates: Callable[[Any], Candidates]
+
+    def __call__(self, execution: Execution, rungs: list[Rung]) -> Outcome:
+        """Search, choose, and run what was chosen."""
+        values = self.candidates(execution.preset)
+        searching = execution.run(search_rungs(rungs, self.key, values), [SEARCH_SEED])
+        searched = collect(searching)
+        chosen = choose(searched, rungs, values)
+        tuned = tuned_rungs(rungs, self.key, values, chosen)
+        fresh = range(SEARCH_SEED + 1, SEARCH_SEED + 1 + execution.seeds)
+        paragraphs = tuple(search_paragraphs(self.key, values, chosen))
+        return Outcome(execution.run(tuned, fresh), searched, rungs=tuned, paragraphs=paragraphs)
 
 
 def log_grid(centre: float, count: int = 5, per_decade: int = 2) -> tuple[float, ...]:
-    """``count`` values around ``centre``, ``per_decade`` of them a factor of ten, rounded to two digits."""
+    """``count`` values around ``centre``, ``per_decade`` of them a factor of ten, rounded to two digits.
+
+    >>> log_grid(0.3)
+    (0.03, 0.095, 0.3, 0.95, 3.0)
+    """
     return tuple(float(f"{centre * 10 ** ((index - count // 2) / per_decade):.2g}") for index in range(count))
 
 
@@ -76,8 +85,8 @@ def choose(runs: pd.DataFrame, rungs: list[Rung], candidates: Candidates) -> dic
         for label, value in rung.labels.items():
             mine = mine[mine[label] == value]
         scores = {float(row[CANDIDATE]): row[METRIC] for row in mine.to_dict("records") if pd.notna(row[METRIC])}
-        held = [value for value in candidates[rung.name] if float(f"{value:g}") in scores]
-        chosen[rung.name] = max(held, key=lambda value: scores[float(f"{value:g}")]) if held else None
+        known = [value for value in candidates[rung.name] if float(f"{value:g}") in scores]
+        chosen[rung.name] = max(known, key=lambda value: scores[float(f"{value:g}")]) if known else None
     return chosen
 
 
@@ -92,19 +101,21 @@ def tuned_rungs(rungs: list[Rung], key: str, candidates: Candidates, chosen: dic
     return tuned
 
 
-def search_paragraphs(key: str, candidates: Candidates, tuned: Tuned) -> list[str]:
+def search_paragraphs(key: str, candidates: Candidates, chosen: dict[str, float | None]) -> list[str]:
     """What a reader of the table must know about the choice."""
     (count,) = {len(values) for values in candidates.values()}
     if count == 1:
         return [f"{key} has one value for each row, so nothing was chosen."]
-    ends = {name: (values[0], values[-1]) for name, values in candidates.items()}
-    edge = [name for name, value in tuned.chosen.items() if value in ends[name]]
-    nothing = [name for name, value in tuned.chosen.items() if value is None]
+    edge = [name for name, value in chosen.items() if value in (candidates[name][0], candidates[name][-1])]
+    nothing = [name for name, value in chosen.items() if value is None]
     texts = [
         f"{key} was chosen for each row from {count} values by the validation accuracy of one run with seed "
         f"{SEARCH_SEED}, which is not among the seeds of the table: see search.csv. The intervals are those of the "
         "chosen value; that another seed might have chosen another one is not in them."
     ]
+    if len(chosen) <= LISTED:
+        values = "; ".join(f"{name} {value:g}" for name, value in chosen.items() if value is not None)
+        texts.append(f"Chosen: {values}.")
     if edge:
         texts.append(f"The first or last of its values was chosen, so a better one may lie beyond: {'; '.join(edge)}.")
     if nothing:
@@ -112,61 +123,7 @@ def search_paragraphs(key: str, candidates: Candidates, tuned: Tuned) -> list[st
     return texts
 
 
-def chosen_values(rungs: list[Rung], tuned: Tuned) -> pd.DataFrame:
-    """What was chosen, a row a rung: its labels and the column ``candidate``."""
-    chosen = [(rung, tuned.chosen[rung.name]) for rung in rungs]
-    rows = [{**rung.labels, CANDIDATE: f"{value:g}"} for rung, value in chosen if value is not None]
-    return pd.DataFrame(rows, columns=[*rungs[0].labels, CANDIDATE])
-
-
-def write_search(out: Path, tuned: Tuned) -> None:
-    """Write ``search.csv``, a row a candidate, to a study's folder; one with more results is kept."""
-    out.mkdir(parents=True, exist_ok=True)
-    path = out / "search.csv"
-    if not path.exists() or with_result(tuned.searched) >= with_result(read_rows(path)):
-        write_atomically(path, tuned.searched.to_csv(index=False))
-
-
-def read_choice(path: Path, rungs: list[Rung], key: str, candidates: Candidates) -> list[Rung]:
-    """The tuned rungs by a ``search.csv``, as :func:`tune` made them."""
-    return tuned_rungs(rungs, key, candidates, choose(read_rows(path), rungs, candidates))
-
-
-def tune(
-    rungs: list[Rung],
-    key: str,
-    candidates: Candidates,
-    overrides: Sequence[str],
-    seeds: int,
-    out: Path,
-    only: list[str],
-    workers: int,
-) -> Tuned:
-    """Search, choose, and run what was chosen.
-
-    Args:
-        rungs: the settings, without ``key``.
-        key: what is chosen.
-        candidates: its values by rung name.
-        overrides: words for every rung.
-        seeds: how many fresh seeds the chosen values get.
-        out: the study's folder.
-        only: the names of the rungs to run.
-        workers: processes at a time.
-
-    Raises:
-        ValueError: a setting is invalid, before anything is run.
-    """
-    if seeds < 1:
-        raise ValueError(f"--seeds = {seeds} must be at least 1")
-    searching = plan(search_rungs(rungs, key, candidates), list(overrides), [SEARCH_SEED], out)
-    make_data(searching)
-    wanted = [run.rung for run in searching if run.rung.rpartition(f", {key} ")[0] in only]
-    finished = run_planned(searching, wanted, workers)
-    searched = collect(searching)
-    chosen = choose(searched, rungs, candidates)
-    tuned = tuned_rungs(rungs, key, candidates, chosen)
-    fresh = range(SEARCH_SEED + 1, SEARCH_SEED + 1 + seeds)
-    planned = plan(tuned, list(overrides), fresh, out)
-    finished = finished and run_planned(planned, only, workers)
-    return Tuned(searched, chosen, tuned, planned, finished)
+def chosen_values(runs: pd.DataFrame, key: str, labels: list[str]) -> pd.DataFrame:
+    """What was chosen, a row a rung: its labels and the column ``candidate``, read off the runs that count."""
+    chosen = runs[[*labels, key]].drop_duplicates().rename(columns={key: CANDIDATE})
+    return chosen.reset_index(drop=True)

@@ -1,100 +1,109 @@
-"""From a study's runs to its folder: runs.csv, study.json, table.csv, table.md and figures, and the table printed."""
+"""From a study's evidence to its folder, and the page printed: the one writer of all studies."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+import sys
+from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
-from matplotlib.figure import Figure
-
-from fbgd.report.description import Description, published_values, write_description
-from fbgd.report.formats import render, show
+from fbgd.report.claims import CLAIMS, claims_page, to_csv
+from fbgd.report.description import to_json
+from fbgd.report.evidence import Evidence, read_evidence
+from fbgd.report.formats import Page, render, show
 from fbgd.report.pages import page_of
 from fbgd.report.plots import save
-from fbgd.runs.plan import PlannedRun, Rung, collect, curves
-from fbgd.runs.rows import read_rows, with_result
+from fbgd.runs.directory import write_atomically
+from fbgd.runs.rows import with_result
+from fbgd.studies.study import Study
+
+# Enough digits for every statistic, and few enough that a file of a thousand evaluations stays readable.
+DIGITS = "%.8g"
+RESULTS = Path("results")
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """What a figure is drawn from: the study's title, a row a run, a row a group, and the runs' recorded rows."""
+def write(study: Study, evidence: Evidence, out: Path) -> bool:
+    """Write and print everything that a study's evidence shows.
 
-    title: str
-    runs: pd.DataFrame
-    table: pd.DataFrame
-    curves: pd.DataFrame
-
-
-def report(
-    title: str,
-    rungs: list[Rung],
-    planned: list[PlannedRun],
-    out: Path,
-    *,
-    by: Sequence[str] | None = None,
-    baseline: Mapping[str, str] | None = None,
-    metric: str = "test_accuracy",
-    across: str = "",
-    shown: Sequence[str] = (),
-    source: str = "",
-    overrides: Sequence[str] = (),
-    paragraphs: Sequence[str] = (),
-    figures: Mapping[str, Callable[[Evidence], Figure]] | None = None,
-) -> bool:
-    """Write and print everything that the finished runs of a study show.
-
-    Files that an earlier call wrote for more finished runs are kept: then the table is printed only.
+    Files that an earlier call wrote from more finished runs are kept: then the page is printed only.
 
     Args:
-        title: of table and figures.
-        rungs: the study's settings, in the table's order.
-        planned: its runs; those without a result are listed under the table.
+        study: how it is summarised, judged and drawn.
+        evidence: what there is; with the recorded rows of its runs, for figures.
         out: the folder.
-        by: the labels that the table groups by; all of them by default.
-        baseline: the row that differences are taken to, as values of some of these labels.
-        metric: the compared metric.
-        across: the label whose values stand side by side, the baseline's first; a row a group by default.
-        shown: settings with a column of their own.
-        source: where published values come from.
-        overrides: what was changed about all rungs, for the caption.
-        paragraphs: what else a reader of the table must know.
-        figures: file names, and what draws them once there is a result.
 
     Returns:
         Whether no run has failed.
     """
-    by = list(by or (label for label in rungs[0].labels if label != across))
-    description = Description(
-        title=title,
-        by=by,
-        baseline=dict(baseline or {}),
-        metric=metric,
-        across=across,
-        shown=list(shown),
-        published=published_values(rungs, by),
-        source=source,
-        overrides=list(overrides),
-        paragraphs=list(paragraphs),
-    )
-    runs = collect(planned)
-    page = page_of(runs, description)
-    results = out / "runs.csv"
-    succeeded = not (runs["status"] == "failed").any()
-    finished, before = with_result(runs), with_result(read_rows(results)) if results.exists() else 0
-    if finished < before:
-        kept = f"Only printed: {out}/ holds the table of {before} finished runs, and these are {finished}."
-        show(replace(page, paragraphs=[*page.paragraphs, kept]))
+    succeeded = "status" not in evidence.runs or not (evidence.runs["status"] == "failed").any()
+    before = results_in(out)
+    if (now := results_of(evidence)) < before:
+        note = f"Only printed: {out}/ holds the page of {before} results, and these are {now}."
+        printed(page_of(evidence, study.recipe), note)
         return succeeded
     out.mkdir(parents=True, exist_ok=True)
-    runs.to_csv(results, index=False)
-    write_description(out / "study.json", description)
-    for name, form in (("table.csv", "csv"), ("table.md", "md")):
-        (out / name).write_text(render(page, form))
-    drawn = dict(figures or {}) if finished else {}
-    if drawn:
-        evidence = Evidence(title, runs, page.table, curves(planned))
-        for name, draw in drawn.items():
-            save(draw(evidence), out / name)
-    names = ", ".join(["table.md", "table.csv", "runs.csv", "study.json", *drawn])
-    show(replace(page, paragraphs=[*page.paragraphs, f"Written to {out}/: {names}"]))
+    names = write_numbers(evidence, out)
+    # From the files, so that whoever reads them makes the same page.
+    kept = replace(read_evidence(out, evidence.description), curves=evidence.curves)
+    page = page_of(kept, study.recipe)
+    pages = {"table.csv": render(page, "csv"), "table.md": render(page, "md")}
+    if study.claims:
+        pages[CLAIMS] = to_csv(page.findings)
+    for name, content in pages.items():
+        write_atomically(out / name, content)
+    if not kept.empty:
+        kept = replace(kept, table=page.table)
+        for name, draw in study.figures.items():
+            save(draw(kept), out / name)
+            pages[name] = ""
+    update_claims(out)
+    printed(page, f"Written to {out}/: {', '.join([*pages, *names])}")
     return succeeded
+
+
+def results_of(evidence: Evidence) -> int:
+    """How many results there are: finished runs, or measurements where nothing is trained."""
+    return with_result(evidence.runs) if "status" in evidence.runs else len(evidence.measurements)
+
+
+def results_in(out: Path) -> int:
+    """How many results a study's folder holds; none where it is new or no reader understands it."""
+    try:
+        return results_of(read_evidence(out))
+    except ValueError:
+        return 0
+
+
+def write_numbers(evidence: Evidence, out: Path) -> list[str]:
+    """Write what the page is made of; returns the files' names."""
+    contents = {"study.json": to_json(evidence.description)}
+    for name, table, digits in (
+        ("runs.csv", evidence.runs, None),
+        ("measurements.csv", evidence.measurements, DIGITS),
+        ("search.csv", evidence.searched, None),
+    ):
+        if len(table):
+            contents[name] = table.to_csv(index=False, float_format=digits)
+    for name, content in contents.items():
+        write_atomically(out / name, content)
+    return list(contents)
+
+
+def update_claims(out: Path) -> None:
+    """Write ``results/claims.md`` anew when a study's folder lies below ``results/``, and is no ``--quick`` one."""
+    inside = out.resolve().is_relative_to(RESULTS.resolve())
+    if inside and out.resolve().relative_to(RESULTS.resolve()).parts[:1] != ("quick",):
+        write_atomically(RESULTS / "claims.md", claims_page(RESULTS))
+
+
+def printed(page: Page, note: str) -> None:
+    """Print a page with a note at its end."""
+    show(replace(page, paragraphs=[*page.paragraphs, note]))
+    sys.stdout.flush()
+
+
+def rewrite(study: Study, folder: Path) -> Page:
+    """Make the page of a study's folder anew from its files, without its runs; figures stay."""
+    page = page_of(read_evidence(folder), study.recipe)
+    write_atomically(folder / "table.csv", render(page, "csv"))
+    write_atomically(folder / "table.md", render(page, "md"))
+    if study.claims:
+        write_atomically(folder / CLAIMS, to_csv(page.findings))
+    return page

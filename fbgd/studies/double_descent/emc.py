@@ -11,21 +11,23 @@ import math
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from scipy.stats import binomtest
 
+from fbgd.report.claims import Claim, Estimate, higher
+from fbgd.report.evidence import Evidence
 from fbgd.report.formats import UNKNOWN
+from fbgd.report.pages import Summary
 from fbgd.report.plots import make_figure
 from fbgd.report.statistics import t_interval
-from fbgd.runs.plan import PlannedRun, collect
+from fbgd.runs.plan import PlannedRun, Rung, collect
 from fbgd.studies.double_descent.drawing import draw_band, plain_numbers, plain_ticks
+from fbgd.studies.double_descent.figure import descent, measured
 from fbgd.studies.double_descent.settings import Point, Sizes
 from fbgd.studies.double_descent.shape import EPSILON, find_peak
-from fbgd.studies.double_descent.study import Study, Summary
 from fbgd.studies.double_descent.tidy import run_table
 from fbgd.studies.double_descent.words import place, points
+from fbgd.studies.execution import Execution, Outcome
 
-NAME = "emc"
-TITLE = "Effective model complexity"
-HELP = "the most samples that every width fits, by bisection; its threshold against the observed peak"
 # The search ends when the smallest n that is not fitted is at most so many times the largest that is.
 RESOLUTION = 1.1
 
@@ -36,27 +38,28 @@ def choose(sizes: Sizes) -> list[Point]:
     return [sizes.point(width, train_size=size) for size in samples for width in sizes.few_widths]
 
 
-def run(study: Study) -> list[PlannedRun]:
+def bisect(execution: Execution, rungs: list[Rung]) -> Outcome:
     """Runs at several numbers of samples, then bisection for every width and seed at once."""
-    planned = study.run(choose(study.sizes))
-    while study.finished:
-        asked = next_points(study, run_table(NAME, collect(planned)))
+    sizes = execution.preset
+    planned = execution.run(rungs)
+    while execution.finished:
         tried = {run.path for run in planned}
-        runs = [run for point, seed in asked for run in study.plan([point], [seed])]
-        fresh = [run for run in runs if run.path not in tried and study.wanted(run)]
+        asked = next_points(sizes, run_table("emc", collect(planned)))
+        runs = [run for point, seed in asked for run in execution.plan([point.rung(sizes.words)], [seed])]
+        fresh = [run for run in runs if run.path not in tried and execution.wanted(run.rung)]
         if not fresh:
             break
-        planned += study.execute(fresh)
-    return planned
+        planned += execution.execute(fresh)
+    return Outcome(planned)
 
 
-def next_points(study: Study, table: pd.DataFrame) -> list[tuple[Point, int]]:
+def next_points(sizes: Sizes, table: pd.DataFrame) -> list[tuple[Point, int]]:
     """For every width and seed the geometric middle of its bracket, unless that is narrow enough."""
     asked = []
     for (width, seed), part in table.groupby(["width", "seed"]):
         low, high = bracket(part)
         if low > 0 and high < math.inf and high > RESOLUTION * low:
-            asked.append((study.sizes.point(int(width), train_size=round(math.sqrt(low * high))), int(seed)))
+            asked.append((sizes.point(int(width), train_size=round(math.sqrt(low * high))), int(seed)))
     return asked
 
 
@@ -103,9 +106,9 @@ def predicted_width(emc: pd.DataFrame, samples: int) -> tuple[float, float]:
     return float(medians.index[reached[0] - 1]), float(medians.index[reached[0]])
 
 
-def tabulate(planned: list[PlannedRun]) -> pd.DataFrame:
+def measure(planned: list[PlannedRun]) -> pd.DataFrame:
     """A row a run, those of the bisection included."""
-    return run_table(NAME, collect(planned))
+    return run_table("emc", collect(planned))
 
 
 def common_sizes(table: pd.DataFrame) -> list[int]:
@@ -145,7 +148,9 @@ def summarise(table: pd.DataFrame) -> Summary:
             }
         )
     listed = "; ".join(f"width {width}: {told(part)}" for width, part in emc.groupby("width"))
-    return Summary(pd.DataFrame(numbers), rows, 1, [PARAGRAPH, f"EMC in samples, with its 95 % interval: {listed}."])
+    return Summary(
+        pd.DataFrame(numbers), rows, 1, [PARAGRAPH, f"EMC in samples, with its 95 % interval: {listed}."], "test_error"
+    )
 
 
 def told(part: pd.DataFrame) -> str:
@@ -206,3 +211,39 @@ def draw(table: pd.DataFrame, title: str) -> Figure:
         plain_ticks(axes, widths)
     figure.suptitle(f"{title}, label noise {table['label_noise'].iloc[0]:g}")
     return figure
+
+
+def at_threshold(evidence: Evidence) -> list[Estimate]:
+    """In how many of the numbers of samples the peak lies where EMC says, more than half of them being chance."""
+    table = summarise(evidence.measurements).numbers.dropna(subset=["predicted_low", "peak_width"])
+    inside = table["peak_width"].between(table["predicted_low"], table["predicted_high"])
+    if not len(inside):
+        return []
+    low, high = binomtest(int(inside.sum()), len(inside)).proportion_ci()
+    return [Estimate(100 * inside.mean() - 50, 100 * low - 50, 100 * high - 50, f"{inside.sum()} of {len(inside)}")]
+
+
+CLAIMS = (
+    Claim(
+        "peak at the threshold",
+        "The observed peak lies between the widths where EMC crosses the number of samples.",
+        "share of the numbers of samples with a peak, above a half, %",
+        at_threshold,
+        higher,
+        form="+.0f",
+    ),
+)
+STUDY = descent(
+    "emc",
+    "Effective model complexity",
+    """The most samples that every width fits, by bisection; its threshold against the observed peak.
+
+    python scripts/double_descent.py emc
+    """,
+    choose,
+    measure,
+    measured(summarise),
+    draw,
+    execute=bisect,
+    claims=CLAIMS,
+)

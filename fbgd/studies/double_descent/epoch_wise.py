@@ -3,18 +3,16 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
+from fbgd.report.pages import Summary
 from fbgd.report.plots import make_figure
 from fbgd.runs.plan import PlannedRun
 from fbgd.studies.double_descent.drawing import draw_band, passes_axis, width_colours
+from fbgd.studies.double_descent.figure import descent, measured
+from fbgd.studies.double_descent.peaks import by_column, falls, rises
 from fbgd.studies.double_descent.settings import Point, Sizes
 from fbgd.studies.double_descent.shape import find_peak
-from fbgd.studies.double_descent.study import Study, Summary
 from fbgd.studies.double_descent.tidy import evaluation_table
 from fbgd.studies.double_descent.words import percent, place, points
-
-NAME = "epoch_wise"
-TITLE = "Epoch-wise double descent"
-HELP = "test error over passes for three sizes, on a logarithmic axis"
 
 
 def choose(sizes: Sizes) -> list[Point]:
@@ -22,14 +20,9 @@ def choose(sizes: Sizes) -> list[Point]:
     return [sizes.point(width) for width in sizes.three_widths]
 
 
-def run(study: Study) -> list[PlannedRun]:
-    """Execute all of them."""
-    return study.run(choose(study.sizes))
-
-
-def tabulate(planned: list[PlannedRun]) -> pd.DataFrame:
+def measure(planned: list[PlannedRun]) -> pd.DataFrame:
     """A row an evaluation."""
-    return evaluation_table(NAME, planned)
+    return evaluation_table("epoch_wise", planned)
 
 
 def summarise(table: pd.DataFrame) -> Summary:
@@ -88,3 +81,23 @@ def draw(table: pd.DataFrame, title: str) -> Figure:
     test.legend(fontsize="small")
     figure.suptitle(f"{title}, label noise {table['label_noise'].iloc[0]:g}: mean and range over seeds")
     return figure
+
+
+WIDTHS = by_column("width", "width")
+CLAIMS = (
+    rises(WIDTHS, "Over the passes the test error rises from a first minimum to a peak.", along="passes"),
+    falls(WIDTHS, "After it the test error falls again.", along="passes"),
+)
+STUDY = descent(
+    "epoch_wise",
+    "Epoch-wise double descent",
+    """Test error over passes for three sizes, on a logarithmic axis.
+
+    python scripts/double_descent.py epoch_wise
+    """,
+    choose,
+    measure,
+    measured(summarise),
+    draw,
+    claims=CLAIMS,
+)

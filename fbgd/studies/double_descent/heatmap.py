@@ -4,18 +4,16 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from fbgd.report.pages import Summary
 from fbgd.report.plots import make_figure
 from fbgd.runs.plan import PlannedRun
 from fbgd.studies.double_descent.drawing import mark_map
+from fbgd.studies.double_descent.figure import descent, measured
 from fbgd.studies.double_descent.settings import Point, Sizes
 from fbgd.studies.double_descent.shape import EPSILON, find_peak, threshold
-from fbgd.studies.double_descent.study import Study, Summary
 from fbgd.studies.double_descent.tidy import evaluation_table
 from fbgd.studies.double_descent.words import percent, place, points
 
-NAME = "heatmap"
-TITLE = "Test error over width and passes"
-HELP = "width x passes, test and train error as colours"
 # The summary shows the evaluations next to these shares of the budget.
 SHARES = (0.01, 0.03, 0.1, 0.3, 1.0)
 
@@ -25,14 +23,9 @@ def choose(sizes: Sizes) -> list[Point]:
     return [sizes.point(width) for width in sizes.widths]
 
 
-def run(study: Study) -> list[PlannedRun]:
-    """Execute all of them."""
-    return study.run(choose(study.sizes))
-
-
-def tabulate(planned: list[PlannedRun]) -> pd.DataFrame:
+def measure(planned: list[PlannedRun]) -> pd.DataFrame:
     """A row an evaluation."""
-    return evaluation_table(NAME, planned)
+    return evaluation_table("heatmap", planned)
 
 
 def summarise(table: pd.DataFrame) -> Summary:
@@ -88,3 +81,17 @@ def draw(table: pd.DataFrame, title: str) -> Figure:
         f"{title}, label noise {noise:g}: mean over seeds; the line is a train error of {100 * EPSILON:g} %"
     )
     return figure
+
+
+STUDY = descent(
+    "heatmap",
+    "Test error over width and passes",
+    """Width x passes, test and train error as colours.
+
+    python scripts/double_descent.py heatmap
+    """,
+    choose,
+    measure,
+    measured(summarise),
+    draw,
+)

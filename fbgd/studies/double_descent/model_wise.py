@@ -1,24 +1,24 @@
 """Test error over the model's width, with and without label noise."""
 
 import math
+from dataclasses import asdict
 
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from fbgd.report.evidence import Evidence
 from fbgd.report.formats import UNKNOWN
+from fbgd.report.pages import Summary
 from fbgd.report.plots import make_figure
 from fbgd.runs.plan import PlannedRun, collect
 from fbgd.studies.double_descent.drawing import error_axes, mark_threshold, plain_numbers, plain_ticks
+from fbgd.studies.double_descent.figure import descent, measured
+from fbgd.studies.double_descent.peaks import by_column, falls, flat, rises
 from fbgd.studies.double_descent.settings import Point, Reference, Sizes
 from fbgd.studies.double_descent.shape import EPSILON, find_peak, threshold
-from fbgd.studies.double_descent.study import Study, Summary
 from fbgd.studies.double_descent.tidy import KEYS, early_stopped, evaluation_table, run_table
 from fbgd.studies.double_descent.words import percent, place, points
-
-NAME = "model_wise"
-TITLE = "Model-wise double descent"
-HELP = "test error over width, for each label noise; early stopping; the interpolation threshold"
 
 
 def choose(sizes: Sizes) -> list[Point]:
@@ -26,15 +26,16 @@ def choose(sizes: Sizes) -> list[Point]:
     return [sizes.point(width, noise) for noise in sizes.label_noises for width in sizes.widths]
 
 
-def run(study: Study) -> list[PlannedRun]:
-    """Execute all of them."""
-    return study.run(choose(study.sizes))
-
-
-def tabulate(planned: list[PlannedRun]) -> pd.DataFrame:
+def measure(planned: list[PlannedRun]) -> pd.DataFrame:
     """A row a run, with what ideal early stopping would have kept."""
-    table = run_table(NAME, collect(planned))
-    return table.merge(early_stopped(evaluation_table(NAME, planned)), on=KEYS, validate="one_to_one")
+    table = run_table("model_wise", collect(planned))
+    return table.merge(early_stopped(evaluation_table("model_wise", planned)), on=KEYS, validate="one_to_one")
+
+
+def told(evidence: Evidence) -> Summary:
+    """The summary, with the published curves of ``study.json``."""
+    references = tuple(Reference(**entry) for entry in evidence.description.published)
+    return measured(lambda table: summarise(table, references))(evidence)
 
 
 def summarise(table: pd.DataFrame, references: tuple[Reference, ...] = ()) -> Summary:
@@ -81,7 +82,8 @@ def summarise(table: pd.DataFrame, references: tuple[Reference, ...] = ()) -> Su
             if reference.label_noise == noise:
                 rows.append(literature(reference))
     sources = "; ".join(dict.fromkeys(reference.source for reference in references))
-    return Summary(pd.DataFrame(numbers), rows, 1, [PARAGRAPH, *([f"Published: {sources}."] if sources else [])])
+    notes = [PARAGRAPH, *([f"Published: {sources}."] if sources else [])]
+    return Summary(pd.DataFrame(numbers), rows, 1, notes, "test_error")
 
 
 def literature(reference: Reference) -> dict[str, str]:
@@ -132,3 +134,25 @@ def draw(table: pd.DataFrame, title: str) -> Figure:
             mark_threshold(axes, threshold(part))
     figure.suptitle(f"{title}: mean and range over seeds; dotted, where the train error crosses {100 * EPSILON:g} %")
     return figure
+
+
+NOISES = by_column("label_noise", "label noise")
+CLAIMS = (
+    rises(NOISES, "Over the width the test error rises from a first minimum to a peak."),
+    falls(NOISES, "Beyond the peak it falls again."),
+    flat(NOISES, "Stopped at its lowest test error, no rise of a point is left.", value="best_test_error"),
+)
+STUDY = descent(
+    "model_wise",
+    "Model-wise double descent",
+    """Test error over width, for each label noise; early stopping; the interpolation threshold.
+
+    python scripts/double_descent.py model_wise
+    """,
+    choose,
+    measure,
+    told,
+    draw,
+    published=lambda sizes: [asdict(reference) for reference in sizes.references],
+    claims=CLAIMS,
+)

@@ -47,6 +47,7 @@ NOTEBOOK_PROCEDURES = (
 # h of the notebook: whole numbers of a geometric sequence.
 NOTEBOOK_WIDTHS = tuple(int(width) for width in np.unique(np.geomspace(2, 300, 20).astype(int)))
 MLP = Sizes(
+    variant="mlp",
     words=(*MNIST1D, "model=mlp"),
     standard=NOTEBOOK_SGD,
     widths=NOTEBOOK_WIDTHS,
@@ -66,11 +67,12 @@ MLP = Sizes(
 )
 
 # By data set, then by model; the first is the data set's usual one.
-PRESETS: dict[str, dict[str, Sizes]] = {
+MODELS: dict[str, dict[str, Sizes]] = {
     "mnist1d": {
         "mlp": MLP,
         "strided_cnn": replace(
             MLP,
+            variant="strided_cnn",
             words=(*MNIST1D, "model=strided_cnn"),
             widths=(2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 24, 30, 40, 60, 100),
             few_widths=(4, 8, 12, 18, 24, 40, 100),
@@ -112,6 +114,7 @@ def published(data: str) -> dict[str, Sizes]:
     batch = Procedure("full batch", full_batch(0.1, 4000, 128))
     penalised = Procedure("full batch, penalty", full_batch(0.1, 4000, 128, *penalty))
     resnet = Sizes(
+        variant="preact_resnet18",
         words=(*shared, "model=preact_resnet18"),
         standard=adam,
         widths=(*range(1, 16), 16, 18, 20, 24, 28, 32, 40, 48, 56, 64),
@@ -127,6 +130,7 @@ def published(data: str) -> dict[str, Sizes]:
     )
     cnn = replace(
         resnet,
+        variant="cnn5",
         words=(*shared, "model=cnn5"),
         standard=sgd,
         procedures=(adam, batch, penalised),
@@ -135,7 +139,7 @@ def published(data: str) -> dict[str, Sizes]:
     return {"preact_resnet18": resnet, "cnn5": cnn}
 
 
-PRESETS |= {data: published(data) for data in ("cifar10", "cifar100")}
+MODELS |= {data: published(data) for data in ("cifar10", "cifar100")}
 
 
 def translated(data: str, *, steps: int, warmup_steps: int, block_size: int, lr: float, **sizes) -> Sizes:
@@ -143,6 +147,7 @@ def translated(data: str, *, steps: int, warmup_steps: int, block_size: int, lr:
     words = (f"data={data}", "model=transformer", "regime=sgd", "regularizer=label_smoothing", *RECORD)
     adam = ("optimizer=adam", f"optimizer.lr={lr:g}", "optimizer.betas=[0.9,0.98]", "schedule=noam")
     options = {
+        "variant": "transformer",
         "words": (*words, *sizes.pop("words", ())),
         "standard": Procedure("Adam", adam),
         "few_widths": (),
@@ -167,7 +172,7 @@ def published_translation(data: str, *train_sizes: int) -> Sizes:
     )
 
 
-TRANSLATION: dict[str, dict[str, Sizes]] = {
+TRANSLATION_MODELS: dict[str, dict[str, Sizes]] = {
     "catalogues": {
         "transformer": translated(
             "catalogues",
@@ -190,3 +195,11 @@ TRANSLATION: dict[str, dict[str, Sizes]] = {
     "iwslt14": {"transformer": published_translation("iwslt14", 4000, 18_000)},
     "wmt14": {"transformer": published_translation("wmt14", 50_000, 200_000)},
 }
+
+
+def usual(models: dict[str, dict[str, Sizes]]) -> dict[str, Sizes]:
+    """Every data set with its usual model."""
+    return {data: next(iter(sizes.values())) for data, sizes in models.items()}
+
+
+PRESETS, TRANSLATION = usual(MODELS), usual(TRANSLATION_MODELS)

@@ -4,21 +4,20 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from fbgd.report.pages import Summary
 from fbgd.report.plots import make_figure
 from fbgd.runs.directory import RunDirectory
 from fbgd.runs.plan import PlannedRun, collect
 from fbgd.studies.double_descent.drawing import draw_band, error_axes, plain_ticks, width_colours
 from fbgd.studies.double_descent.ensemble import ensemble_error
+from fbgd.studies.double_descent.figure import descent, measured
+from fbgd.studies.double_descent.peaks import flat, rises
 from fbgd.studies.double_descent.settings import Point, Procedure, Sizes
 from fbgd.studies.double_descent.shape import find_peak
-from fbgd.studies.double_descent.study import Study, Summary
 from fbgd.studies.double_descent.tidy import KEYS, early_stopped, evaluation_table, run_table
 from fbgd.studies.double_descent.words import percent, place, points
 
-NAME = "regularisation"
-TITLE = "Double descent under regularisation"
-HELD = ("optimizer=", "optimizer._target_=", "optimizer.weight_decay=")
-HELP = "weight decay as the complexity axis, early stopping, ensembles of the seeds"
+PLAIN = "no regularisation"
 
 
 def decayed(sizes: Sizes, strength: float) -> Procedure:
@@ -38,14 +37,9 @@ def choose(sizes: Sizes) -> list[Point]:
     return plain + [point.trained(decayed(sizes, strength)) for strength in sizes.weight_decays for point in plain]
 
 
-def run(study: Study) -> list[PlannedRun]:
-    """Execute all of them."""
-    return study.run(choose(study.sizes))
-
-
-def tabulate(planned: list[PlannedRun]) -> pd.DataFrame:
+def measure(planned: list[PlannedRun]) -> pd.DataFrame:
     """A row a run, with what early stopping would have kept, and the error of its setting's ensemble of seeds."""
-    table = run_table(NAME, collect(planned))
+    table = run_table("regularisation", collect(planned))
     table.insert(6, "weight_decay", table["procedure"].map(strength_of))
     groups: dict[tuple, list[PlannedRun]] = {}
     for run in planned:
@@ -53,7 +47,7 @@ def tabulate(planned: list[PlannedRun]) -> pd.DataFrame:
             groups.setdefault((int(run.labels["width"]), run.labels["procedure"]), []).append(run)
     errors = {key: ensemble_error(runs) for key, runs in groups.items()}
     ensemble = [errors.get(key) for key in zip(table["width"], table["procedure"], strict=True)]
-    stopped = early_stopped(evaluation_table(NAME, planned))
+    stopped = early_stopped(evaluation_table("regularisation", planned))
     return table.assign(ensemble_error=ensemble).merge(stopped, on=KEYS, validate="one_to_one")
 
 
@@ -69,7 +63,7 @@ def curves(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     plain = table[table["weight_decay"] == 0]
     once = plain.drop_duplicates("width")
     return {
-        "no regularisation": plain.assign(error=plain["test_error"]),
+        PLAIN: plain.assign(error=plain["test_error"]),
         **{
             f"weight decay {strength:g}": part.assign(error=part["test_error"])
             for strength, part in table[table["weight_decay"] > 0].groupby("weight_decay")
@@ -95,7 +89,7 @@ def summarise(table: pd.DataFrame) -> Summary:
             row[f"{width}: test error %"] = percent(part.loc[part["width"] == width, "error"])
         rows.append(row)
         numbers.append({"regularisation": name, "rise": found.rise.delta if found else 0.0})
-    return Summary(pd.DataFrame(numbers), rows, 1, PARAGRAPHS)
+    return Summary(pd.DataFrame(numbers), rows, 1, PARAGRAPHS, "test_error")
 
 
 PARAGRAPHS = [
@@ -136,3 +130,31 @@ def draw(table: pd.DataFrame, title: str) -> Figure:
     others.legend(fontsize="x-small")
     figure.suptitle(f"{title}, label noise {table['label_noise'].iloc[0]:g}: mean and range over seeds")
     return figure
+
+
+CLAIMS = (
+    rises(
+        lambda table: [(PLAIN, curves(table)[PLAIN])],
+        "Without regularisation there is a rise to a peak.",
+        value="error",
+    ),
+    flat(
+        lambda table: [(name, part) for name, part in curves(table).items() if name != PLAIN],
+        "Regularised, no rise of a point is left.",
+        value="error",
+    ),
+)
+STUDY = descent(
+    "regularisation",
+    "Double descent under regularisation",
+    """Weight decay as the complexity axis, early stopping, ensembles of the seeds.
+
+    python scripts/double_descent.py regularisation
+    """,
+    choose,
+    measure,
+    measured(summarise),
+    draw,
+    held=("optimizer=", "optimizer._target_=", "optimizer.weight_decay="),
+    claims=CLAIMS,
+)

@@ -7,20 +7,19 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from fbgd.report.claims import Claim, Estimate, lower, of_difference
+from fbgd.report.evidence import Evidence
 from fbgd.report.formats import UNKNOWN
+from fbgd.report.pages import Summary
 from fbgd.report.plots import make_figure
 from fbgd.report.statistics import Difference, difference
 from fbgd.runs.plan import PlannedRun, collect
 from fbgd.studies.double_descent.drawing import draw_band, mark_threshold, plain_ticks, width_colours
+from fbgd.studies.double_descent.figure import descent, measured
 from fbgd.studies.double_descent.settings import Point, Sizes
 from fbgd.studies.double_descent.shape import EPSILON, by_seed, find_peak, threshold
-from fbgd.studies.double_descent.study import Study, Summary
 from fbgd.studies.double_descent.tidy import run_table
 from fbgd.studies.double_descent.words import percent, place, points
-
-NAME = "sample_wise"
-TITLE = "Sample-wise double descent"
-HELP = "samples x width, with the band of widths where more data do not help"
 
 
 def choose(sizes: Sizes) -> list[Point]:
@@ -28,14 +27,9 @@ def choose(sizes: Sizes) -> list[Point]:
     return [sizes.point(width, train_size=samples) for samples in sizes.train_sizes for width in sizes.few_widths]
 
 
-def run(study: Study) -> list[PlannedRun]:
-    """Execute all of them."""
-    return study.run(choose(study.sizes))
-
-
-def tabulate(planned: list[PlannedRun]) -> pd.DataFrame:
+def measure(planned: list[PlannedRun]) -> pd.DataFrame:
     """A row a run."""
-    return run_table(NAME, collect(planned))
+    return run_table("sample_wise", collect(planned))
 
 
 def gains(table: pd.DataFrame) -> pd.DataFrame:
@@ -80,7 +74,7 @@ def summarise(table: pd.DataFrame) -> Summary:
         crossing = threshold(part)
         reached = f"at width {place(crossing)}" if not math.isnan(crossing) else "not crossed"
         peaks.append(f"{size} samples: {where}, train error of {100 * EPSILON:g} % {reached}")
-    return Summary(pd.DataFrame(numbers), rows, 1, [PARAGRAPH, "Over width: " + "; ".join(peaks) + "."])
+    return Summary(pd.DataFrame(numbers), rows, 1, [PARAGRAPH, "Over width: " + "; ".join(peaks) + "."], "test_error")
 
 
 PARAGRAPH = (
@@ -100,9 +94,9 @@ def draw(table: pd.DataFrame, title: str) -> Figure:
         part = table[table["train_size"] == size]
         draw_band(over_width, part, "width", "test_error", color=colour, marker="o", label=f"{size} samples")
         mark_threshold(over_width, threshold(part), color=colour)
-    for width, lower, upper in band(table):
+    for width, left, right in band(table):
         over_width.fill_between(
-            [lower, upper], 0, 1, transform=over_width.get_xaxis_transform(), color="0.5", alpha=0.15
+            [left, right], 0, 1, transform=over_width.get_xaxis_transform(), color="0.5", alpha=0.15
         )
         over_width.annotate(
             "not certain", (width, 0.97), xycoords=("data", "axes fraction"), ha="center", fontsize="x-small"
@@ -145,3 +139,39 @@ def band(table: pd.DataFrame) -> list[tuple[float, float, float]]:
             left, right = widths[max(0, index - 1)], widths[min(len(widths) - 1, index + 1)]
             shaded.append((width, math.sqrt(left * width), math.sqrt(right * width)))
     return shaded
+
+
+def smallest_gain(evidence: Evidence) -> list[Estimate]:
+    """What about four times the data bring at the width where they bring the least; it is chosen by the same runs."""
+    table = evidence.measurements
+    fewer, more = a_quarter(table)
+    gains_by_width = {
+        width: difference(*(by_seed(part, "train_size", size, "test_error") for size in (fewer, more)))
+        for width, part in table.groupby("width")
+    }
+    width = min(gains_by_width, key=lambda key: gains_by_width[key].delta)
+    return [of_difference(gains_by_width[width], f"width {width}, from {fewer} to {more}")]
+
+
+CLAIMS = (
+    Claim(
+        "more data hurt",
+        "At some width about four times the data make the test error worse.",
+        "fall of the test error, points",
+        smallest_gain,
+        lower,
+    ),
+)
+STUDY = descent(
+    "sample_wise",
+    "Sample-wise double descent",
+    """Samples x width, with the band of widths where more data do not help.
+
+    python scripts/double_descent.py sample_wise
+    """,
+    choose,
+    measure,
+    measured(summarise),
+    draw,
+    claims=CLAIMS,
+)

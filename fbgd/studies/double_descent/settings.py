@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from fbgd.runs.plan import Rung
+from fbgd.studies.study import Preset
 
 
 @dataclass(frozen=True)
@@ -80,12 +81,11 @@ class Reference:
     seeds: int = 1
 
 
-@dataclass(frozen=True)
-class Sizes:
-    """What the figures of one data set and model are made of.
+@dataclass(frozen=True, kw_only=True)
+class Sizes(Preset):
+    """What the figures of one data set and model are made of; ``variant`` is the model.
 
     Args:
-        words: of all runs: data, model, regime, recording.
         standard: the usual procedure.
         widths: of the model-wise curve.
         few_widths: of figures that vary something else too.
@@ -96,14 +96,12 @@ class Sizes:
         smallest: where the search for the effective model complexity begins, in samples.
         weight_decays: of the regularisation figure.
         procedures: of the stochasticity figure beside the standard one.
-        seeds: by default.
         references: model-wise curves from the literature.
         steps: of training, where their number is what is held and not that of the passes.
         warmup_steps: the first of them.
         block_size: samples a step, there.
     """
 
-    words: tuple[str, ...]
     standard: Procedure
     widths: tuple[int, ...]
     few_widths: tuple[int, ...]
@@ -114,7 +112,6 @@ class Sizes:
     smallest: int = 100
     weight_decays: tuple[float, ...] = (1e-3, 3e-3, 1e-2)
     procedures: tuple[Procedure, ...] = ()
-    seeds: int = 3
     references: tuple[Reference, ...] = ()
     steps: int = 0
     warmup_steps: int = 0

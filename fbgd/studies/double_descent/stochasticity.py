@@ -6,23 +6,23 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from fbgd.report.claims import Claim, Estimate, of_difference, within
+from fbgd.report.evidence import Evidence
+from fbgd.report.pages import Summary
 from fbgd.report.plots import make_figure
 from fbgd.report.statistics import difference
 from fbgd.runs.plan import PlannedRun
 from fbgd.studies.double_descent.drawing import draw_band, plain_ticks
+from fbgd.studies.double_descent.figure import descent, measured
+from fbgd.studies.double_descent.peaks import rises
 from fbgd.studies.double_descent.settings import Point, Sizes
 from fbgd.studies.double_descent.shape import find_peak
-from fbgd.studies.double_descent.study import Study, Summary
 from fbgd.studies.double_descent.tidy import evaluation_table
 from fbgd.studies.double_descent.words import percent, place, points
 
-NAME = "stochasticity"
-TITLE = "Double descent and stochasticity"
 # Tells its runs apart.
 RUN = ["width", "procedure", "seed"]
 # What its points vary besides the width: these words would make rows of another name than they say.
-HELD = ("optimizer=", "optimizer._target_=", "regime", "regularizer", "budget")
-HELP = "the model-wise curve under SGD, full-batch GD, full batch with penalty, Adam, at matched train error"
 
 
 def choose(sizes: Sizes) -> list[Point]:
@@ -31,14 +31,9 @@ def choose(sizes: Sizes) -> list[Point]:
     return plain + [point.trained(procedure) for procedure in sizes.procedures for point in plain]
 
 
-def run(study: Study) -> list[PlannedRun]:
-    """Execute all of them."""
-    return study.run(choose(study.sizes))
-
-
-def tabulate(planned: list[PlannedRun]) -> pd.DataFrame:
+def measure(planned: list[PlannedRun]) -> pd.DataFrame:
     """Two rows a run: at the ``end``, and ``matched`` in train error with the other runs of its width."""
-    evaluations = evaluation_table(NAME, planned)
+    evaluations = evaluation_table("stochasticity", planned)
     ends = evaluations.loc[evaluations.groupby(RUN, sort=False)["passes"].idxmax()]
     moments = [ends.assign(moment="end"), at_matched_error(evaluations).assign(moment="matched")]
     return pd.concat(moments, ignore_index=True)
@@ -113,3 +108,44 @@ def draw(table: pd.DataFrame, title: str) -> Figure:
     noise = table["label_noise"].iloc[0]
     figure.suptitle(f"{title}, label noise {noise:g}: test (solid) and train error (dashed), mean and range over seeds")
     return figure
+
+
+def procedures_at(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """A curve for every procedure at both moments."""
+    groups = table.groupby(["procedure", "moment"], sort=False)
+    return [(f"{procedure}, {moment}", part) for (procedure, moment), part in groups]
+
+
+def against_first(evidence: Evidence) -> list[Estimate]:
+    """At matched train error the mean over all widths of each procedure's test error minus the first one's."""
+    table = evidence.measurements
+    matched = table[table["moment"] == "matched"]
+    procedures = list(dict.fromkeys(matched["procedure"]))
+    means = {name: part.groupby("seed")["test_error"].mean() for name, part in matched.groupby("procedure")}
+    return [of_difference(difference(means[name], means[procedures[0]]), name) for name in procedures[1:]]
+
+
+CLAIMS = (
+    rises(procedures_at, "The test error rises to a peak, with and without stochasticity."),
+    Claim(
+        "level with SGD",
+        "At matched train error the mean curve is level with SGD's, to a point.",
+        "test error minus SGD's, mean over the widths, points",
+        against_first,
+        within(1),
+    ),
+)
+STUDY = descent(
+    "stochasticity",
+    "Double descent and stochasticity",
+    """The model-wise curve under SGD, full-batch GD, full batch with penalty, Adam, at matched train error.
+
+    python scripts/double_descent.py stochasticity
+    """,
+    choose,
+    measure,
+    measured(summarise),
+    draw,
+    held=("optimizer=", "optimizer._target_=", "regime", "regularizer", "budget"),
+    claims=CLAIMS,
+)

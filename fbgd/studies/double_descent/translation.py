@@ -1,26 +1,27 @@
 """Translation: per-token test loss of a Transformer over its width, for two numbers of sentence pairs."""
 
 import math
+from dataclasses import replace
 
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from fbgd.report.claims import Claim, Estimate, higher, of_difference
+from fbgd.report.evidence import Evidence
 from fbgd.report.formats import UNKNOWN
+from fbgd.report.pages import Summary
 from fbgd.report.plots import make_figure
 from fbgd.report.statistics import Difference, difference
 from fbgd.runs.plan import PlannedRun, collect
 from fbgd.studies.double_descent.drawing import draw_band, plain_ticks
+from fbgd.studies.double_descent.figure import descent, measured
+from fbgd.studies.double_descent.peaks import by_column, heights
+from fbgd.studies.double_descent.presets import TRANSLATION, TRANSLATION_MODELS
 from fbgd.studies.double_descent.settings import Point, Procedure, Sizes
 from fbgd.studies.double_descent.shape import by_seed, find_peak
-from fbgd.studies.double_descent.study import Study, Summary
 from fbgd.studies.double_descent.tidy import KEYS, early_stopped, evaluation_table, run_table
 from fbgd.studies.double_descent.words import place
-
-NAME = "translation"
-TITLE = "Double descent in translation"
-HELD = ("budget", "regime", "schedule.warmup=")
-HELP = "a Transformer's per-token loss over width, for two numbers of sentence pairs"
 
 
 def trained_for(sizes: Sizes, samples: int) -> Procedure:
@@ -43,15 +44,10 @@ def choose(sizes: Sizes) -> list[Point]:
     ]
 
 
-def run(study: Study) -> list[PlannedRun]:
-    """Execute all of them."""
-    return study.run(choose(study.sizes))
-
-
-def tabulate(planned: list[PlannedRun]) -> pd.DataFrame:
+def measure(planned: list[PlannedRun]) -> pd.DataFrame:
     """A row a run; errors are shares of tokens, losses are cross-entropies per token in nats."""
-    table = run_table(NAME, collect(planned))
-    return table.merge(early_stopped(evaluation_table(NAME, planned)), on=KEYS, validate="one_to_one")
+    table = run_table("translation", collect(planned))
+    return table.merge(early_stopped(evaluation_table("translation", planned)), on=KEYS, validate="one_to_one")
 
 
 def nats(values: pd.Series) -> str:
@@ -113,3 +109,59 @@ def draw(table: pd.DataFrame, title: str) -> Figure:
     left.legend(fontsize="small")
     figure.suptitle(f"{title}: test (solid) and train (dashed), mean and range over seeds")
     return figure
+
+
+def quick(sizes: Sizes, data: str) -> Sizes:
+    """The sizes of ``--quick``."""
+    words = (*sizes.words, "model.layers=1", "data.source.max_tokens=12", "data.source.vocabulary=300")
+    return replace(
+        sizes, words=words, widths=(8, 16), train_size=48, train_sizes=(24, 48), steps=6, warmup_steps=2, block_size=12,
+        seeds=2,
+    )  # fmt: skip
+
+
+def more_pairs(evidence: Evidence) -> list[Estimate]:
+    """At every width the loss with most pairs minus that with fewest, in nats."""
+    table = evidence.measurements
+    fewer, more = table["train_size"].min(), table["train_size"].max()
+    found = []
+    for width, part in table.groupby("width"):
+        losses = [by_seed(part, "train_size", size, "test_loss") for size in (more, fewer)]
+        if all(map(len, losses)) and more > fewer:
+            found.append(of_difference(difference(*losses), f"width {width}", scale=1))
+    return found
+
+
+CLAIMS = (
+    Claim(
+        "rise to a peak",
+        "Over the width the test loss rises from a first minimum to a peak.",
+        "loss at the peak minus first minimum, nats",
+        heights(by_column("train_size", "pairs"), "rise", value="test_loss", scale=1),
+        higher,
+    ),
+    Claim(
+        "more data hurt",
+        "More pairs make the test loss worse.",
+        "loss with more minus fewer pairs, nats",
+        more_pairs,
+        higher,
+    ),
+)
+STUDY = descent(
+    "translation",
+    "Double descent in translation",
+    """A Transformer's per-token loss over width, for two numbers of sentence pairs.
+
+    python scripts/double_descent.py translation
+    """,
+    choose,
+    measure,
+    measured(summarise),
+    draw,
+    held=("budget", "regime", "schedule.warmup="),
+    models=TRANSLATION_MODELS,
+    presets=TRANSLATION,
+    quick=quick,
+    claims=CLAIMS,
+)

@@ -1,1 +1,16 @@
-"""Weight decay as a prior and as a partner of training dynamics: its settings, its figures, and what they rest on."""
+"""What weight decay is: a prior, and a partner of the training dynamics. One figure a call.
+
+    python scripts/weight_decay.py map                  digits, 5 seeds, 5 minutes
+    python scripts/weight_decay.py overparameterised    MNIST-1D, a ResNet that fits every label, 5 seeds, 10 minutes
+    python scripts/weight_decay.py schedule             a small GPT on Python's own source, one pass, 3 seeds
+    python scripts/weight_decay.py map --quick          under a minute, to see that everything runs
+    python scripts/weight_decay.py map --list           every setting
+
+Figures share their runs, and a finished run is never computed again. Results go to
+results/weight_decay/<figure>_<data>/: table.md with the claims, table.csv, measurements.csv, runs.csv and figure.png.
+Words like data.source.seed=1 change all runs, and get a folder of their own.
+"""
+
+from fbgd.studies.weight_decay import map_solution, overparameterised, schedule
+
+STUDIES = tuple(module.STUDY for module in (map_solution, schedule, overparameterised))

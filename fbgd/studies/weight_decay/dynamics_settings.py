@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from fbgd.runs.plan import Rung
+from fbgd.studies.study import Preset
 
 SGD, FULL_BATCH = "SGD", "full batch"
 
@@ -31,26 +32,22 @@ class DynamicsPoint:
         return Rung(name, (*words, *self.words, *own), labels=labels)
 
 
-@dataclass(frozen=True)
-class DynamicsSizes:
-    """What the figure is made of.
+@dataclass(frozen=True, kw_only=True)
+class DynamicsSizes(Preset):
+    """What the figure is made of. The seeds of the comparison begin at 1: choice and map are made with seed 0.
 
     Args:
-        words: of all runs: data, model, optimizer, schedule.
         regimes: the words of each, the budget in passes among them.
         small, large: the learning rates that are compared, by regime.
         rates: those of the map of SGD.
         decays: weight decays above 0: of the map, and what is chosen from.
-        seeds: of the comparison by default, from 1: choice and map are made with seed 0, which is not among them.
     """
 
-    words: tuple[str, ...]
     regimes: dict[str, tuple[str, ...]]
     small: dict[str, float]
     large: dict[str, float]
     rates: tuple[float, ...]
     decays: tuple[float, ...]
-    seeds: int
 
     def point(self, regime: str, rate: float, decay: float) -> DynamicsPoint:
         """A setting of a regime."""

@@ -1,26 +1,28 @@
 """Weight decay as a prior: who finds the mode of the posterior, and how much a prior helps with how many samples."""
 
 import math
+from collections.abc import Callable
 
 import pandas as pd
 from matplotlib.figure import Figure
 
+from fbgd.report.claims import Claim, Estimate, beyond, exactly, higher, lower, of_difference, within
+from fbgd.report.evidence import Evidence
 from fbgd.report.formats import UNKNOWN
+from fbgd.report.pages import Summary
 from fbgd.report.plots import make_figure
 from fbgd.report.statistics import Difference, difference
-from fbgd.runs.plan import PlannedRun, collect, with_subset_of_seed
-from fbgd.studies.double_descent.study import Study, Summary
+from fbgd.runs.plan import PlannedRun, Rung, collect, with_subset_of_seed
+from fbgd.studies.double_descent.figure import measured
 from fbgd.studies.double_descent.words import percent, points
+from fbgd.studies.execution import Execution, Outcome
+from fbgd.studies.study import Study
 from fbgd.studies.weight_decay.distance import RIDGE, distance_table, order_of
 from fbgd.studies.weight_decay.map_drawing import draw_distances, draw_errors, draw_gains, draw_weights
 from fbgd.studies.weight_decay.prior_presets import PRESETS, quick
 from fbgd.studies.weight_decay.prior_settings import ADAMW, DESCENT, L2, LBFGS, LINEAR, MODELS, PriorPoint, PriorSizes
 from fbgd.studies.weight_decay.weights import final_weights, histogram
 
-NAME = "map"
-TITLE = "Weight decay as a prior"
-HELP = "L2 against the mode of the posterior under a Gaussian prior; what the prior is worth with how many samples"
-HELD = ("model", "data.seed", "data.train_size=", "regime", "optimizer", "regularizer", "schedule", "budget")
 DISTANCES, ERRORS, WEIGHTS = "distances", "errors", "weights"
 # Ways to train that are the same in exact arithmetic, and what they may differ by in float64.
 SAME, ROUNDING = (DESCENT, L2), 1e-8
@@ -37,21 +39,25 @@ def choose(sizes: PriorSizes) -> list[PriorPoint]:
     return solved + [point for samples in sizes.held_sizes for point in sizes.compared(samples)]
 
 
-def run(study: Study) -> list[PlannedRun]:
-    """Execute all of them: those that are measured against the mode with one seed, the others with all."""
-    points = choose(study.sizes)
-    solved = study.plan([point for point in points if point.how == LBFGS])
-    compared = study.plan([point for point in points if point.how != LBFGS], [0])
-    return study.execute(with_subset_of_seed([*compared, *solved], study.pool))
+def rungs(sizes: PriorSizes) -> list[Rung]:
+    """All of them."""
+    return [point.rung(sizes.words) for point in dict.fromkeys(choose(sizes))]
 
 
-def tabulate(planned: list[PlannedRun]) -> pd.DataFrame:
+def execute(execution: Execution, rungs: list[Rung]) -> Outcome:
+    """Those that are measured against the mode run with one seed, the others with all, each on a subset of its own."""
+    solved = execution.plan([rung for rung in rungs if rung.labels["how"] == LBFGS])
+    compared = execution.plan([rung for rung in rungs if rung.labels["how"] != LBFGS], [0])
+    return Outcome(execution.execute(with_subset_of_seed([*compared, *solved], execution.pool)))
+
+
+def measure(planned: list[PlannedRun]) -> pd.DataFrame:
     """Rows of three kinds, told by ``part``: distances from the mode, errors at the end, densities of weights."""
     compared = [run for run in planned if run.labels["how"] != LBFGS]
     solved = [run for run in planned if run.labels["how"] == LBFGS]
     errors = error_table(solved)
     parts = {DISTANCES: distance_table(compared), ERRORS: errors, WEIGHTS: weight_table(solved, errors)}
-    return pd.concat([part.assign(figure=NAME, part=name) for name, part in parts.items()], ignore_index=True)
+    return pd.concat([part.assign(figure="map", part=name) for name, part in parts.items()], ignore_index=True)
 
 
 def error_table(planned: list[PlannedRun]) -> pd.DataFrame:
@@ -141,7 +147,7 @@ def summarise(table: pd.DataFrame) -> Summary:
         )  # fmt: skip
         numbers.append({"model": model, "train_size": samples, "how": LBFGS, "precision": precision,
                         "gain": found.delta if found else math.nan})  # fmt: skip
-    return Summary(pd.DataFrame(numbers), rows, 3, [PARAGRAPH, " ".join(verdicts(table))])
+    return Summary(pd.DataFrame(numbers), rows, 3, [PARAGRAPH], "test_error")
 
 
 def line(model: str, samples: float, how: str, precision: float, **cells: str) -> dict[str, str]:
@@ -175,80 +181,53 @@ def errors_of(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["part"] == ERRORS].astype({"train_size": int, "seed": int})
 
 
-def verdicts(table: pd.DataFrame) -> list[str]:
-    """What the numbers say, a sentence a question."""
-    return [*distance_verdicts(table[table["part"] == DISTANCES]), *gain_verdicts(errors_of(table)),
-            *weight_verdicts(table[table["part"] == WEIGHTS])]  # fmt: skip
-
-
-def distance_verdicts(table: pd.DataFrame) -> list[str]:
-    """Whether the prior, L2 and the closed forms agree, and what AdamW does."""
-    sentences = []
+def same_minimiser(evidence: Evidence) -> list[Estimate]:
+    """The largest distance from the mode of those ways to train that are the same in exact arithmetic."""
+    table = evidence.measurements[evidence.measurements["part"] == DISTANCES]
     same = table[table["how"].isin(SAME) | (table["model"] == RIDGE)]
-    if len(same):
-        worst = same["distance"].max()
-        told = "end at one minimiser" if worst < ROUNDING else "do not end at one minimiser"
-        sentences.append(
-            f"L2 in the mean loss, the Gaussian prior and the closed form {told}: at most {worst:.1e} apart."
-        )
-    adamw = table[table["how"] == ADAMW].sort_values("train_size")
-    if len(adamw):
-        near = adamw["distance"].min()
-        told = "does not end at the mode" if near > 1e-2 else "ends at the mode up to its own tolerance"
-        distances = " and ".join(f"{value:.2f}" for value in adamw["distance"])
-        sizes = " and ".join(f"{value:.0f}" for value in adamw["train_size"])
-        sentences.append(f"AdamW with decoupled decay of the same λ {told}: {distances} from it at n = {sizes}.")
-        precisions, held = adamw["nearest_precision"], adamw["precision"].iloc[0]
-        off = adamw["nearest_distance"].min()
-        found = " and ".join(f"{value:.2g}" for value in precisions)
-        sentences.append(
-            f"The mode nearest to it belongs to the precision {found} instead of {held:g}, and is still at least "
-            f"{off:.2f} away, so it is the mode of no such prior."
-            if off > 1e-2
-            else f"The mode nearest to it belongs to the precision {found} instead of {held:g}, {off:.2f} away."
-        )
-    return sentences
+    return [exactly(same["distance"].max())] if len(same) else []
 
 
-def gain_verdicts(errors: pd.DataFrame) -> list[str]:
-    """Whether the prior helps with few samples, with many, and more with few than with many."""
-    sentences = []
-    for model, part in errors.groupby("model", sort=False):
-        sizes = sorted(part["train_size"].unique())
-        few, many = (part[part["train_size"] == size] for size in (sizes[0], sizes[-1]))
-        gains = {sizes[0]: gain(few), sizes[-1]: gain(many)}
-        if any(found is None for found in gains.values()):
-            continue
-        told = " and ".join(f"{change_of(found)} with {size} samples" for size, found in gains.items())
-        sentences.append(f"For the {model} model the prior {told}.")
-        if len(sizes) > 1:
-            less = difference(gain_by_seed(few), gain_by_seed(many))
-            word = "more" if less.low > 0 else "less" if less.high < 0 else "neither certainly more nor less"
-            sentences.append(f"With fewer samples it is worth {word}: a difference of {points(less)} points.")
-    return sentences
+def of_adamw(column: str) -> Callable[[Evidence], list[Estimate]]:
+    """A distance of AdamW, for every number of samples."""
+
+    def estimates(evidence: Evidence) -> list[Estimate]:
+        table = evidence.measurements
+        rows = table[(table["part"] == DISTANCES) & (table["how"] == ADAMW)].sort_values("train_size")
+        return [exactly(row[column], f"{row['train_size']:.0f} samples") for row in rows.to_dict("records")]
+
+    return estimates
 
 
-def change_of(found: Difference) -> str:
-    """A gain in words."""
-    if found.low > 0 or found.high < 0:
-        low, high = sorted(abs(100 * end) for end in (found.low, found.high))
-        verb = "lowers" if found.low > 0 else "raises"
-        return f"{verb} the test error by {abs(100 * found.delta):.2f} ({low:.1f} to {high:.1f}) points"
-    return f"does not certainly change the test error ({points(found)} points)"
+def ends_of_sizes(part: pd.DataFrame) -> dict[int, pd.DataFrame]:
+    """The rows with the fewest and with the most samples."""
+    sizes = sorted(part["train_size"].unique())
+    return {size: part[part["train_size"] == size] for size in dict.fromkeys((sizes[0], sizes[-1]))}
 
 
-def weight_verdicts(table: pd.DataFrame) -> list[str]:
-    """How wide the weights at the mode are spread, in units of the prior's standard deviation."""
-    sentences = []
-    for model, part in table.groupby("model", sort=False):
-        spreads = part.groupby("parameter", sort=False)["spread"].first()
-        told = ", ".join(f"{value:.2f} ({name})" for name, value in spreads.items())
-        than = "narrower than" if spreads.max() < 1 else "wider than" if spreads.min() > 1 else "partly as wide as"
-        sentences.append(
-            f"The weights of the {model} model at the mode with {part['train_size'].iloc[0]:.0f} samples are {than} "
-            f"the prior, root mean square over σ: {told}; a mode is no draw from the posterior."
-        )
-    return sentences
+def gains(evidence: Evidence) -> list[Estimate]:
+    """What the chosen prior takes off the test error with few and with many samples, for every model."""
+    return [
+        of_difference(found, f"{model}, {size} samples")
+        for model, part in errors_of(evidence.measurements).groupby("model", sort=False)
+        for size, rows in ends_of_sizes(part).items()
+        if (found := gain(rows)) is not None
+    ]
+
+
+def gains_lost(evidence: Evidence) -> list[Estimate]:
+    """The gain with the fewest samples minus that with the most, for every model."""
+    return [
+        of_difference(difference(*map(gain_by_seed, ends.values())), str(model))
+        for model, part in errors_of(evidence.measurements).groupby("model", sort=False)
+        if len(ends := ends_of_sizes(part)) > 1 and all(len(gain_by_seed(rows)) for rows in ends.values())
+    ]
+
+
+def widest(evidence: Evidence) -> list[Estimate]:
+    """The largest spread of a parameter's weights at the mode over the prior's, minus 1, for every model."""
+    table = evidence.measurements[evidence.measurements["part"] == WEIGHTS]
+    return [exactly(part["spread"].max() - 1, str(model)) for model, part in table.groupby("model", sort=False)]
 
 
 def draw(table: pd.DataFrame, title: str) -> Figure:
@@ -267,4 +246,38 @@ def draw(table: pd.DataFrame, title: str) -> Figure:
     return figure
 
 
-__all__ = ["HELD", "HELP", "NAME", "PRESETS", "TITLE", "choose", "draw", "quick", "run", "summarise", "tabulate"]
+STUDY = Study(
+    name="map",
+    family="weight_decay",
+    title="Weight decay as a prior",
+    about="""L2 against the mode of the posterior under a Gaussian prior; what the prior is worth with how many samples.
+
+    python scripts/weight_decay.py map                  digits, 5 seeds, 5 minutes
+    python scripts/weight_decay.py map data=mnist1d     a linear model cannot fit the labels of many samples
+
+What to expect: L2 and the Gaussian prior end at one minimiser to the last digits, AdamW's decay nowhere near it; the
+prior is worth points for the MLP, less for the linear model.
+""",
+    presets=PRESETS,
+    rungs=rungs,
+    quick=quick,
+    held=("model", "data.seed", "data.train_size=", "regime", "optimizer", "regularizer", "schedule", "budget"),
+    execute=execute,
+    measure=measure,
+    summarise=measured(summarise),
+    figures={"figure.png": lambda evidence: draw(evidence.measurements, evidence.title)},
+    claims=(
+        Claim("L2 is a Gaussian prior", "L2 in the mean loss, the Gaussian prior and the closed form end at one point.",
+              "largest relative distance from the mode", same_minimiser, within(ROUNDING), form=".1e"),
+        Claim("decoupled decay is not", "AdamW with decoupled decay of the same strength does not end at the mode.",
+              "relative distance from the mode", of_adamw("distance"), beyond(1e-2), form=".2f"),
+        Claim("nor another prior", "AdamW ends at the mode of no Gaussian prior.",
+              "relative distance from the nearest mode", of_adamw("nearest_distance"), beyond(1e-2), form=".2f"),
+        Claim("the prior helps", "The prior that the validation split chooses lowers the test error.",
+              "fall of the test error, points", gains, higher),
+        Claim("fewer samples, larger gain", "With fewer samples the prior is worth more.",
+              "gain with few samples minus gain with many, points", gains_lost, higher),
+        Claim("weights narrower", "The weights at the mode are narrower than the prior; a mode is no draw.",
+              "largest root mean square over sigma, minus 1", widest, lower),
+    ),
+)  # fmt: skip

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from fbgd.runs.plan import Rung
+from fbgd.studies.study import Preset
 
 COSINE, CONSTANT, PROBE = "cosine", "constant", "constant, then tiny"
 MATCHED = "cosine, matched"
@@ -33,12 +34,11 @@ class Cell:
         return Rung(f"{self.schedule}, weight decay {self.weight_decay:g}", (*words, *self.words), labels=labels)
 
 
-@dataclass(frozen=True)
-class OnePass:
+@dataclass(frozen=True, kw_only=True)
+class OnePass(Preset):
     """A language model that sees no token twice.
 
     Args:
-        words: of all runs: data, model, regime, optimizer without its weight decay, recording.
         samples: windows of training text, each of them seen once.
         decays: weight decays beside 0, ascending.
         probe: the share of the steps that the tiny rate of the probe takes.
@@ -47,10 +47,8 @@ class OnePass:
         warmup: the share of the steps that warm-up takes.
         interval: the share of the steps between two recorded rows.
         repeats: passes over that fraction of the text, in the contrast where tokens are seen again.
-        seeds: by default.
     """
 
-    words: tuple[str, ...]
     samples: int
     decays: tuple[float, ...]
     probe: float = 0.1
@@ -59,7 +57,6 @@ class OnePass:
     warmup: float = 0.02
     interval: float = 0.02
     repeats: int = 10
-    seeds: int = 3
 
     def made(self, schedule: str, decay: float, words: tuple[str, ...], passes: int = 1) -> Cell:
         """A cell, trained for as many steps as every other."""

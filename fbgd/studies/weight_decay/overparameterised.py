@@ -6,24 +6,23 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from fbgd.report.formats import UNKNOWN
+from fbgd.report.pages import Summary
 from fbgd.report.plots import make_figure
 from fbgd.report.statistics import Difference, difference
 from fbgd.runs.plan import PlannedRun, Rung, collect, curves
 from fbgd.studies.double_descent.drawing import plain_numbers
-from fbgd.studies.double_descent.study import Study, Summary
+from fbgd.studies.double_descent.figure import measured
 from fbgd.studies.double_descent.words import percent, points
+from fbgd.studies.execution import Execution, Outcome
+from fbgd.studies.study import Study
 from fbgd.studies.tuning import CANDIDATE, METRIC, SEARCH_SEED
 from fbgd.studies.tuning import choose as choose_candidate
+from fbgd.studies.weight_decay.dynamics_claims import make_claims
 from fbgd.studies.weight_decay.dynamics_drawing import draw_curves, draw_errors, draw_map
 from fbgd.studies.weight_decay.dynamics_presets import PRESETS, quick
 from fbgd.studies.weight_decay.dynamics_settings import FULL_BATCH, SGD, DynamicsPoint, DynamicsSizes
-from fbgd.studies.weight_decay.dynamics_words import verdicts
 from fbgd.studies.weight_decay.noise import gradient_noise
 
-NAME = "overparameterised"
-TITLE = "Weight decay in an overparameterised network"
-HELP = "large and small learning rate with and without decay, SGD and full batch; a map of rate and decay"
-HELD = ("optimizer.lr", "optimizer.weight_decay", "regime=", "budget")
 KEYS = ["regime", "rate", "decay", "seed"]
 # The share of the phase with the peak learning rate, from its end, over which training is called settled.
 SETTLED = 1 / 3
@@ -40,25 +39,25 @@ def map_points(sizes: DynamicsSizes) -> list[DynamicsPoint]:
     return [sizes.point(SGD, rate, decay) for rate in sizes.rates for decay in (0.0, *sizes.decays)]
 
 
-def run(study: Study) -> list[PlannedRun]:
-    """The choice and the map first, with seed 0, then what was chosen and no decay with fresh seeds.
+def rungs(sizes: DynamicsSizes) -> list[Rung]:
+    """All of them."""
+    return [point.rung(sizes.words) for point in choose(sizes)]
 
-    Raises:
-        ValueError: fewer than one fresh seed, before anything is run.
-    """
-    sizes = study.sizes
-    if study.seeds < 1:
-        raise ValueError(f"--seeds = {study.seeds} must be at least 1")
+
+def execute(execution: Execution, rungs: list[Rung]) -> Outcome:
+    """The choice and the map first, with seed 0, then what was chosen and no decay with fresh seeds."""
+    sizes = execution.preset
     candidates = [sizes.point(regime, rate, decay) for regime, rate in sizes.compared() for decay in sizes.decays]
-    first = study.run([*candidates, *map_points(sizes)], [SEARCH_SEED])
+    searched = [point.rung(sizes.words) for point in dict.fromkeys([*candidates, *map_points(sizes)])]
+    first = execution.run(searched, [SEARCH_SEED])
     chosen = chosen_decays(end_table(first))
     compared = [
-        sizes.point(regime, rate, decay)
+        sizes.point(regime, rate, decay).rung(sizes.words)
         for regime, rate in sizes.compared()
         for decay in (0.0, chosen.get((regime, rate), sizes.decays[len(sizes.decays) // 2]))
     ]
-    counted = study.run(compared, range(SEARCH_SEED + 1, SEARCH_SEED + 1 + study.seeds))
-    return [*first, *counted]
+    counted = execution.run(compared, range(SEARCH_SEED + 1, SEARCH_SEED + 1 + execution.seeds))
+    return Outcome([*first, *counted])
 
 
 def chosen_decays(ends: pd.DataFrame) -> dict[tuple[str, float], float]:
@@ -113,7 +112,7 @@ def recorded(planned: list[PlannedRun]) -> pd.DataFrame:
     return table.astype({"rate": float, "decay": float, "seed": int})
 
 
-def tabulate(planned: list[PlannedRun]) -> pd.DataFrame:
+def measure(planned: list[PlannedRun]) -> pd.DataFrame:
     """A row an evaluation of the compared runs, and a row a run of the others.
 
     The last row of a run has ``settled_loss`` and ``settled_block_norm``, the means of its training loss and of its
@@ -130,7 +129,7 @@ def tabulate(planned: list[PlannedRun]) -> pd.DataFrame:
         peak = rows[rows["learning_rate"] >= 0.999 * rows["learning_rate"].max()]
         settled = peak.tail(max(1, math.ceil(SETTLED * len(peak))))
         counted = key[-1] != SEARCH_SEED
-        part = (evaluated if counted else evaluated.tail(1)).assign(figure=NAME, end=0)
+        part = (evaluated if counted else evaluated.tail(1)).assign(figure="overparameterised", end=0)
         part.loc[last, "end"] = 1
         part.loc[last, "settled_loss"] = settled["loss"].mean()
         part.loc[last, "settled_block_norm"] = settled["block_gradient_norm"].mean()
@@ -194,8 +193,7 @@ def summarise(table: pd.DataFrame) -> Summary:
             )
             numbers.append({"regime": regime, "rate": rate, "decay": decay, "test_error": own["test_error"].mean(),
                             "delta": found.delta if found and decay else math.nan})  # fmt: skip
-    texts = [PARAGRAPH, *edge_paragraph(table), " ".join(verdicts(ends, map_of(table), effect))]
-    return Summary(pd.DataFrame(numbers), rows, 3, texts)
+    return Summary(pd.DataFrame(numbers), rows, 3, [PARAGRAPH, *edge_paragraph(table)], "test_error")
 
 
 def edge_paragraph(table: pd.DataFrame) -> list[str]:
@@ -248,4 +246,24 @@ def draw(table: pd.DataFrame, title: str) -> Figure:
     return figure
 
 
-__all__ = ["HELD", "HELP", "NAME", "PRESETS", "TITLE", "choose", "draw", "quick", "run", "summarise", "tabulate"]
+STUDY = Study(
+    name="overparameterised",
+    family="weight_decay",
+    title="Weight decay in an overparameterised network",
+    about="""Large and small learning rate with and without decay, SGD and full batch; a map of rate and decay.
+
+    python scripts/weight_decay.py overparameterised    MNIST-1D, a ResNet that fits every label, 5 seeds, 10 minutes
+
+What to expect: decay keeps SGD's training loss off zero, and the test error over learning rate and decay goes with
+their product.
+""",
+    presets=PRESETS,
+    rungs=rungs,
+    quick=quick,
+    held=("optimizer.lr", "optimizer.weight_decay", "regime=", "budget"),
+    execute=execute,
+    measure=measure,
+    summarise=measured(summarise),
+    figures={"figure.png": lambda evidence: draw(evidence.measurements, evidence.title)},
+    claims=make_claims(lambda table: compared_of(ends_of(table)), map_of, effect),
+)

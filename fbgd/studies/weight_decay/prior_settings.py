@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from fbgd.runs.plan import Rung
+from fbgd.studies.study import Preset
 
 LINEAR, MLP = "linear", "MLP"
 MODELS = {LINEAR: ("model=mlp", "model.layers=0"), MLP: ("model=mlp", "model.layers=1")}
@@ -38,12 +39,11 @@ class PriorPoint:
         return Rung(name, (*words, *MODELS[self.model], *size, *self.words), labels=labels)
 
 
-@dataclass(frozen=True)
-class PriorSizes:
+@dataclass(frozen=True, kw_only=True)
+class PriorSizes(Preset):
     """What the figure is made of.
 
     Args:
-        words: of all runs.
         mlp: words of the MLP alone.
         train_sizes: numbers of samples.
         precisions: of the priors that are compared, 0 for none.
@@ -51,10 +51,8 @@ class PriorSizes:
         held_sizes: numbers of samples at which that is done.
         solves: steps of L-BFGS, of 20 iterations each.
         passes: of the long trainings.
-        seeds: by default; each with training subset and validation split of its own.
     """
 
-    words: tuple[str, ...]
     mlp: tuple[str, ...]
     train_sizes: tuple[int, ...]
     precisions: tuple[float, ...]
@@ -62,7 +60,6 @@ class PriorSizes:
     held_sizes: tuple[int, ...]
     solves: int
     passes: int
-    seeds: int
 
     def solved(self, model: str, train_size: int, precision: float) -> PriorPoint:
         """A point trained to its minimiser; without a prior that of separable labels lies at infinity."""

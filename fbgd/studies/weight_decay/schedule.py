@@ -3,6 +3,7 @@
 Source: D'Angelo, Andriushchenko, Varre & Flammarion 2023, "Why Do We Need Weight Decay in Modern Deep Learning?".
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -10,19 +11,19 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from fbgd.report.claims import Claim, Estimate, Rule, higher, lower, of_difference, within
+from fbgd.report.evidence import Evidence
 from fbgd.report.formats import UNKNOWN
+from fbgd.report.pages import Summary
 from fbgd.report.plots import make_figure
 from fbgd.report.statistics import Difference, difference
 from fbgd.runs.directory import RunDirectory
-from fbgd.runs.plan import PlannedRun, collect, curves
-from fbgd.studies.double_descent.study import Study, Summary
-from fbgd.studies.weight_decay.one_pass import CONSTANT, COSINE, MATCHED, PRESETS, PROBE, Cell, OnePass, several_passes
-from fbgd.studies.weight_decay.verdicts import sentences, verdict, within
+from fbgd.runs.plan import PlannedRun, Rung, collect, curves
+from fbgd.studies.double_descent.figure import measured
+from fbgd.studies.execution import Execution, Outcome
+from fbgd.studies.study import Study
+from fbgd.studies.weight_decay.one_pass import CONSTANT, COSINE, MATCHED, PRESETS, PROBE, OnePass
 
-NAME = "schedule"
-TITLE = "Weight decay and the learning-rate schedule"
-HELD = ("data.train_size=", "budget", "schedule", "optimizer.weight_decay=", "record")
-HELP = "a small GPT in one pass: weight decay x {cosine, constant, constant then tiny}, and the mechanism's test"
 KEYS = ["schedule", "weight_decay", "seed"]
 # Gaps that differ by less are called equal: the published differences of the losses themselves are 0.01 to 0.03 nats.
 MARGIN = 0.01
@@ -38,19 +39,19 @@ def quick(sizes: OnePass, data: str) -> OnePass:
     return replace(sizes, words=words, samples=100, repeats=5, seeds=2, decays=sizes.decays[-1:])
 
 
-def choose(sizes: OnePass) -> list[Cell]:
+def rungs(sizes: OnePass) -> list[Rung]:
     """The cells of the grid; the matched ones are made of their runs."""
-    return sizes.grid
+    return [cell.rung(sizes.words) for cell in sizes.grid]
 
 
-def run(study: Study) -> list[PlannedRun]:
+def execute(execution: Execution, rungs: list[Rung]) -> Outcome:
     """All cells of the grid; then, seed by seed, the run that follows the effective rate of the decayed cosine run."""
-    sizes = study.sizes
-    planned = study.run(sizes.grid)
-    for source in study.plan([sizes.cell(COSINE, sizes.decays[-1])]):
+    sizes = execution.preset
+    planned = execution.run(rungs)
+    for source in execution.plan([sizes.cell(COSINE, sizes.decays[-1]).rung(sizes.words)]):
         if source.done:
-            planned += study.run([sizes.matched(course(source))], [source.seed])
-    return planned
+            planned += execution.run([sizes.matched(course(source)).rung(sizes.words)], [source.seed])
+    return Outcome(planned)
 
 
 def course(run: PlannedRun) -> list[float]:
@@ -64,13 +65,13 @@ def course(run: PlannedRun) -> list[float]:
     return [0.0, *ratios]
 
 
-def tabulate(planned: list[PlannedRun]) -> pd.DataFrame:
+def measure(planned: list[PlannedRun]) -> pd.DataFrame:
     """A row for every recorded row of every finished run."""
     rows, facts = curves(planned), collect(planned).set_index(KEYS)["parameters"]
     names = [name for name in rows if name.startswith("norm/")]
     return pd.DataFrame(
         {
-            "figure": NAME,
+            "figure": "schedule",
             "schedule": rows["schedule"],
             "weight_decay": rows["weight_decay"].astype(float),
             "seed": rows["seed"],
@@ -130,7 +131,7 @@ def summarise(table: pd.DataFrame) -> Summary:
             number[f"delta_{value}"] = np.nan if change is None else change.delta
         numbers.append(number)
         rows.append(row)
-    return Summary(pd.DataFrame(numbers), rows, 2, [PARAGRAPH, *verdicts(table, final)], "test_loss")
+    return Summary(pd.DataFrame(numbers), rows, 2, [PARAGRAPH], "test_loss")
 
 
 def nats(values: pd.Series) -> str:
@@ -153,37 +154,30 @@ PARAGRAPH = (
 )
 
 
-def verdicts(table: pd.DataFrame, final: pd.DataFrame) -> list[str]:
-    """Every published claim with its verdict, as far as its runs are there."""
-    decays = sorted(set(final["weight_decay"]) - {0.0})
-    cells = set(zip(final["schedule"], final["weight_decay"], strict=True))
-    claims = []
+def effects(schedule: str, value: str) -> Callable[[Evidence], list[Estimate]]:
+    """What every weight decay adds to a loss at one schedule, in nats, paired by seed."""
 
-    def add(claim: str, schedule: str, value: str, sign: int) -> None:
-        for decay in decays:
-            if {(schedule, decay), (schedule, 0.0)} <= cells:
-                change = against(final, (schedule, decay), (schedule, 0.0), value)
-                found = within(change, MARGIN) if sign == 0 else verdict(change, sign)
-                claims.append((f"{claim}, weight decay {decay:g}", found, change_of(change)))
+    def estimates(evidence: Evidence) -> list[Estimate]:
+        final = ends(evidence.measurements)
+        cells = dict.fromkeys(zip(final["schedule"], final["weight_decay"], strict=True))
+        names = [name for name in dict.fromkeys(final["schedule"]) if name == schedule or name.endswith(schedule)]
+        return [
+            of_difference(against(final, (name, decay), (name, 0.0), value), f"weight decay {decay:g}", scale=1)
+            for name in names
+            for decay in sorted(set(final["weight_decay"]) - {0.0})
+            if {(name, decay), (name, 0.0)} <= set(cells)
+        ]
 
-    add("Cosine: with decay the training loss is higher half way", COSINE, "half", 1)
-    add("Cosine: with decay it is lower at the end", COSINE, "train", -1)
-    add("Constant: with decay the training loss is higher at the end", CONSTANT, "train", 1)
-    add("Constant, then tiny: the order of the cosine comes back", PROBE, "train", -1)
-    add(f"One pass: the gap is the same, to {MARGIN:g} nats", COSINE, "gap", 0)
-    if (MATCHED, 0.0) in cells:
-        closer = distances(table, decays[-1])
-        claims.append(
-            (
-                f"Cosine: at the effective rate of weight decay {decays[-1]:g} a run without decay follows its course",
-                verdict(closer, 1),
-                f"its training loss is on average closer than that of the plain run by {change_of(closer)}",
-            )
-        )
-    for schedule in dict.fromkeys(final["schedule"]):
-        if several_passes(schedule):
-            add(f"{schedule}: with decay the test loss is lower".capitalize(), schedule, "test", -1)
-    return sentences(claims)
+    return estimates
+
+
+def closer(evidence: Evidence) -> list[Estimate]:
+    """How much closer to the decayed cosine run the matched one is than the plain one."""
+    table = evidence.measurements
+    if MATCHED not in set(table["schedule"]):
+        return []
+    decay = table["weight_decay"].max()
+    return [of_difference(distances(table, decay), f"weight decay {decay:g}", scale=1)]
 
 
 def distances(table: pd.DataFrame, decay: float) -> Difference:
@@ -262,4 +256,42 @@ def effective_rates(axes, cosine: pd.DataFrame, decays: list[float]) -> None:
     axes.legend(fontsize="xx-small", ncol=2)
 
 
-__all__ = ["HELD", "HELP", "NAME", "PRESETS", "TITLE", "choose", "draw", "quick", "run", "summarise", "tabulate"]
+SOURCE = "D'Angelo et al. 2023"
+
+
+def claim(name: str, sentence: str, schedule: str, value: str, rule: Rule) -> Claim:
+    """A published claim about what weight decay adds to a loss."""
+    quantity = f"{'test - training' if value == 'gap' else value} loss with decay minus without, nats"
+    return Claim(name, sentence, quantity, effects(schedule, value), rule, f"claimed by {SOURCE}", "+.4f")
+
+
+STUDY = Study(
+    name="schedule",
+    family="weight_decay",
+    title="Weight decay and the learning-rate schedule",
+    about="""A small GPT in one pass: weight decay x {cosine, constant, constant then tiny}, and the mechanism's test.
+
+    python scripts/weight_decay.py schedule             on Python's own source, 3 seeds, 30 minutes
+""",
+    presets=PRESETS,
+    rungs=rungs,
+    quick=quick,
+    metric="test_loss",
+    held=("data.train_size=", "budget", "schedule", "optimizer.weight_decay=", "record"),
+    execute=execute,
+    measure=measure,
+    summarise=measured(summarise),
+    figures={"figure.png": lambda evidence: draw(evidence.measurements, evidence.title)},
+    claims=(
+        claim("higher half way", "Cosine: with decay the training loss is higher half way.", COSINE, "half", higher),
+        claim("lower at the end", "Cosine: with decay it is lower at the end.", COSINE, "train", lower),
+        claim("constant rate", "Constant: with decay the training loss is higher at the end.", CONSTANT, "train",
+              higher),
+        claim("then tiny", "Constant, then tiny: the order of the cosine comes back.", PROBE, "train", lower),
+        claim("no overfitting", f"One pass: the gap is the same, to {MARGIN:g} nats.", COSINE, "gap", within(MARGIN)),
+        Claim("effective rate", "At its effective rate a run without decay follows the course of the decayed one.",
+              "distance of the plain run minus that of the matched one, mean |training loss|, nats", closer, higher,
+              f"claimed by {SOURCE}", "+.4f"),
+        claim("several passes", "Several passes: with decay the test loss is lower.", "passes", "test", lower),
+    ),
+)  # fmt: skip

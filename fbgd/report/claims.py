@@ -1,0 +1,184 @@
+"""Claims: what a study is asked, as code: an estimate with its interval, a verdict by a fixed rule, a table row."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from fbgd.report.evidence import Evidence
+from fbgd.report.statistics import Difference
+
+SUPPORTED, OPPOSITE, UNDECIDED = "supported", "opposite", "undecided"
+CLAIMS = "claims.csv"
+
+
+class Estimate(NamedTuple):
+    """A number with its 95 % interval, and which case of the claim it is of, where there are several."""
+
+    value: float
+    low: float
+    high: float
+    case: str = ""
+
+
+Rule = Callable[[Estimate], str]
+
+
+def higher(estimate: Estimate) -> str:
+    """Supported where the interval lies above 0, opposite where it lies below.
+
+    >>> higher(Estimate(1.0, 0.5, 1.5)), higher(Estimate(1.0, -0.5, 2.5))
+    ('supported', 'undecided')
+    """
+    return SUPPORTED if estimate.low > 0 else OPPOSITE if estimate.high < 0 else UNDECIDED
+
+
+def lower(estimate: Estimate) -> str:
+    """Supported where the interval lies below 0, opposite where it lies above."""
+    return SUPPORTED if estimate.high < 0 else OPPOSITE if estimate.low > 0 else UNDECIDED
+
+
+def beyond(margin: float) -> Rule:
+    """Supported where the interval lies above ``margin``, opposite where it lies below its negative."""
+
+    def rule(estimate: Estimate) -> str:
+        return SUPPORTED if estimate.low > margin else OPPOSITE if estimate.high < -margin else UNDECIDED
+
+    return rule
+
+
+def within(margin: float) -> Rule:
+    """Supported where the interval lies within ``margin`` of 0, opposite where it lies outside of it.
+
+    >>> within(0.5)(Estimate(0.1, -0.2, 0.4)), within(0.5)(Estimate(0.1, -0.2, 0.6)), within(0.5)(Estimate(2, 1, 3))
+    ('supported', 'undecided', 'opposite')
+    """
+
+    def rule(estimate: Estimate) -> str:
+        if -margin < estimate.low and estimate.high < margin:
+            return SUPPORTED
+        return OPPOSITE if estimate.low > margin or estimate.high < -margin else UNDECIDED
+
+    return rule
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A question to a study.
+
+    Args:
+        name: a short one, the same wherever the claim is spoken of.
+        sentence: what is claimed.
+        quantity: what is estimated, with its unit.
+        estimates: from the evidence to the estimates, one a case; none where its runs are not there.
+        rule: from an estimate to the verdict.
+        published: what the literature says, with its source; empty where it says nothing.
+        form: how numbers are written.
+    """
+
+    name: str
+    sentence: str
+    quantity: str
+    estimates: Callable[[Evidence], Iterable[Estimate]]
+    rule: Rule = higher
+    published: str = ""
+    form: str = "+.2f"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A claim's verdict in one case."""
+
+    claim: str
+    case: str
+    sentence: str
+    quantity: str
+    value: float
+    low: float
+    high: float
+    verdict: str
+    published: str
+    form: str
+
+    @property
+    def estimate(self) -> str:
+        """``+3.82 (1.93 to 5.71)``; without the interval where it is unknown, or nothing but the value."""
+        plain = self.form.removeprefix("+")
+        unknown = math.isnan(self.low) or self.low == self.high == self.value
+        interval = "" if unknown else f" ({self.low:{plain}} to {self.high:{plain}})"
+        return f"{self.value:{self.form}}{interval}"
+
+
+def of_difference(change: Difference, case: str = "", scale: float = 100) -> Estimate:
+    """A difference as an estimate, of fractions by default in percentage points."""
+    return Estimate(scale * change.delta, scale * change.low, scale * change.high, case)
+
+
+def exactly(value: float, case: str = "") -> Estimate:
+    """A number without sampling error."""
+    return Estimate(value, value, value, case)
+
+
+def judge(claims: Iterable[Claim], evidence: Evidence) -> list[Finding]:
+    """Every claim's verdict in each of its cases; none from evidence without a result."""
+    if evidence.empty:
+        return []
+    return [
+        Finding(
+            claim.name, estimate.case, claim.sentence, claim.quantity, estimate.value, estimate.low, estimate.high,
+            claim.rule(estimate), claim.published, claim.form,
+        )
+        for claim in claims
+        for estimate in claim.estimates(evidence)
+    ]  # fmt: skip
+
+
+HEADER = ["claim", "estimate (95 %)", "verdict", "published"]
+
+
+def cells(findings: Iterable[Finding]) -> list[list[str]]:
+    """Rows of texts under :data:`HEADER`."""
+    return [
+        [
+            finding.sentence + (f" [{finding.case}]" if finding.case else ""),
+            f"{finding.quantity}: {finding.estimate}",
+            finding.verdict,
+            finding.published or "–",
+        ]
+        for finding in findings
+    ]
+
+
+def to_csv(findings: Sequence[Finding]) -> str:
+    """The findings of a study's folder, exactly."""
+    names = list(Finding.__dataclass_fields__)
+    return pd.DataFrame([asdict(finding) for finding in findings], columns=names).to_csv(index=False)
+
+
+def read_findings(path: Path) -> list[Finding]:
+    """The findings of a ``claims.csv``."""
+    table = pd.read_csv(path, keep_default_na=False, dtype=dict.fromkeys(("case", "published", "form"), str))
+    numbers = {name: pd.to_numeric(table[name]) for name in ("value", "low", "high")}
+    return [Finding(**{str(key): value for key, value in row.items()})
+            for row in table.assign(**numbers).to_dict("records")]  # fmt: skip
+
+
+def claims_page(results: Path) -> str:
+    """All claims of all studies below ``results`` as one Markdown page, read from their ``claims.csv``."""
+    lines = [
+        "# Claims",
+        "",
+        "Every claim that a study of this folder was asked, with its estimate, 95 % interval and verdict. *Supported*: "
+        "the interval lies on the claimed side of 0 (or within the margin of a claim of no difference); *opposite*: on "
+        "the other; *undecided*: neither. Made from each study's `claims.csv`, which its own code made from `runs.csv` "
+        "and `measurements.csv`.",
+    ]
+    for path in sorted(results.rglob(CLAIMS)):
+        folder = path.parent.relative_to(results).as_posix()
+        if not folder.startswith("quick/") and (findings := read_findings(path)):
+            lines += ["", f"## [{folder}]({folder}/table.md)", "", f"| {' | '.join(HEADER)} |", "|---|---|---|---|"]
+            lines += [f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in cells(findings)]
+    return "\n".join(lines) + "\n"

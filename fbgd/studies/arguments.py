@@ -1,0 +1,179 @@
+"""The command line that all studies share: its options, and what its words mean."""
+
+import argparse
+import hashlib
+import re
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fbgd.config.overrides import split
+from fbgd.errors import ConfigError, nearest
+from fbgd.studies.study import Study
+from fbgd.studies.writer import RESULTS
+
+HELD = "this study sets it itself"
+
+
+def make_parser(studies: Sequence[Study], about: str) -> argparse.ArgumentParser:
+    """A parser with the options of every study; all other words are overrides for all of its settings.
+
+    Args:
+        studies: one, or several of a family, of which the first word chooses one.
+        about: the help.
+    """
+    figures = {study.name: study for study in studies}
+    if len(studies) > 1:
+        lines = "\n".join(f"    {name:<18} {study.about.strip().splitlines()[0]}" for name, study in figures.items())
+        about = f"{about}\nFIGURE is one of\n\n{lines}\n"
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    if len(studies) > 1:
+        parser.add_argument("figure", metavar="FIGURE", type=one_of(figures), help=f"one of {', '.join(figures)}")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="an override for all settings")
+    parser.add_argument("--seeds", type=int, metavar="N", help="so many seeds of every setting (default: the preset's)")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        metavar="W",
+        help="processes at a time (default: one a core, each with one thread; one where there is a GPU)",
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where runs, page and figures go")
+    parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="run this setting alone, by its name or its beginning; may be repeated. The table shows all that is done",
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="tiny sizes: shows that everything runs, in under a minute"
+    )
+    parser.add_argument("--list", action="store_true", help="print the settings and run nothing")
+    for option in {option.name: option for study in studies for option in study.options}.values():
+        parser.add_argument(f"--{option.name}", metavar=option.metavar, help=option.help)
+    return parser
+
+
+def one_of(names: Collection[str]) -> Callable[[str], str]:
+    """What reads an argument that is one of ``names``, and says which is the nearest of any other word."""
+
+    def read(word: str) -> str:
+        if word not in names:
+            raise argparse.ArgumentTypeError(f"{word!r} is unknown; {nearest(word, names)}")
+        return word
+
+    return read
+
+
+@dataclass(frozen=True)
+class Request:
+    """A study's command line, taken apart.
+
+    Args:
+        study: which.
+        data: the data set, which decides the preset.
+        preset: with what options and ``--quick`` changed.
+        overrides: words for all settings.
+        arguments: the options.
+    """
+
+    study: Study
+    data: str
+    preset: Any
+    overrides: list[str]
+    arguments: argparse.Namespace
+
+    @property
+    def changed(self) -> list[str]:
+        """The overrides that change the experiments."""
+        return science_words(self.overrides)
+
+    @property
+    def out(self) -> Path:
+        """Where page and figures go: one folder for each variant, so that no setting overwrites another's."""
+        if self.arguments.out:
+            return self.arguments.out
+        return default_out(self.study, self.data, self.preset.variant, self.arguments.quick, self.overrides)
+
+    @property
+    def pool(self) -> Path:
+        """The folder whose ``runs/`` they go to: the studies of a family share one."""
+        return self.out if self.arguments.out or not self.study.family else self.out.parent
+
+    @property
+    def title(self) -> str:
+        """The title of page and figures: what, on which data, and what is special about it."""
+        quick, changed = self.arguments.quick and "quick", self.changed and "changed settings"
+        return ", ".join(filter(None, [self.study.title, self.data, self.preset.variant, quick, changed]))
+
+
+def read_request(study: Study, arguments: argparse.Namespace) -> Request:
+    """What a command line asks of a study.
+
+    Raises:
+        ConfigError: there is no preset for the data set, or a word is about what the study itself sets.
+    """
+    data, overrides = split_data(arguments.overrides, next(iter(study.presets)))
+    refuse(overrides, study.held)
+    if data not in study.presets:
+        raise ConfigError(f"data={data}: {study.key} has no preset for it; {nearest(data, study.presets)}")
+    preset = study.presets[data]
+    for option in study.options:
+        preset = option.apply(data, preset, getattr(arguments, option.name))
+    for name in ("augment", "model"):
+        if getattr(arguments, name, None) is not None and name not in {option.name for option in study.options}:
+            raise ConfigError(f"--{name}: {study.key} has no such option")
+    if arguments.quick:
+        preset = study.quick(preset, data)
+    return Request(study, data, preset, overrides, arguments)
+
+
+def split_data(words: list[str], default: str) -> tuple[str, list[str]]:
+    """The data set that ``words`` choose, which decides a study's preset, and the other words.
+
+    Raises:
+        ConfigError: a word is not ``key=value``.
+    """
+    pairs = [(word, *split(word)) for word in words]
+    data = {key: value for _, key, value in pairs}.get("data", default)
+    return data, [word for word, key, _ in pairs if key != "data"]
+
+
+def refuse(overrides: list[str], held: tuple[str, ...]) -> None:
+    """Raise :class:`ConfigError` when an override is about what the study itself sets.
+
+    Args:
+        overrides: the user's words.
+        held: keys, with all that is below them; with ``=`` at the end the key alone.
+    """
+    for word in overrides:
+        key = split(word)[0]
+        if key == "seed":
+            raise ConfigError(f"{word}: a study counts its own seeds; choose how many with --seeds N")
+        for entry in held:
+            name = entry.removesuffix("=")
+            if key == name or (entry == name and key.startswith(f"{name}.")):
+                raise ConfigError(f"{word}: {HELD}; --list shows its settings, --only chooses among them")
+
+
+def default_out(study: Study, data: str, variant: str, quick: bool, overrides: list[str]) -> Path:
+    """The folder of a study's results.
+
+    Args:
+        study: which; the studies of a family have their folders side by side.
+        data: name of the data set.
+        variant: what a study's own option changed, or nothing.
+        quick: tiny sizes; their results are not kept in git.
+        overrides: the user's words.
+    """
+    name = "_".join(filter(None, [study.name if study.family else "", data, variant]))
+    if words := " ".join(sorted(science_words(overrides))):
+        name += f"_custom-{hashlib.sha256(words.encode()).hexdigest()[:6]}"
+    return (RESULTS / "quick" if quick else RESULTS) / (study.family or study.name) / name
+
+
+def science_words(overrides: list[str]) -> list[str]:
+    """The overrides that change an experiment: none about ``impl`` or ``record``, or about where the data lies."""
+    harmless = re.compile(r"\+*(impl|record|data\.source\.(folder|download))\b")
+    return [word for word in overrides if not harmless.match(word)]

@@ -1,0 +1,103 @@
+"""Running a study's command line: read, plan, run, write."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from fbgd.config.compose import GROUPS, compose
+from fbgd.config.overrides import overlay, split
+from fbgd.report.evidence import Evidence
+from fbgd.runs.plan import Rung, collect, curves
+from fbgd.studies.arguments import Request, make_parser, read_request
+from fbgd.studies.execution import Execution, check_only, count_workers
+from fbgd.studies.study import Study
+from fbgd.studies.writer import write
+
+
+def main(studies: Study | Sequence[Study], words: Sequence[str] | None = None, about: str = "") -> int:
+    """Run the command line of a study, or of a family of studies of which the first word chooses one.
+
+    What is wrong with the command line becomes one line on standard error.
+
+    Args:
+        studies: one, or several.
+        words: the command line; ``None``: the process's own.
+        about: the help of a family.
+
+    Returns:
+        The exit status: 0, 1 where a run failed or was interrupted, 2 for a mistake.
+    """
+    studies = [studies] if isinstance(studies, Study) else list(studies)
+    arguments = make_parser(studies, about or studies[0].about).parse_intermixed_args(words)
+    study = next((one for one in studies if one.name == getattr(arguments, "figure", "")), studies[0])
+    try:
+        return execute(study, arguments)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def execute(study: Study, arguments: argparse.Namespace) -> int:
+    """Plan, run and write a study; returns the exit status."""
+    request = read_request(study, arguments)
+    rungs = study.rungs(request.preset)
+    if request.changed:
+        # A changed setting is not the published one.
+        rungs = [replace(rung, published=None) for rung in rungs]
+    check_only(arguments.only, [rung.name for rung in rungs])
+    if arguments.list:
+        show_rungs(rungs, request)
+        return 0
+    seeds = request.preset.seeds if arguments.seeds is None else arguments.seeds
+    execution = Execution(
+        request.preset, seeds, request.overrides, request.pool, count_workers(arguments.workers), arguments.only
+    )
+    outcome = study.execute(execution, rungs)
+    preset = None if request.changed or arguments.quick else request.preset
+    description = study.describe(
+        request.title, preset, rungs if outcome.rungs is None else outcome.rungs, request.changed, outcome.paragraphs
+    )
+    planned = outcome.planned
+    evidence = Evidence(
+        description,
+        collect(planned) if planned else pd.DataFrame(),
+        outcome.measurements if study.measure is None else study.measure(planned),
+        outcome.searched,
+        curves(planned) if planned else pd.DataFrame(),
+    )
+    succeeded = write(study, evidence, request.out)
+    return 0 if execution.finished and succeeded else 1
+
+
+def show_rungs(rungs: list[Rung], request: Request) -> None:
+    """Print what all settings share, and a table of what distinguishes them, with what was published.
+
+    Only the first setting is composed, which shows a user's typing errors; the rest is read off the words.
+    """
+    settings = [dict(map(split, overlay(rung.overrides, request.overrides, GROUPS))) for rung in rungs]
+    compose([f"{key}={value}" for key, value in settings[0].items()])
+    shared = {key: value for key, value in settings[0].items() if all(own.get(key) == value for own in settings)}
+    differing = dict.fromkeys(key for own in settings for key in own if key not in shared)
+    columns = [key for key in differing if sum(key in own for own in settings) > len(settings) / 4]
+    table = Table(
+        title=f"{request.title}\nall: {' '.join(f'{k}={v}' for k, v in shared.items())}", title_justify="left"
+    )
+    names = ["name", *columns, *(["more"] if len(columns) < len(differing) else [])]
+    published = any(rung.published for rung in rungs)
+    for name in [*names, *(["published %"] if published else [])]:
+        table.add_column(name, overflow="fold")
+    for rung, own in zip(rungs, settings, strict=True):
+        cells = [rung.name, *(own.get(key, "–") for key in columns)]
+        if len(names) > len(cells):
+            cells.append(" ".join(f"{key}={own[key]}" for key in differing if key in own and key not in columns))
+        if published:
+            cells.append("–" if rung.published is None else str(rung.published))
+        table.add_row(*cells)
+    console = Console()
+    console.width = max(console.width, 200)
+    console.print(table)

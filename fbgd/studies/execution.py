@@ -1,0 +1,113 @@
+"""Executing a study's rungs: what all studies plan with, and what comes out."""
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from fbgd.config.targets import build_target
+from fbgd.errors import ConfigError, nearest
+from fbgd.runs.launch import launch
+from fbgd.runs.plan import PlannedRun, Rung, plan
+
+
+@dataclass
+class Outcome:
+    """What a study's runs came to.
+
+    Args:
+        planned: the runs that count.
+        searched: the search's runs, a row a candidate; empty without tuning.
+        measurements: of a study without runs; others have a ``measure``.
+        rungs: the settings that were run in the end; ``None``: those that were asked for.
+        paragraphs: what a reader of the page must know about how they came about.
+    """
+
+    planned: list[PlannedRun]
+    searched: pd.DataFrame = field(default_factory=pd.DataFrame)
+    measurements: pd.DataFrame = field(default_factory=pd.DataFrame)
+    rungs: list[Rung] | None = None
+    paragraphs: tuple[str, ...] = ()
+
+
+@dataclass
+class Execution:
+    """Plans rungs, runs them, and knows whether anything was interrupted.
+
+    Args:
+        preset: of the study.
+        seeds: so many, at least one.
+        overrides: the user's words for all runs.
+        pool: the folder whose ``runs/`` they go to.
+        workers: processes at a time.
+        only: names of settings, or their beginnings: all others are left as they are; none for all.
+
+    Raises:
+        ValueError: fewer than one seed.
+    """
+
+    preset: object
+    seeds: int
+    overrides: list[str]
+    pool: Path
+    workers: int
+    only: list[str] = field(default_factory=list)
+    finished: bool = True
+
+    def __post_init__(self):
+        if self.seeds < 1:
+            raise ValueError(f"--seeds = {self.seeds} must be at least 1")
+
+    def plan(self, rungs: Sequence[Rung], seeds: Sequence[int] | None = None) -> list[PlannedRun]:
+        """The runs of ``rungs``, which are only planned; with the seeds from 0 on, where none are given."""
+        return plan(list(rungs), self.overrides, range(self.seeds) if seeds is None else seeds, self.pool)
+
+    def run(self, rungs: Sequence[Rung], seeds: Sequence[int] | None = None) -> list[PlannedRun]:
+        """The runs of ``rungs``, executed as far as they are not done; after an interruption nothing more is begun."""
+        return self.execute(self.plan(rungs, seeds))
+
+    def execute(self, planned: list[PlannedRun]) -> list[PlannedRun]:
+        """Execute those planned runs that are wanted and not done."""
+        wanted = [run for run in planned if self.wanted(run.rung)]
+        if not wanted and planned:
+            names = dict.fromkeys(run.rung for run in planned)
+            raise ConfigError(f"--only {self.only[0]!r} fits no setting; {nearest(self.only[0], names)}")
+        if self.finished:
+            make_data(wanted)
+            try:
+                launch(wanted, self.workers)
+            except KeyboardInterrupt:
+                print("\ninterrupted: the same command goes on from the last checkpoints", file=sys.stderr)
+                self.finished = False
+        return planned
+
+    def wanted(self, rung: str) -> bool:
+        """Whether the runs of a setting are to be executed, by ``only``: whole names or beginnings, of any case."""
+        return not self.only or rung.lower().startswith(tuple(word.lower() for word in self.only))
+
+
+def check_only(only: list[str], names: Sequence[str]) -> None:
+    """Raise :class:`ConfigError` when a word of ``--only`` begins no setting's name."""
+    for word in only:
+        if not any(name.lower().startswith(word.lower()) for name in names):
+            raise ConfigError(f"--only {word!r} fits no setting; {nearest(word, names)}")
+
+
+def make_data(planned: list[PlannedRun]) -> None:
+    """Read a study's data once before its workers do, if one of them will: what is missing is said here.
+
+    Raises:
+        ValueError: it is not there.
+    """
+    if not all(run.done for run in planned):
+        build_target("data.source", planned[0].config.data.source)
+
+
+def count_workers(workers: int | None) -> int:
+    """``--workers``, or by default a process a core; one where there is a GPU."""
+    import torch
+
+    return workers if workers is not None else 1 if torch.cuda.is_available() else os.cpu_count() or 1

@@ -1,0 +1,88 @@
+"""What the study ``overparameterised`` is asked."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from fbgd.report.claims import Claim, Estimate, beyond, exactly, higher, lower, of_difference
+from fbgd.report.evidence import Evidence
+from fbgd.report.statistics import Difference, difference
+from fbgd.studies.weight_decay.dynamics_settings import SGD
+from fbgd.studies.weight_decay.product import ANGLES, explained
+
+Rows = Callable[[pd.DataFrame], pd.DataFrame]
+Effect = Callable[[pd.DataFrame, str], Difference | None]
+# A direction explains more than another when its share of the variance is larger by this.
+MARGIN = 0.1
+# Below any error that a test set can show.
+SMALLEST = 1e-5
+
+
+def make_claims(compared: Rows, cells: Rows, effect: Effect) -> tuple[Claim, ...]:
+    """All of them.
+
+    Args:
+        compared: the tidy table to the last rows of the compared runs.
+        cells: the tidy table to those of the map.
+        effect: of decay on a column of rows of one regime and learning rate.
+    """
+
+    def errors(evidence: Evidence) -> list[Estimate]:
+        groups = compared(evidence.measurements).groupby(["regime", "rate"], sort=False)
+        return [
+            of_difference(found, f"{regime}, rate {rate:g}")
+            for (regime, rate), part in groups
+            if (found := effect(part, "test_error")) is not None
+        ]
+
+    def at_large_rates(evidence: Evidence) -> list[Estimate]:
+        found = []
+        for regime, part in compared(evidence.measurements).groupby("regime", sort=False):
+            rates = sorted(part["rate"].unique())
+            effects = [by_seed(part[part["rate"] == rate]) for rate in (rates[-1], rates[0])]
+            if len(rates) > 1 and all(map(len, effects)):
+                found.append(of_difference(difference(*effects), str(regime)))
+        return found
+
+    def settled(column: str) -> Callable[[Evidence], list[Estimate]]:
+        def estimates(evidence: Evidence) -> list[Estimate]:
+            table = compared(evidence.measurements)
+            table = table[table["regime"] == SGD]
+            found = effect(table[table["rate"] == table["rate"].max()], column) if len(table) else None
+            return [of_difference(found, scale=1)] if found is not None else []
+
+        return estimates
+
+    def of_product(evidence: Evidence) -> list[Estimate]:
+        return product_lead(cells(evidence.measurements))
+
+    points = "test error with the chosen decay minus without, points"
+    return (
+        Claim("decay helps", "The chosen decay lowers the test error.", points, errors, lower),
+        Claim("more at large rates", "It lowers it more at the large learning rate.",
+              "effect at the large rate minus effect at the small one, points", at_large_rates, lower),
+        Claim("loss stays off zero", "While SGD takes large steps, decay raises its settled training loss.",
+              "settled training loss with decay minus without", settled("settled_loss"), higher, form="+.3f"),
+        Claim("gradients stay large", "While SGD takes large steps, decay raises its settled block gradients.",
+              "settled norm with decay minus without", settled("settled_block_norm"), higher, form="+.3f"),
+        Claim("the product matters", "The map's test error goes with learning rate times decay.",
+              "share of the variance of its logarithm that a parabola in the product explains, minus the best of one "
+              "factor", of_product, beyond(MARGIN)),
+    )  # fmt: skip
+
+
+def by_seed(part: pd.DataFrame) -> pd.Series:
+    """What decay adds to the test error of every seed."""
+    with_decay, without = (part[part["tuned"] == tuned].set_index("seed")["test_error"] for tuned in (True, False))
+    return (with_decay - without).dropna()
+
+
+def product_lead(cells: pd.DataFrame) -> list[Estimate]:
+    """By how much more the product explains of the map's log test error than either factor; none of a tiny map."""
+    inner = cells[cells["decay"] > 0]
+    inner = inner.assign(log_error=np.log(inner["test_error"].clip(lower=SMALLEST)))
+    if min(inner[name].nunique() for name in ("rate", "decay", "test_error")) < 3:
+        return []
+    product, *factors = (explained(inner, degrees, "log_error") for degrees in ANGLES.values())
+    return [exactly(product - max(factors), f"{len(inner)} cells")]
