@@ -10,14 +10,16 @@ from scipy import stats
 
 from fbgd.config.compose import compose
 from fbgd.config.schema import to_dict
-from fbgd.report.captions import also_differ
 from fbgd.report.compare import compare
+from fbgd.report.evidence import Evidence
 from fbgd.report.names import SHORT, regularizer_names, with_column
+from fbgd.report.settings import also_differ
 from fbgd.runs.directory import RunDirectory, execute, write_atomically
-from fbgd.runs.plan import Rung, plan
+from fbgd.runs.plan import Rung, collect, plan
 from fbgd.runs.provenance import identity, science
-from fbgd.runs.rows import flatten, run_row, to_frame
-from fbgd.studies.writer import report
+from fbgd.runs.rows import flatten, read_rows, run_row, to_frame
+from fbgd.studies.study import Study
+from fbgd.studies.writer import write
 from scripts import compare as script
 
 LADDER = ROOT / "results" / "geiping_ladder" / "mnist1d"
@@ -78,8 +80,15 @@ def make_study(out, accuracies=None, labelled=True, overrides=()):
 def write_study(out, **options):
     """The same, reported."""
     rungs, planned = make_study(out, **options)
-    assert report(f"Study {out.name}", rungs, planned, out, baseline={"optimizer": "SGD"}, paragraphs=["Own words."])
+    assert report(rungs, planned, out, baseline={"optimizer": "SGD"}, paragraphs=("Own words.",))
     return out
+
+
+def report(rungs, planned, out, overrides=(), **options):
+    """Write runs as those of a user's study."""
+    study = Study(name="", title="", about="", presets={}, rungs=list, quick=lambda preset, data: preset, **options)
+    description = study.describe(f"Study {out.name}", None, rungs, list(overrides))
+    return write(study, Evidence(description, collect(planned)), out)
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +182,7 @@ def test_ragged_seeds_are_compared_by_welch(tmp_path):
     test = stats.ttest_ind(ACCURACIES["Adam", "full batch"][:2], ACCURACIES["SGD", "full batch"], equal_var=False)
     assert row["p_value"] == pytest.approx(test.pvalue)
     assert row["delta_high"] == pytest.approx(100 * test.confidence_interval(0.95).high)
-    assert "else Welch's" in "\n".join(page.paragraphs)
+    assert "by Welch's t-test" in "\n".join(page.paragraphs)
 
 
 class TestFilters:
@@ -196,8 +205,17 @@ class TestFilters:
         assert table["n"].tolist() == [1 if where == ["seed=0"] else 3] * len(kept)
 
     def test_also_differ_tells_what_the_table_does_not(self, study):
-        (line,) = [text for text in compare([study]).paragraphs if text.startswith("Also differ in")]
-        assert "optimizer.lr (0.1, 0.001)" in line
+        """What goes with a label stands with it; what no label decides differs."""
+        texts = compare([study]).paragraphs
+        (line,) = [text for text in texts if text.startswith("By optimizer: ")]
+        assert "SGD: optimizer (lr 0.1, " in line
+        assert "Adam: optimizer (lr 0.001, " in line
+        assert "budget (passes 3)" in line
+        assert not [text for text in texts if text.startswith("Also differ in")]
+        runs = pd.concat([read_rows(study / "runs.csv")] * 2, ignore_index=True)
+        runs["optimizer.lr"] = ["0.1"] * 12 + ["0.2"] * 12
+        (line,) = [text for text in also_differ(runs, ["optimizer", "regime"]) if text.startswith("Also differ in")]
+        assert "optimizer.lr (0.1, 0.2)" in line
         assert "budget.passes (1, 3)" in line
         # Grouped by, or an option that only one class has and has one value.
         assert "optimizer._target_" not in line
@@ -267,7 +285,7 @@ def test_two_studies_stand_side_by_side_by_themselves(tmp_path):
     assert page.header[:4] == ["optimizer", "regime", "one: test accuracy %", "two: test accuracy %"]
     test = stats.ttest_rel(other["SGD", "SGD"], ACCURACIES["SGD", "SGD"])
     assert page.table["delta_high two"][0] == pytest.approx(100 * test.confidence_interval(0.95).high)
-    assert any("model.width (4, 5)" in text for text in page.paragraphs)
+    assert "By study: one: model (width 4) | two: model (width 5)." in page.paragraphs
     assert page.rows == compare([tmp_path]).rows
     stacked = compare(paths, by=["study", "optimizer", "regime"])
     assert list(stacked.table["study"]) == ["one"] * 4 + ["two"] * 4

@@ -10,13 +10,14 @@ from fbgd.config.build import build, check
 from fbgd.config.compose import compose
 from fbgd.engine.experiment import Progress
 from fbgd.engine.train import train
-from fbgd.report.statistics import Difference
+from fbgd.report.claims import Estimate, higher, judge, lower, within
+from fbgd.report.description import Description
+from fbgd.report.evidence import Evidence
 from fbgd.runs.directory import execute
-from fbgd.runs.plan import plan
 from fbgd.schedules import Step
+from fbgd.studies.execution import Execution
 from fbgd.studies.weight_decay import schedule
 from fbgd.studies.weight_decay.one_pass import CONSTANT, COSINE, MATCHED, PRESETS, PROBE, OnePass
-from fbgd.studies.weight_decay.verdicts import verdict, within
 
 TINY = OnePass(
     words=(
@@ -71,29 +72,21 @@ def test_the_probe_s_rate_falls_at_its_share_of_the_steps():
     assert factors == pytest.approx([1.0] * 45 + [TINY.tiny] * 5, rel=1e-5)
 
 
-class Pool:
-    """Plans and runs cells, as a study does, without processes."""
+class Pool(Execution):
+    """Runs in this process."""
 
-    def __init__(self, sizes, folder, seeds):
-        self.sizes, self.folder, self.seeds = sizes, folder, seeds
-
-    def plan(self, cells, seeds=None):
-        rungs = [cell.rung(self.sizes.words) for cell in cells]
-        return plan(rungs, [], self.seeds if seeds is None else seeds, self.folder)
-
-    def run(self, cells, seeds=None):
-        planned = self.plan(cells, seeds)
-        for one in planned:
-            execute(one.config, one.path)
+    def execute(self, planned):
+        for run in planned:
+            execute(run.config, run.path)
         return planned
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """The whole study at a tiny size: its runs and its table."""
-    study = Pool(TINY, tmp_path_factory.mktemp("one pass"), [0, 1])
-    planned = schedule.run(study)
-    return study, planned, schedule.tabulate(planned)
+    study = Pool(TINY, 2, [], tmp_path_factory.mktemp("one pass"), 1)
+    planned = schedule.execute(study, schedule.rungs(TINY)).planned
+    return study, planned, schedule.measure(planned)
 
 
 def test_every_cell_has_its_rows(trained):
@@ -122,9 +115,9 @@ def test_the_matched_runs_have_the_effective_rate_of_the_decayed_ones(trained):
 def test_a_run_that_follows_its_own_course_repeats_itself(trained, tmp_path):
     """But for the norm, which is read after a step in place of before it."""
     study, _, table = trained
-    source = study.plan([TINY.cell(COSINE, 0.0)], [0])[0]
-    again = Pool(TINY, tmp_path, [0]).run([TINY.matched(schedule.course(source))])
-    rows = schedule.tabulate(again)
+    source = study.plan([TINY.cell(COSINE, 0.0).rung(TINY.words)], [0])[0]
+    again = Pool(TINY, 1, [], tmp_path, 1).run([TINY.matched(schedule.course(source)).rung(TINY.words)])
+    rows = schedule.measure(again)
     first = table[(table["schedule"] == COSINE) & (table["weight_decay"] == 0) & (table["seed"] == 0)]
     np.testing.assert_allclose(rows["train_loss"], first["train_loss"], rtol=0.01)
 
@@ -142,7 +135,7 @@ def test_the_page_says_what_the_table_says(trained):
             if row["weight_decay"] or row["schedule"] == MATCHED:
                 wanted = final.loc[mine, value].mean() - final.loc[plain, value].mean()
                 assert row[f"delta_{value}"] == pytest.approx(wanted)
-    assert len(summary.paragraphs) == 1 + 5 + 1 + 1
+    assert len(findings(table)) == 5 + 1 + 1
     schedule.draw(table, "a title")
 
 
@@ -161,43 +154,48 @@ def made_up(losses, seeds=(0, 1, 2)):
     return pd.DataFrame(rows)
 
 
+def findings(table):
+    """The study's findings from a tidy table, by claim and case."""
+    evidence = Evidence(Description("", []), measurements=table)
+    return {(found.claim, found.case): found for found in judge(schedule.STUDY.claims, evidence)}
+
+
 def test_verdicts_of_made_up_losses():
     losses = {(COSINE, 0.0): 2.0, (COSINE, 1.0): 1.9, (CONSTANT, 0.0): 2.0, (CONSTANT, 1.0): 1.9, (MATCHED, 0.0): 1.91}
-    table = made_up(losses)
-    found = schedule.verdicts(table, schedule.ends(table))
-    said = {text.split(",")[0]: text for text in found}
-    assert "not reproduced, the opposite" in said["Cosine: with decay the training loss is higher half way"]
-    assert ": reproduced (-0.09" in said["Cosine: with decay it is lower at the end"]
-    assert "not reproduced, the opposite" in said["Constant: with decay the training loss is higher at the end"]
-    assert ": reproduced (" in said["One pass: the gap is the same"]
-    assert [text for text in found if "follows its course: reproduced" in text]
+    found = findings(made_up(losses))
+    verdicts = {claim: finding.verdict for (claim, case), finding in found.items() if case == "weight decay 1"}
+    assert verdicts == {
+        "higher half way": "opposite",
+        "lower at the end": "supported",
+        "constant rate": "opposite",
+        "no overfitting": "supported",
+        "effective rate": "supported",
+    }
+    assert found["lower at the end", "weight decay 1"].estimate.startswith("-0.09")
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "sign", "expected"),
+    ("low", "high", "rule", "expected"),
     [
-        (0.1, 0.2, 1, "reproduced"),
-        (-0.2, -0.1, -1, "reproduced"),
-        (0.1, 0.2, -1, "not reproduced, the opposite"),
-        (-0.1, 0.2, 1, "undecided"),
-        (-0.1, 0.2, -1, "undecided"),
+        (0.1, 0.2, higher, "supported"),
+        (-0.2, -0.1, lower, "supported"),
+        (0.1, 0.2, lower, "opposite"),
+        (-0.1, 0.2, higher, "undecided"),
+        (-0.1, 0.2, lower, "undecided"),
+        (-0.1, 0.1, within(0.2), "supported"),
+        (0.3, 0.4, within(0.2), "opposite"),
+        (-0.4, -0.3, within(0.2), "opposite"),
+        (0.1, 0.3, within(0.2), "undecided"),
+        (float("nan"), float("nan"), higher, "undecided"),
+        (float("nan"), float("nan"), within(0.2), "undecided"),
     ],
 )
-def test_a_claim_of_a_sign(low, high, sign, expected):
-    assert verdict(Difference((low + high) / 2, low, high, 0.5), sign) == expected
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "expected"),
-    [(-0.1, 0.1, "reproduced"), (0.3, 0.4, "not reproduced"), (-0.4, -0.3, "not reproduced"), (0.1, 0.3, "undecided")],
-)
-def test_a_claim_of_no_difference(low, high, expected):
-    assert within(Difference((low + high) / 2, low, high, 0.5), 0.2) == expected
+def test_rules_of_verdicts(low, high, rule, expected):
+    assert rule(Estimate((low + high) / 2, low, high)) == expected
 
 
 def test_nothing_is_claimed_of_cells_that_are_not_there():
-    table = made_up({(COSINE, 0.0): 2.0, (CONSTANT, 1.0): 2.0})
-    assert schedule.verdicts(table, schedule.ends(table)) == []
+    assert findings(made_up({(COSINE, 0.0): 2.0, (CONSTANT, 1.0): 2.0})) == {}
     assert replace(TINY, decays=(1.0,)).grid[-1].rung(()).name == "cosine, 5 passes, weight decay 1"
 
 

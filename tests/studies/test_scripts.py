@@ -16,11 +16,10 @@ from fbgd.config.compose import choices
 from fbgd.report.tables import COLUMNS
 from fbgd.runs.directory import execute
 from fbgd.runs.plan import plan
-from fbgd.runs.rows import read_rows
-from fbgd.studies.cli import default_out
-from fbgd.studies.tuning import search_rungs
-from scripts import benchmark, compare, fair_ladder, geiping_ladder, regularizers, train
-from scripts import optimizers as optimizer_study
+from fbgd.studies import fair_ladder, geiping_ladder, optimizer_comparison, regularizer_comparison
+from fbgd.studies.arguments import default_out
+from fbgd.studies.command import main
+from scripts import benchmark, train
 
 RUNGS = [
     "Baseline SGD",
@@ -47,12 +46,32 @@ def command(script, *words, cwd=ROOT):
 
 
 @pytest.mark.parametrize(
-    "script", ["train", "geiping_ladder", "optimizers", "regularizers", "fair_ladder", "compare", "benchmark"]
+    "script",
+    [
+        "train",
+        "geiping_ladder",
+        "optimizer_comparison",
+        "regularizer_comparison",
+        "fair_ladder",
+        "double_descent",
+        "weight_decay",
+        "compare",
+        "benchmark",
+    ],
 )
 def test_help_teaches(script):
     result = command(script, "--help")
     assert result.returncode == 0
     assert f"python scripts/{script}.py" in result.stdout
+
+
+LADDER = geiping_ladder.STUDY
+
+
+def rungs_of(data, augment=None, quick=False):
+    """The ladder's rungs for a data set, as the command line makes them."""
+    preset = geiping_ladder.augmented(data, geiping_ladder.PRESETS[data], augment)
+    return geiping_ladder.rungs(geiping_ladder.quick(preset, data) if quick else preset)
 
 
 class TestTrain:
@@ -91,28 +110,30 @@ class TestTrain:
 
 
 class TestLadder:
-    def test_published_settings(self, capsys):
+    def test_published_settings(self):
         """Exactly the table of the paper, with the code's s = 0.5 as strength 0.25."""
-        assert geiping_ladder.main(["data=cifar10", "--list"]) == 0
-        printed = [
-            [cell.strip() for cell in line.strip("│\n").split("│")]
-            for line in capsys.readouterr().out.splitlines()
-            if line.startswith("│")
-        ]
-        short = ["300", "0.1", "5", "cosine over 300"]
-        long = ["3000", "0.4", "400", "cosine over 4000"]
-        higher = ["3000", "0.8", "400", "cosine over 4000"]
-        fixed = ["128 fixed", "all", "random"]
-        assert [row[:10] for row in printed] == [
-            ["Baseline SGD", *short, "–", "–", "128 reshuffle", "1", "random"],
-            ["Baseline FB", *short, "–", "–", *fixed],
-            ["FB train longer", *long, "–", "–", *fixed],
-            ["FB clipped", *long, "0.25", "–", *fixed],
-            ["FB regularised", *higher, "0.25", "0.25", *fixed],
-            ["FB strong reg.", *higher, "0.25", "0.25", "32 fixed", "all", "random"],
-            ["FB in practice", *higher, "0.25", "0.25", "32 reshuffle", "all", "random"],
-        ]
-        assert [row[10] for row in printed] == [
+        short, long, higher = (300, 0.1, 5, 300), (3000, 0.4, 400, 4000), (3000, 0.8, 400, 4000)
+        fixed = (128, "fixed", "all")
+        expected = {
+            "Baseline SGD": (*short, None, None, 128, "reshuffle", 1),
+            "Baseline FB": (*short, None, None, *fixed),
+            "FB train longer": (*long, None, None, *fixed),
+            "FB clipped": (*long, 0.25, None, *fixed),
+            "FB regularised": (*higher, 0.25, 0.25, *fixed),
+            "FB strong reg.": (*higher, 0.25, 0.25, 32, "fixed", "all"),
+            "FB in practice": (*higher, 0.25, 0.25, 32, "reshuffle", "all"),
+        }
+        found = {}
+        for run in plan(rungs_of("cifar10"), [], 1, Path("unused")):
+            config, schedule, regime = run.config, run.config.schedule, run.config.regime
+            clip = config.regularizer.get("gradient_clipping", {}).get("max_norm")
+            penalty = config.regularizer.get("gradient_penalty", {}).get("strength")
+            budget = (config.budget.passes, config.optimizer["lr"], schedule["warmup"], schedule["horizon"])
+            found[run.rung] = (*budget, clip, penalty, regime.block_size, regime.order, regime.blocks_per_step)
+            assert schedule["_target_"] == "fbgd.schedules.Cosine"
+            assert config.data.augment == "random"
+        assert found == expected
+        assert [str(rung.published) for rung in rungs_of("cifar10")] == [
             "95.70 ± 0.11",
             "75.42 ± 0.13",
             "87.36 ± 1.23",
@@ -122,8 +143,21 @@ class TestLadder:
             "95.91 ± 0.14 (recalled)",
         ]
 
+    def test_the_list_shows_what_distinguishes_the_rungs(self, capsys):
+        assert main(LADDER, ["data=cifar10", "--list"]) == 0
+        shown = capsys.readouterr().out
+        assert "model=resnet18" in shown.splitlines()[1]
+        line = next(line for line in shown.splitlines() if "FB clipped" in line)
+        assert "93.85 ± 0.10 (recalled)" in line
+        assert "0.25" in line
+        # What is changed is not the published setting.
+        assert main(LADDER, ["data=cifar10", "optimizer.lr=0.2", "--list"]) == 0
+        shown = capsys.readouterr().out
+        assert "93.85" not in shown
+        assert "optimizer.lr=0.2" in shown
+
     def test_settings_that_all_rungs_of_the_published_ladder_share(self):
-        for rung in geiping_ladder.choose("cifar10", None, quick=False, changed=False):
+        for rung in rungs_of("cifar10"):
             config = plan([rung], [], 1, Path("unused"))[0].config
             assert config.model == {
                 "_target_": "fbgd.models.ResNet",
@@ -138,21 +172,22 @@ class TestLadder:
             assert config.schedule["final"] == 0.0
 
     def test_published_values_stand_only_where_the_setting_is_the_published_one(self):
-        def published(*arguments):
-            return [rung.published for rung in geiping_ladder.choose(*arguments)]
+        def published(*arguments, **options):
+            return [rung.published for rung in rungs_of(*arguments, **options)]
 
-        assert all(published("cifar10", None, False, False))
-        assert sum(value is not None for value in published("cifar10", "none", False, False)) == 2
-        assert not any(published("cifar10", "40x", False, False))
-        assert not any(published("cifar10", None, False, True))
-        assert not any(published("cifar10", None, True, False))
-        assert not any(published("mnist1d", None, False, False))
+        assert all(published("cifar10"))
+        assert all(published("cifar10", "random"))
+        assert sum(value is not None for value in published("cifar10", "none")) == 2
+        assert not any(published("cifar10", "40x"))
+        assert not any(published("cifar10", quick=True))
+        assert not any(published("mnist1d"))
+        assert not any(published("mnist1d", "none"))
 
     def test_a_step_of_each_rung_on_cifar_files(self, tmp_path):
         folder = write_cifar(tmp_path / "files", "cifar10", "binary")
         words = ["data=cifar10", f"data.source.folder={folder}", "data.source.verify=false", "budget.passes=1"]
         words += ["--quick", "--seeds", "1"]
-        assert geiping_ladder.main([*words, "schedule.warmup=0", "--out", str(tmp_path / "out"), "--workers", "2"]) == 0
+        assert main(LADDER, [*words, "schedule.warmup=0", "--out", str(tmp_path / "out"), "--workers", "2"]) == 0
         runs = pd.read_csv(tmp_path / "out" / "runs.csv")
         assert list(runs["rung"]) == RUNGS
         assert list(runs["status"]) == ["done"] * 7
@@ -164,7 +199,7 @@ class TestLadder:
     @pytest.mark.parametrize("packed", [False, True])
     def test_a_step_of_each_rung_on_the_python_layout(self, tmp_path, packed):
         folder = write_cifar(tmp_path / "files", "cifar10", "python", packed)
-        rungs = geiping_ladder.choose("cifar10", None, quick=True, changed=False)
+        rungs = rungs_of("cifar10", quick=True)
         words = [
             f"data.source.folder={folder}",
             "data.source.verify=false",
@@ -179,7 +214,7 @@ class TestLadder:
         folder = write_fashion_mnist(tmp_path / "files", train=80)
         words = ["data=fashion_mnist", f"data.source.folder={folder}", "data.source.verify=false", "--quick"]
         options = ["--seeds", "1", "--augment", "2x", "--only", "Baseline", "--out", str(tmp_path / "out")]
-        assert geiping_ladder.main([*words, *options]) == 0
+        assert main(LADDER, [*words, *options]) == 0
         runs = pd.read_csv(tmp_path / "out" / "runs.csv")
         assert list(runs["status"]) == ["done"] * 2 + ["missing"] * 5
         assert runs["train_size"].dropna().eq(128).all()
@@ -198,11 +233,11 @@ class TestLadder:
             (["regularizer.gradient_penalti.radius=1"], "no rung has the regulariser"),
             (["regime.order=random"], "regime.order"),
             (["model.depth=9"], "model.depth = 9"),
-            (["optimizer=full_batch_gd", "optimizer.max_norm=1"], "regularizer=gradient_clipping"),
+            (["seed=3"], "--seeds N"),
         ],
     )
     def test_mistakes_end_in_one_line(self, tmp_path, capsys, words, message):
-        assert geiping_ladder.main([*words, "--out", str(tmp_path)]) == 2
+        assert main(LADDER, [*words, "--out", str(tmp_path)]) == 2
         error = capsys.readouterr().err
         assert error.startswith("error: ")
         assert message in error
@@ -210,7 +245,7 @@ class TestLadder:
 
     def test_no_setting_overwrites_another_s_table(self):
         outs = {
-            default_out("geiping_ladder", *arguments)
+            default_out(LADDER, *arguments)
             for arguments in (
                 ("mnist1d", "", False, []),
                 ("mnist1d", "augment-10x", False, []),
@@ -245,64 +280,31 @@ class TestLadder:
 
 
 STUDIES = {
-    "optimizers": (optimizer_study, ["--only", "SGD,", "--only", "L-BFGS", "--only", "Schedule-free"]),
-    "regularizers": (regularizers, ["--only", "baseline", "--only", "dropout", "--only", "full stack"]),
-    "fair_ladder": (fair_ladder, ["--only", "short", "--only", "+ small"]),
-}
-FILES = {
-    "optimizers": {"search.csv", "accuracy.png", "learning_rates.png", "curves.png"},
-    "regularizers": {"accuracy.png"},
-    "fair_ladder": {"search.csv", "pairs.png", "learning_rates.png"},
+    "optimizer_comparison": optimizer_comparison,
+    "regularizer_comparison": regularizer_comparison,
+    "fair_ladder": fair_ladder,
 }
 
 
 class TestComparisons:
-    @pytest.mark.parametrize("name", STUDIES)
-    def test_a_quick_study_and_its_table_again(self, name, tmp_path, capsys):
-        script, only = STUDIES[name]
-        assert script.main(["--quick", *only, "impl.threads=1", "--out", str(tmp_path)]) == 0
-        written = {path.name for path in tmp_path.iterdir()}
-        assert written == {"runs", "runs.csv", "study.json", "table.csv", "table.md"} | FILES[name]
-        runs = read_rows(tmp_path / "runs.csv")
-        assert set(runs["status"]) == {"done", "missing"}
-        assert (runs["status"] == "done").sum() >= 6
-        assert "Not finished" in (tmp_path / "table.md").read_text()
-        capsys.readouterr()
-        assert compare.main([str(tmp_path), "--format", "md"]) == 0
-        assert capsys.readouterr().out == (tmp_path / "table.md").read_text()
-
-    @pytest.mark.parametrize("name", STUDIES)
-    @pytest.mark.parametrize("data", ["mnist1d", "fashion_mnist", "cifar10"])
-    def test_every_setting_of_every_preset_composes(self, name, data, capsys, monkeypatch, tmp_path):
-        script, _ = STUDIES[name]
-        made = script.make_rungs(script.PRESETS[data])
-        rungs, candidates = made if isinstance(made, tuple) else (made, None)
-        if candidates is not None:
-            assert len({len(values) for values in candidates.values()}) == 1
-            rungs = search_rungs(rungs, "optimizer.lr", {key: values[:1] for key, values in candidates.items()})
-        assert len(plan(rungs, [], 1, tmp_path)) == len(rungs)
-        assert script.main([f"data={data}", "--list"]) == 0
-        listed = capsys.readouterr().out.splitlines()
-        assert all(any(line.startswith(f"{rung.name}") for line in listed[1:]) for rung in rungs)
-
     @pytest.mark.parametrize(
         ("name", "words", "message"),
         [
-            ("optimizers", ["optimizer=adam"], "this study sets it itself"),
-            ("optimizers", ["optimizer.lr=1"], "this study sets it itself"),
-            ("optimizers", ["data=mnist2d"], "did you mean 'mnist1d'"),
-            ("optimizers", ["--only", "Adm, SGD"], "did you mean 'Adam, SGD'"),
-            ("optimizers", ["--seeds", "0"], "--seeds = 0"),
-            ("regularizers", ["regularizer=[mixup]"], "this study sets it itself"),
-            ("regularizers", ["regularizer.mixup.alpha=-1"], "alpha = -1"),
-            ("regularizers", ["data.validation_size=0"], "early_stopping needs a validation split"),
+            ("optimizer_comparison", ["optimizer=adam"], "this study sets it itself"),
+            ("optimizer_comparison", ["optimizer.lr=1"], "this study sets it itself"),
+            ("optimizer_comparison", ["data=mnist2d"], "did you mean 'mnist1d'"),
+            ("optimizer_comparison", ["--only", "Adm, SGD"], "did you mean 'Adam, SGD'"),
+            ("optimizer_comparison", ["--seeds", "0"], "--seeds = 0"),
+            ("regularizer_comparison", ["regularizer=[mixup]"], "this study sets it itself"),
+            ("regularizer_comparison", ["regularizer.mixup.alpha=-1"], "alpha = -1"),
+            ("regularizer_comparison", ["data.validation_size=0"], "early_stopping needs a validation split"),
             ("fair_ladder", ["budget.passes=3"], "this study sets it itself"),
             ("fair_ladder", ["regime=sgd"], "this study sets it itself"),
             ("fair_ladder", ["model.wdth=3"], "did you mean 'width'"),
         ],
     )
     def test_mistakes_end_in_one_line(self, name, words, message, tmp_path, capsys):
-        assert STUDIES[name][0].main([*words, "--out", str(tmp_path)]) == 2
+        assert main(STUDIES[name].STUDY, [*words, "--out", str(tmp_path)]) == 2
         error = capsys.readouterr().err
         assert error.startswith("error: ")
         assert message in error
@@ -310,7 +312,8 @@ class TestComparisons:
 
     def test_both_columns_of_the_fair_ladder_cost_the_same(self, tmp_path):
         """Equal gradient evaluations on every rung, by the configuration that will run."""
-        rungs, candidates = fair_ladder.make_rungs(fair_ladder.PRESETS["mnist1d"])
+        rungs = fair_ladder.rungs(fair_ladder.PRESETS["mnist1d"])
+        candidates = fair_ladder.candidates(fair_ladder.PRESETS["mnist1d"])
         costs, settings = {}, {}
         for run in plan(rungs, [], 1, tmp_path):
             costs.setdefault(run.labels["ingredient"], set()).add(run.work)
@@ -324,8 +327,7 @@ class TestComparisons:
         assert len(set(candidates.values())) == 1
 
     def test_no_optimizer_gets_more_evaluations(self, tmp_path):
-        rungs, _ = optimizer_study.make_rungs(optimizer_study.PRESETS["mnist1d"])
-        for run in plan(rungs, [], 1, tmp_path):
+        for run in plan(optimizer_comparison.rungs(optimizer_comparison.PRESETS["mnist1d"]), [], 1, tmp_path):
             assert run.config.budget.gradients_per_sample == 40
             # A decay is complete where the run ends.
             if run.config.schedule["_target_"].endswith("Cosine"):
@@ -334,18 +336,17 @@ class TestComparisons:
 
     @pytest.mark.parametrize("name", ["SAM", "Line search", "L-BFGS", "Adam"])
     def test_the_evaluations_are_used_up_and_not_exceeded_by_more_than_a_step(self, name, tmp_path):
-        preset = optimizer_study.scaled(optimizer_study.PRESETS["mnist1d"], "mnist1d", quick=True)
-        rungs, _ = optimizer_study.make_rungs(preset)
-        for rung in rungs:
+        preset = optimizer_comparison.quick(optimizer_comparison.PRESETS["mnist1d"], "mnist1d")
+        for rung in optimizer_comparison.rungs(preset):
             if rung.labels["optimizer"] == name:
                 (run,) = plan([rung], ["impl.threads=1"], 1, tmp_path)
                 spent = execute(run.config, run.path)["gradient_evaluations"] / 48
                 longest = {"Line search": 20, "L-BFGS": 6}.get(name, 2)
                 assert 2 <= spent < 2 + longest
 
-    def test_every_regulariser_is_in_the_study(self, tmp_path):
+    def test_every_regulariser_is_in_the_study(self):
         chosen = set(choices("regularizer")) - {"none"}
-        assert set(regularizers.ALONE) == chosen
+        assert set(regularizer_comparison.ALONE) == chosen
 
 
 def test_benchmark_measures_and_writes(tmp_path, capsys):

@@ -1,25 +1,23 @@
 """Choosing a learning rate on the validation split."""
 
 import math
-from dataclasses import replace
 from itertools import pairwise
 
 import pandas as pd
 import pytest
 
 from fbgd.runs.plan import Rung, collect, plan
+from fbgd.studies.execution import Execution
+from fbgd.studies.study import Preset
 from fbgd.studies.tuning import (
     CANDIDATE,
-    Tuned,
+    Tuning,
     choose,
     chosen_values,
     log_grid,
-    read_choice,
     search_paragraphs,
     search_rungs,
-    tune,
     tuned_rungs,
-    write_search,
 )
 
 KEY = "optimizer.lr"
@@ -85,44 +83,42 @@ def test_without_a_choice_the_middle_value_runs_and_tells_why():
 
 
 def test_from_the_search_to_the_runs_that_count(tmp_path):
-    tuned = tune(RUNGS, KEY, CANDIDATES, ["budget.passes=4"], 2, tmp_path, [rung.name for rung in RUNGS], 2)
-    assert tuned.finished
-    assert list(tuned.searched["status"]).count("done") >= 4
-    assert set(tuned.searched["seed"]) == {0}
+    tuning = Tuning(KEY, lambda preset: CANDIDATES)
+    execution = Execution(Preset(), 2, ["budget.passes=4"], tmp_path, 2)
+    outcome = tuning(execution, RUNGS)
+    assert execution.finished
+    assert list(outcome.searched["status"]).count("done") >= 4
+    assert set(outcome.searched["seed"]) == {0}
     # The absurd rate diverges or learns nothing; what was chosen has the best validation accuracy.
-    for rung in RUNGS:
-        mine = tuned.searched[tuned.searched["regime"] == rung.labels["regime"]]
+    for rung in outcome.rungs:
+        mine = outcome.searched[outcome.searched["regime"] == rung.labels["regime"]]
         best = mine.loc[mine["validation_accuracy"].astype(float).idxmax(), CANDIDATE]
-        assert f"{tuned.chosen[rung.name]:g}" == best
-    runs = collect(tuned.planned)
+        assert float(rung.overrides[-1].partition("=")[2]) == float(best)
+    runs = collect(outcome.planned)
     assert list(runs["seed"]) == [1, 1, 2, 2]
     assert list(runs["status"]) == ["done"] * 4
     assert set(runs["budget.passes"]) == {"4"}
-    write_search(tmp_path, tuned)
-    assert read_choice(tmp_path / "search.csv", RUNGS, KEY, CANDIDATES) == tuned.rungs
-    # A search with fewer results does not replace it.
-    held = (tmp_path / "search.csv").read_text()
-    write_search(tmp_path, replace(tuned, searched=tuned.searched.assign(status="missing")))
-    assert (tmp_path / "search.csv").read_text() == held
-    chosen = chosen_values(RUNGS, tuned)
-    assert list(chosen[CANDIDATE]) == [f"{value:g}" for value in tuned.chosen.values()]
+    chosen = chosen_values(runs, KEY, ["size", "regime"])
+    assert [float(value) for value in chosen[CANDIDATE]] == [
+        float(rung.overrides[-1].partition("=")[2]) for rung in outcome.rungs
+    ]
     # The search is not repeated, and its seed is not among those of the table.
-    again = tune(RUNGS, KEY, CANDIDATES, ["budget.passes=4"], 2, tmp_path, [], 1)
-    assert [run.path for run in again.planned] == [run.path for run in tuned.planned]
+    again = tuning(Execution(Preset(), 2, ["budget.passes=4"], tmp_path, 1), RUNGS)
+    assert [run.path for run in again.planned] == [run.path for run in outcome.planned]
     assert all(run.done for run in again.planned)
 
 
 def test_the_caption_says_what_was_chosen_at_an_edge_or_not_at_all():
     chosen = {"small, SGD": 1e-3, "small, full batch": None}
-    told = " ".join(search_paragraphs(KEY, CANDIDATES, Tuned(pd.DataFrame(), chosen, RUNGS, [], True)))
+    told = " ".join(search_paragraphs(KEY, CANDIDATES, chosen))
     assert "from 3 values" in told
     assert "may lie beyond: small, SGD." in told
     assert "the middle value: small, full batch." in told
     single = {name: values[:1] for name, values in CANDIDATES.items()}
-    assert "nothing was chosen" in search_paragraphs(KEY, single, Tuned(pd.DataFrame(), chosen, RUNGS, [], True))[0]
+    assert "nothing was chosen" in search_paragraphs(KEY, single, chosen)[0]
 
 
 def test_seeds_must_be_positive(tmp_path):
     with pytest.raises(ValueError, match="--seeds = 0"):
-        tune(RUNGS, KEY, CANDIDATES, [], 0, tmp_path, [], 1)
+        Execution(Preset(), 0, [], tmp_path, 1)
     assert [run.seed for run in plan(RUNGS, [], range(3, 5), tmp_path)] == [3, 3, 4, 4]

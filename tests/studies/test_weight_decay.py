@@ -7,19 +7,19 @@ import torch
 import torch.nn.functional as F
 from scipy.optimize import minimize
 
-from fbgd.config.build import build_model, check, load_data
+from fbgd.config.build import build_model, load_data
 from fbgd.config.compose import compose
 from fbgd.engine.blocks import BlockOrder
 from fbgd.models import MLP
 from fbgd.models.random_features import factorise, ridge
-from fbgd.report.formats import render
+from fbgd.report.claims import judge
+from fbgd.report.description import Description
+from fbgd.report.evidence import Evidence
 from fbgd.runs.directory import execute
 from fbgd.runs.plan import Rung, plan, with_subset_of_seed
-from fbgd.runs.rows import read_rows
-from fbgd.studies.double_descent.study import page, read_table
 from fbgd.studies.weight_decay import map_solution, overparameterised
 from fbgd.studies.weight_decay.distance import nearest_prior, relative
-from fbgd.studies.weight_decay.dynamics_words import map_verdicts
+from fbgd.studies.weight_decay.dynamics_claims import MARGIN, product_lead
 from fbgd.studies.weight_decay.noise import gradient_noise
 from fbgd.studies.weight_decay.posterior import gaussian_mode, softmax_mode, with_bias
 from fbgd.studies.weight_decay.prior_settings import ADAM, ADAMW, DESCENT, L2, LINEAR, MODELS
@@ -28,8 +28,11 @@ from fbgd.studies.weight_decay.weights import final_weights, histogram, linear_w
 from regularizers import GaussianPrior
 from scripts import weight_decay
 
-QUICK = ["--quick", "--seeds", "1", "--workers", "1", "impl.threads=1"]
-FIGURES = weight_decay.FIGURES
+
+def verdicts(study, table):
+    """The findings of a study from its tidy table, by claim and case: the value and the verdict."""
+    evidence = Evidence(Description("", []), measurements=table)
+    return {(found.claim, found.case): (found.value, found.verdict) for found in judge(study.claims, evidence)}
 
 
 def problem(samples=40, dimensions=6, classes=3):
@@ -143,8 +146,6 @@ def test_every_seed_gets_its_own_subset(tmp_path):
     runs = with_subset_of_seed(planned, tmp_path)
     for run in runs:
         assert run.config.data.seed == run.config.seed == run.seed
-        # Whoever composes the words gets the planned run.
-        assert compose(run.words) == run.config
     assert len({load_data(run.config).content_hash for run in runs}) == 2
     assert runs[0].path == planned[0].path
     assert len({run.path for run in [*planned, *runs]}) == 3
@@ -177,42 +178,42 @@ class TestWhatThePageSays:
         assert map_solution.chosen_precision(errors([-0.1], sizes=(50,))) == 1.0
 
     @pytest.mark.parametrize(
-        ("gains", "told"),
+        ("gains", "few", "many", "lost"),
         [
-            ((0.1, 0.0), ("lowers the test error by 10.15", "does not certainly change", "is worth more")),
-            ((0.0, 0.0), ("does not certainly change the test error", "neither certainly more nor less")),
-            ((-0.1, 0.05), ("raises the test error by 9.85", "lowers the test error by 4.85", "is worth less")),
+            ((0.1, 0.0), (10.15, "supported"), (-0.15, "undecided"), "supported"),
+            ((0.0, 0.0), (0.15, "undecided"), (-0.15, "undecided"), "undecided"),
+            ((-0.1, 0.05), (-9.85, "opposite"), (4.85, "supported"), "opposite"),
         ],
     )
-    def test_verdicts_on_gains(self, gains, told):
+    def test_claims_about_gains(self, gains, few, many, lost):
         table = errors(gains)
         # Gains of 0 to 3 tenths of a point more, and 0 to 3 less: without any spread they have no interval.
         spread = 0.001 * table["seed"] * (table["precision"] == 0)
         table["test_error"] += spread.where(table["train_size"] == 50, -spread) + 0.001 * table["seed"]
-        text = " ".join(map_solution.gain_verdicts(table))
-        for words in told:
-            assert words in text, text
+        found = verdicts(map_solution.STUDY, table)
+        for size, (value, verdict) in ((50, few), (900, many)):
+            assert found["the prior helps", f"linear, {size} samples"] == (pytest.approx(value), verdict)
+        assert found["fewer samples, larger gain", "linear"][1] == lost
 
     @pytest.mark.parametrize(
-        ("distances", "told"),
-        [
-            (
-                (1e-12, 2.0, 0.5),
-                ("end at one minimiser: at most 1.0e-12", "does not end at the mode: 2.00", "no such prior"),
-            ),
-            ((1e-3, 1e-4, 1e-4), ("do not end at one minimiser", "ends at the mode up to its own tolerance")),
-        ],
+        ("distances", "expected"),
+        [((1e-12, 2.0, 0.5), ["supported"] * 3), ((1e-3, 1e-4, 1e-4), ["opposite", "undecided", "undecided"])],
     )
-    def test_verdicts_on_distances(self, distances, told):
+    def test_claims_about_distances(self, distances, expected):
         same, adamw, nearest = distances
         rows = [(DESCENT, same, same), (L2, same, same), (ADAMW, adamw, nearest)]
         table = pd.DataFrame(
-            [{"model": "linear", "train_size": 40, "how": how, "precision": 10.0, "distance": distance,
-              "nearest_precision": 0.1, "nearest_distance": near} for how, distance, near in rows]
+            [{"part": "distances", "model": "linear", "train_size": 40, "how": how, "precision": 10.0, "seed": 0,
+              "distance": distance, "nearest_precision": 0.1, "nearest_distance": near}
+             for how, distance, near in rows]
         )  # fmt: skip
-        text = " ".join(map_solution.distance_verdicts(table))
-        for words in told:
-            assert words in text, text
+        found = verdicts(map_solution.STUDY, table)
+        keys = [
+            ("L2 is a Gaussian prior", ""),
+            ("decoupled decay is not", "40 samples"),
+            ("nor another prior", "40 samples"),
+        ]
+        assert [found[key][1] for key in keys] == expected
 
 
 def cells(function, seed=0, rates=(0.1, 0.3, 1.0), decays=(1e-3, 1e-2, 1e-1)):
@@ -223,29 +224,23 @@ def cells(function, seed=0, rates=(0.1, 0.3, 1.0), decays=(1e-3, 1e-2, 1e-1)):
 
 class TestProduct:
     @pytest.mark.parametrize(
-        ("function", "degrees", "name"),
+        ("function", "degrees", "leads"),
         [
-            (lambda rate, decay: (np.log10(rate * decay) + 3) ** 2, 45, "the product matters most"),
-            (lambda rate, decay: np.log10(decay) ** 2, 0, "the decay alone matters most"),
-            (lambda rate, decay: 1 + np.log10(rate), 90, "the learning rate alone matters most"),
+            (lambda rate, decay: (np.log10(rate * decay) + 3) ** 2, 45, True),
+            (lambda rate, decay: np.log10(decay) ** 2, 0, False),
+            (lambda rate, decay: 1 + np.log10(rate), 90, False),
         ],
     )
-    def test_a_parabola_in_one_direction_is_found(self, function, degrees, name):
+    def test_a_parabola_in_one_direction_is_found(self, function, degrees, leads):
         table = cells(function)
         assert explained(table, degrees) == pytest.approx(1, abs=1e-12)
         assert explained(table, degrees + 45) < 0.95
         assert best_direction(table) == degrees
-        assert name in map_verdicts(table.assign(test_error=np.exp(table["test_error"])))[0]
-
-    def test_directions_that_explain_as_much_are_not_told_apart(self):
-        table = cells(lambda rate, decay: rate + decay, rates=(0.01, 0.1, 1.0), decays=(0.01, 0.1, 1.0))
-        table["test_error"] = np.log10(table["rate"] * 10) ** 2 + np.log10(table["decay"] * 10) ** 2
-        told = map_verdicts(table.assign(test_error=np.exp(table["test_error"])))[0].partition(": ")[2]
-        assert "cannot be told apart" in told
-        assert "the product" not in told
+        (lead,) = product_lead(table.assign(test_error=np.exp(table["test_error"])))
+        assert (lead.low > MARGIN, lead.high < -MARGIN) == (leads, not leads)
 
     def test_too_small_a_map_says_nothing(self):
-        assert map_verdicts(cells(lambda rate, decay: rate, rates=(0.1, 1.0))) == []
+        assert product_lead(cells(lambda rate, decay: rate, rates=(0.1, 1.0))) == []
         with pytest.raises(ValueError, match="need four or more"):
             explained(cells(lambda rate, decay: 0.5), 45)
 
@@ -318,42 +313,21 @@ class TestDynamics:
         assert len(summary.rows) == 8
         deltas = {(row["regime"], row["rate"]): row["Δ no decay (95 %)"] for row in summary.rows if row["decay"] != "0"}
         assert deltas["SGD", "1"].startswith("-4.87")
-        text = summary.paragraphs[-1]
-        assert "SGD: the chosen decay does not certainly change the test error" in text
-        assert "and lowers the test error (-4.87" in text
-        assert "Learning rate times chosen decay: 0.001 and 0.01." in text
-        assert "It lowers it neither" in text
-        assert "Full batch: the chosen decay raises the test error (+3.13" in text
-        assert "decay raises its settled training loss (0.1 without, 0.22 with)" in text
-        assert "The smallest or largest decay was chosen" in summary.paragraphs[-2]
-        assert "full batch at the rate 1" in summary.paragraphs[-2]
+        found = verdicts(overparameterised.STUDY, dynamics(EFFECTS))
+        helped = {case: verdict for (claim, case), (_, verdict) in found.items() if claim == "decay helps"}
+        assert helped == {
+            "SGD, rate 0.1": "undecided",
+            "SGD, rate 1": "supported",
+            "full batch, rate 0.1": "opposite",
+            "full batch, rate 1": "undecided",
+        }
+        assert found["more at large rates", "SGD"][0] == pytest.approx(-5)
+        assert found["loss stays off zero", ""] == (pytest.approx(0.12), "supported")
+        assert "The smallest or largest decay was chosen" in summary.paragraphs[-1]
+        assert "full batch at the rate 1" in summary.paragraphs[-1]
 
 
 class TestScript:
-    @pytest.mark.parametrize("name", FIGURES)
-    def test_a_quick_figure_its_files_and_its_page_again(self, name, tmp_path, capsys):
-        figure = FIGURES[name]
-        words = [name, *QUICK, "--out", str(tmp_path)]
-        assert weight_decay.main(words) == 0
-        assert (tmp_path / "figure.png").stat().st_size > 10_000
-        table, runs = read_table(tmp_path), read_rows(tmp_path / "runs.csv")
-        assert set(table["figure"]) == {name}
-        assert set(runs["status"]) == {"done"}
-        data = next(iter(figure.PRESETS))
-        made = page(f"{figure.TITLE}, {data}, quick", figure.summarise(table), runs)
-        assert render(made, "md") == (tmp_path / "table.md").read_text()
-        assert figure.TITLE in capsys.readouterr().out
-
-    @pytest.mark.parametrize(("name", "data"), [(name, data) for name in FIGURES for data in FIGURES[name].PRESETS])
-    def test_the_settings_of_every_preset_compose(self, name, data, capsys):
-        figure = FIGURES[name]
-        assert weight_decay.main([name, f"data={data}", "--list"]) == 0
-        assert f"data={data}" in capsys.readouterr().out
-        points = figure.choose(figure.PRESETS[data])
-        assert len({point.rung(()).name for point in points}) == len(points)
-        for point in (points[0], points[len(points) // 2], points[-1]):
-            check(compose(point.rung(figure.PRESETS[data].words).overrides))
-
     @pytest.mark.parametrize(
         ("words", "message"),
         [

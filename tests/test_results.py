@@ -1,0 +1,124 @@
+"""Committed results: pages come from their folder's files, claims from their data, runs from today's presets."""
+
+import json
+
+import pandas as pd
+import pytest
+from files import ROOT
+
+from fbgd.report.claims import claims_page, judge, to_csv
+from fbgd.report.description import to_json
+from fbgd.report.evidence import read_evidence
+from fbgd.runs.plan import collect, plan
+from fbgd.runs.rows import read_rows, setting_columns
+from fbgd.studies import BUILT_IN
+from fbgd.studies.double_descent.tidy import KEYS, run_table
+from fbgd.studies.tuning import Tuning, choose, tuned_rungs
+from scripts import compare
+
+RESULTS = ROOT / "results"
+FOLDERS = sorted(path.parent for path in RESULTS.rglob("study.json") if "quick" not in path.parts)
+TRAINED = [folder for folder in FOLDERS if (folder / "runs.csv").exists()]
+
+
+def named(folder):
+    """A study's folder below results/."""
+    return folder.relative_to(RESULTS).as_posix()
+
+
+def study_of(folder):
+    """The study of a folder, its data set and its preset."""
+    study = BUILT_IN[read_evidence(folder).description.study]
+    rest = folder.name.removeprefix(f"{study.name}_") if study.family else folder.name
+    data = max((data for data in study.presets if f"{rest}_".startswith(f"{data}_")), key=len)
+    return study, data, study.presets[data]
+
+
+def rungs_of(folder):
+    """The settings that the study's preset makes today, with what its committed search chose."""
+    study, _, preset = study_of(folder)
+    rungs = study.rungs(preset)
+    if isinstance(study.execute, Tuning):
+        candidates = study.execute.candidates(preset)
+        chosen = choose(read_rows(folder / "search.csv"), rungs, candidates)
+        rungs = tuned_rungs(rungs, study.execute.key, candidates, chosen)
+    return rungs
+
+
+def test_every_folder_of_numbers_is_a_study_s():
+    holders = {path.parent for name in ("runs.csv", "table.csv", "measurements.csv") for path in RESULTS.rglob(name)}
+    assert {folder for folder in holders if not {"quick", "runs"} & set(folder.parts)} == set(FOLDERS)
+    assert len(FOLDERS) >= 18
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=named)
+def test_tables_come_from_the_committed_runs_and_measurements(folder, capsys):
+    """Table, page and claims are made anew from the folder; the study's own value says how."""
+    for form, name in (("csv", "table.csv"), ("md", "table.md")):
+        assert compare.main([str(folder), "--format", form]) == 0
+        assert capsys.readouterr().out == (folder / name).read_text()
+    study, data, preset = study_of(folder)
+    evidence = read_evidence(folder)
+    assert study.claims == () or to_csv(judge(study.claims, evidence)) == (folder / "claims.csv").read_text()
+    assert evidence.title == ", ".join(filter(None, [study.title, data, preset.variant]))
+    assert all((folder / figure).exists() for figure in study.figures)
+    rungs = rungs_of(folder) if (folder / "runs.csv").exists() else []
+    expected = json.loads(to_json(study.describe(evidence.title, preset, rungs, [])))
+    assert (expected["by"], expected["published"]) == (evidence.description.by, evidence.description.published)
+
+
+def test_the_page_of_claims_is_that_of_the_committed_findings():
+    assert claims_page(RESULTS) == (RESULTS / "claims.md").read_text()
+
+
+# Runs that a study makes of the results of others: found by their labels, not by the preset.
+FOLLOWING = {"weight_decay/schedule": "cosine, matched"}
+
+
+@pytest.mark.parametrize("folder", TRAINED, ids=named)
+def test_committed_runs_are_those_of_today_s_settings(folder):
+    """Every identity in runs.csv is that of a run that today's preset plans, with the same settings."""
+    study, _, _ = study_of(folder)
+    rungs = rungs_of(folder)
+    runs = read_rows(folder / "runs.csv")
+    known = runs.dropna(subset=["identity"])
+    composed = {}
+    for run in plan(rungs, [], [0], folder):
+        settings = collect([run]).iloc[0]
+        composed[tuple(run.labels.values())] = {key: settings[key] for key in setting_columns(collect([run]))}
+    labels = list(rungs[0].labels)
+    missing = 0
+    for row in known.to_dict("records"):
+        mine = composed.get(tuple(row[label] for label in labels))
+        if mine is None:
+            missing += 1
+            continue
+        # A study may train every seed on a subset of its own.
+        same = {key: row.get(key, "") for key in mine if key != "data.seed"}
+        assert same == {key: value for key, value in mine.items() if key != "data.seed"}
+    if study.key == "double_descent/emc":
+        assert missing < len(known) / 2
+    elif study.key == "weight_decay/schedule":
+        assert missing == (known["schedule"] == FOLLOWING[study.key]).sum()
+    else:
+        assert missing == 0
+
+
+@pytest.mark.parametrize("folder", [folder for folder in TRAINED if folder.parent.name == "double_descent"], ids=named)
+def test_measurements_of_double_descent_end_where_the_runs_do(folder):
+    """What a measurement says of a run's end is what runs.csv says."""
+    table, runs = read_evidence(folder).measurements, read_rows(folder / "runs.csv")
+    last = table.loc[table.groupby(KEYS, sort=False)["passes"].idxmax()]
+    both = run_table("", runs).merge(last, on=KEYS, suffixes=("", "_table"))
+    assert len(both) == len(last) == runs["status"].isin(["done", "diverged"]).sum()
+    for name in ("parameters", "passes", "train_error", "test_error", "train_loss", "test_loss"):
+        assert both[name].to_numpy() == pytest.approx(both[f"{name}_table"].to_numpy(), rel=1e-7, abs=1e-12), name
+
+
+def test_a_number_of_a_page_is_that_of_the_runs():
+    """By hand, without the code that makes pages: mean accuracies of the ladder."""
+    runs = pd.read_csv(RESULTS / "geiping_ladder" / "mnist1d" / "runs.csv")
+    means = 100 * runs.groupby("rung")["test_accuracy"].mean()
+    page = (RESULTS / "geiping_ladder" / "mnist1d" / "table.md").read_text()
+    for rung, mean in means.items():
+        assert f"| {rung} | 3 | {mean:.2f} ± " in page
