@@ -5,17 +5,21 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-# The studies of optimizers and regularizers are called like the packages' folders.
-.PHONY: help ladder optimizers regularizers fair_ladder double_descent weight_decay test lint benchmark clean
+# Studies are called like their folders of results.
+.PHONY: help ladder optimizer_comparison regularizer_comparison fair_ladder double_descent weight_decay \
+	test test-slow coverage lint docs benchmark clean
 
 help:
 	@echo "make ladder      the seven-rung ladder on MNIST-1D, 3 seeds, with its table and figures (about 7 minutes)"
-	@echo "make optimizers, make regularizers, make fair_ladder"
+	@echo "make optimizer_comparison, make regularizer_comparison, make fair_ladder"
 	@echo "                 the comparisons on MNIST-1D (about 20 minutes each)"
 	@echo "make double_descent, make weight_decay"
 	@echo "                 test error over width (about 20 minutes); a small GPT with and without decay (about 30)"
-	@echo "make test        all tests"
-	@echo "make lint        formatting and static checks"
+	@echo "make test        the tests"
+	@echo "make test-slow   those that take longest: whole studies, interrupted and resumed"
+	@echo "make coverage    the tests, with the lines they do not reach"
+	@echo "make lint        formatting, static checks and types"
+	@echo "make docs        the documentation's pages, in site/"
 	@echo "make benchmark   speed ratios, measured side by side"
 	@echo "make clean       remove the environment and caches; results stay"
 
@@ -30,7 +34,7 @@ $(READY): setup.cfg pyproject.toml constraints.txt
 ladder: $(READY)
 	$(BIN)/python scripts/geiping_ladder.py
 
-optimizers regularizers fair_ladder: $(READY)
+optimizer_comparison regularizer_comparison fair_ladder: $(READY)
 	$(BIN)/python scripts/$@.py
 
 double_descent: $(READY)
@@ -42,13 +46,28 @@ weight_decay: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest
 
+test-slow: $(READY)
+	$(BIN)/python -m pytest -m slow
+
+coverage: $(READY)
+	$(BIN)/python -m pytest --cov --cov-report=term
+
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# The pages' own tools come on top of the environment, where they are wanted.
+$(VENV)/docs: $(READY)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	touch $(VENV)/docs
+
+docs: $(VENV)/docs
+	$(BIN)/mkdocs build --strict --quiet
 
 benchmark: $(READY)
 	$(BIN)/python scripts/benchmark.py --json results/benchmark.json
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -5,6 +5,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+# What the functions torch._foreach_... take and give.
+Tensors = list[Tensor] | tuple[Tensor, ...]
+
 
 def check_range(
     name: str,
@@ -70,12 +73,12 @@ def with_gradients(group: dict) -> tuple[list[Tensor], list[Tensor]]:
     return params, [param.grad for param in params]
 
 
-def inner(left: list[Tensor], right: list[Tensor]) -> float:
+def inner(left: Tensors, right: Tensors) -> float:
     """The inner product of two lists of tensors."""
     return sum(float(product.sum()) for product in torch._foreach_mul(left, right))
 
 
-def global_norm(tensors: list[Tensor]) -> Tensor:
+def global_norm(tensors: Tensors) -> Tensor:
     """Euclidean length of all entries together."""
     return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(tensors)))
 

@@ -6,7 +6,15 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from optimizers._common import check_choice, check_range, evaluate_closure, inner, require_closure, with_gradients
+from optimizers._common import (
+    Tensors,
+    check_choice,
+    check_range,
+    evaluate_closure,
+    inner,
+    require_closure,
+    with_gradients,
+)
 
 
 class AcceleratedGD(Optimizer):
@@ -34,6 +42,16 @@ class AcceleratedGD(Optimizer):
     Source: Nesterov 1983; Beck & Teboulle 2009, "A Fast Iterative Shrinkage-Thresholding Algorithm", equations 4.1-4.3;
     restart: O'Donoghue & Candes 2015, "Adaptive Restart for Accelerated Gradient Schemes", section 3.2 (there the
     function's values are those at :math:`x`).
+
+    Examples:
+        >>> import torch
+        >>> weight = torch.nn.Parameter(torch.tensor([1.0]))
+        >>> optimizer = AcceleratedGD([weight], lr=0.25)
+        >>> for _ in range(2):  # of weight^2 / 2: the first step has no momentum yet, the second 0.282
+        ...     weight.grad = weight.detach().clone()
+        ...     optimizer.step()
+        >>> round(weight.item(), 4)  # 0.5625 - 0.282 * 0.1875
+        0.5097
     """
 
     def __init__(self, params, lr: float = 0.1, weight_decay: float = 0.0, restart: str = "gradient"):
@@ -78,8 +96,8 @@ class AcceleratedGD(Optimizer):
 
 
 def descend(
-    params: list[Tensor], gradients: list[Tensor], points: list[Tensor], *, lr: float, weight_decay: float
-) -> tuple[list[Tensor], list[Tensor]]:
+    params: list[Tensor], gradients: Tensors, points: list[Tensor], *, lr: float, weight_decay: float
+) -> tuple[Tensors, Tensors]:
     """The decayed gradients at ``params``, and the steps from ``points`` to where those gradients lead."""
     if weight_decay:
         gradients = torch._foreach_add(gradients, params, alpha=weight_decay)
@@ -87,7 +105,7 @@ def descend(
     return gradients, torch._foreach_sub(following, points)
 
 
-def extrapolate(params: list[Tensor], points: list[Tensor], steps: list[Tensor], momentum: float) -> None:
+def extrapolate(params: list[Tensor], points: list[Tensor], steps: Tensors, momentum: float) -> None:
     """Move ``points`` by ``steps``, and ``params`` to ``momentum`` further steps beyond, in place."""
     torch._foreach_add_(points, steps)
     torch._foreach_copy_(params, points)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from optimizers._common import check_range, evaluate_closure, state_lists, with_gradients
+from optimizers._common import Tensors, check_range, evaluate_closure, state_lists, with_gradients
 
 
 class Adadelta(Optimizer):
@@ -27,6 +27,15 @@ class Adadelta(Optimizer):
         ValueError: an argument is outside its range.
 
     Source: Zeiler 2012, "ADADELTA: An Adaptive Learning Rate Method", algorithm 1.
+
+    Examples:
+        >>> import torch
+        >>> weight = torch.nn.Parameter(torch.tensor([1.0]))
+        >>> optimizer = Adadelta([weight], rho=0.0, eps=1e-6)
+        >>> weight.grad = torch.tensor([2.0])
+        >>> optimizer.step()  # the first step is sqrt(eps), whatever the gradient
+        >>> round(weight.item(), 4)
+        0.999
     """
 
     def __init__(
@@ -67,7 +76,7 @@ class Adadelta(Optimizer):
 
 def adadelta(
     params: list[Tensor],
-    gradients: list[Tensor],
+    gradients: Tensors,
     squares: list[Tensor],
     updates: list[Tensor],
     *,

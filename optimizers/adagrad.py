@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from optimizers._common import advance_steps, check_range, evaluate_closure, state_lists, with_gradients
+from optimizers._common import Tensors, advance_steps, check_range, evaluate_closure, state_lists, with_gradients
 
 
 class Adagrad(Optimizer):
@@ -27,6 +27,16 @@ class Adagrad(Optimizer):
 
     Source: Duchi, Hazan & Singer 2011, "Adaptive Subgradient Methods", with diagonal matrices (equation 1),
     in the form of ``torch.optim.Adagrad``.
+
+    Examples:
+        >>> import torch
+        >>> weight = torch.nn.Parameter(torch.tensor([0.0]))
+        >>> optimizer = Adagrad([weight], lr=1.0)
+        >>> for _ in range(2):  # of a constant slope 3: steps 1 and 1 / sqrt(2)
+        ...     weight.grad = torch.tensor([3.0])
+        ...     optimizer.step()
+        >>> round(weight.item(), 4)
+        -1.7071
     """
 
     def __init__(
@@ -75,7 +85,7 @@ class Adagrad(Optimizer):
 
 def adagrad(
     params: list[Tensor],
-    gradients: list[Tensor],
+    gradients: Tensors,
     sums: list[Tensor],
     steps: list[int],
     *,

@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from optimizers._common import (
+    Tensors,
     advance_steps,
     check_betas,
     check_range,
@@ -36,6 +37,15 @@ class Adam(Optimizer):
         ValueError: an argument is outside its range.
 
     Source: Kingma & Ba 2015, "Adam: A Method for Stochastic Optimization", algorithm 1.
+
+    Examples:
+        >>> import torch
+        >>> weight = torch.nn.Parameter(torch.tensor([1.0, 100.0]))
+        >>> optimizer = Adam([weight], lr=0.1)
+        >>> weight.grad = weight.detach().clone()
+        >>> optimizer.step()  # the first step is lr times the gradient's sign
+        >>> [round(entry, 4) for entry in weight.tolist()]
+        [0.9, 99.9]
     """
 
     decoupled_weight_decay = False
@@ -94,6 +104,15 @@ class AdamW(Adam):
         ValueError: an argument is outside its range.
 
     Source: Loshchilov & Hutter 2019, "Decoupled Weight Decay Regularization", algorithm 2.
+
+    Examples:
+        >>> import torch
+        >>> weight = torch.nn.Parameter(torch.tensor([1.0]))
+        >>> optimizer = AdamW([weight], lr=0.1, weight_decay=0.5)
+        >>> weight.grad = torch.zeros(1)
+        >>> optimizer.step()  # without a gradient only the decay is left: (1 - 0.1 * 0.5) * weight
+        >>> round(weight.item(), 4)
+        0.95
     """
 
     decoupled_weight_decay = True
@@ -112,7 +131,7 @@ class AdamW(Adam):
 
 def adam(
     params: list[Tensor],
-    gradients: list[Tensor],
+    gradients: Tensors,
     means: list[Tensor],
     squares: list[Tensor],
     largest: list[Tensor] | None,

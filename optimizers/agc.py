@@ -38,6 +38,15 @@ class AGC(Wrapper):
         ValueError: an argument is outside its range.
 
     Source: Brock et al. 2021, "High-Performance Large-Scale Image Recognition Without Normalization", equation 3.
+
+    Examples:
+        >>> import torch
+        >>> weight = torch.nn.Parameter(torch.tensor([[3.0, 4.0]]))
+        >>> optimizer = AGC([weight], lr=1.0, base=SGD, clipping=0.1)
+        >>> weight.grad = torch.tensor([[0.0, 1000.0]])
+        >>> optimizer.step()  # the row's gradient is cut to 0.1 times its weights' norm 5
+        >>> [round(entry, 4) for entry in weight[0].tolist()]
+        [3.0, 3.5]
     """
 
     def __init__(

@@ -33,6 +33,15 @@ class ByShape(Optimizer):
     Source: Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks", whose advice is to flatten
     the last dimensions of convolutions. It leaves embeddings and the output layer to AdamW: to do so here, give
     them to an optimizer of their own.
+
+    Examples:
+        >>> import torch
+        >>> model = torch.nn.Linear(3, 2)
+        >>> optimizer = ByShape(model.parameters(), lr=0.02, others_lr=0.001)
+        >>> model(torch.ones(1, 3)).sum().backward()
+        >>> optimizer.step()
+        >>> [(type(part).__name__, part.param_groups[0]["lr"]) for part in (optimizer.matrices, optimizer.others)]
+        [('Muon', 0.02), ('AdamW', 0.001)]
     """
 
     def __init__(

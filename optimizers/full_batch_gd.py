@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from optimizers._common import check_nesterov, check_range, evaluate_closure, global_norm, with_gradients
+from optimizers._common import Tensors, check_nesterov, check_range, evaluate_closure, global_norm, with_gradients
 from optimizers.sgd import momentum_step
 
 
@@ -42,6 +42,17 @@ class FullBatchGD(Optimizer):
         RuntimeError: ``step`` finds a gradient that was not accumulated beside others that were.
 
     Source: Geiping et al. 2022, "Stochastic Training is Not Necessary for Generalization", section 3.
+
+    Examples:
+        >>> import torch
+        >>> weight = torch.nn.Parameter(torch.tensor([0.0]))
+        >>> optimizer = FullBatchGD([weight], lr=1.0, momentum=0.0, nesterov=False, weight_decay=0.0)
+        >>> for block in (torch.tensor([1.0, 2.0]), torch.tensor([6.0])):  # of unequal sizes
+        ...     ((weight - block) ** 2 / 2).mean().backward()
+        ...     optimizer.accumulate(len(block))
+        >>> optimizer.step()
+        >>> weight.item()  # the mean of all three samples
+        3.0
     """
 
     def __init__(
@@ -94,19 +105,16 @@ class FullBatchGD(Optimizer):
         """Take one step along the accumulated mean gradient; returns the closure's loss, if there is a closure."""
         loss = evaluate_closure(closure)
         collected = self._collect()
-        gradients = [param.grad for group in self.param_groups for param in group["params"] if param.grad is not None]
-        norm = global_norm(gradients) if gradients else None
+        norm = self._norm()
         for group in self.param_groups:
             group["steps"] += 1
             params, gradients = with_gradients(group)
             if not params:
                 continue
-            if group["max_norm"] is not None:
-                gradients = torch._foreach_mul(gradients, group["max_norm"] / norm.clamp(min=group["max_norm"]))
             momentum_step(
                 self.state,
                 params,
-                gradients,
+                clipped(gradients, norm, group["max_norm"]),
                 lr=group["lr"] * warmup_factor(group["steps"], group["warmup_steps"]),
                 momentum=group["momentum"],
                 dampening=0.0,
@@ -117,6 +125,11 @@ class FullBatchGD(Optimizer):
         for param in collected:
             param.grad = None
         return loss
+
+    def _norm(self) -> Tensor | None:
+        """The global norm of the gradients in ``.grad``; ``None`` where there are none."""
+        gradients = [gradient for group in self.param_groups for gradient in with_gradients(group)[1]]
+        return global_norm(gradients) if gradients else None
 
     def _collect(self) -> list[Tensor]:
         """Turn the accumulated sums into mean gradients in ``.grad``, start anew, and return those parameters."""
@@ -134,6 +147,13 @@ class FullBatchGD(Optimizer):
                 collected.append(param)
             group["samples"] = 0
         return collected
+
+
+def clipped(gradients: Tensors, norm: Tensor | None, max_norm: float | None) -> Tensors:
+    """The gradients of one group, scaled by what brings the global ``norm`` down to ``max_norm``."""
+    if max_norm is None or norm is None:
+        return gradients
+    return torch._foreach_mul(gradients, max_norm / norm.clamp(min=max_norm))
 
 
 def warmup_factor(step: int, warmup_steps: int) -> float:

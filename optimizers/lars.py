@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from optimizers._common import check_nesterov, check_range, evaluate_closure, with_gradients
+from optimizers._common import Tensors, check_nesterov, check_range, evaluate_closure, with_gradients
 from optimizers.sgd import momentum_step
 
 
@@ -36,6 +36,15 @@ class LARS(Optimizer):
 
     Source: You, Gitman & Ginsburg 2017, "Large Batch Training of Convolutional Networks", algorithm 1; the clipped
     form is that of NVIDIA's Apex library.
+
+    Examples:
+        >>> import torch
+        >>> weight = torch.nn.Parameter(torch.tensor([[3.0, 4.0]]))
+        >>> optimizer = LARS([weight], lr=1.0, momentum=0.0, trust_coefficient=0.1)
+        >>> weight.grad = torch.tensor([[0.0, 1000.0]])
+        >>> optimizer.step()  # a step of 0.1 times the weight's norm 5, however large the gradient
+        >>> [round(entry, 4) for entry in weight[0].tolist()]
+        [3.0, 3.5]
     """
 
     def __init__(
@@ -98,13 +107,13 @@ class LARS(Optimizer):
 
 def scale_by_layer(
     params: list[Tensor],
-    gradients: list[Tensor],
+    gradients: Tensors,
     *,
     weight_decay: float,
     trust_coefficient: float,
     eps: float,
     largest_rate: float | None,
-) -> list[Tensor]:
+) -> Tensors:
     """The decayed gradients, each times its local rate; ``largest_rate`` is LARC's bound, ``None`` for LARS."""
     decayed = torch._foreach_add(gradients, params, alpha=weight_decay)
     layers = [index for index, param in enumerate(params) if param.ndim >= 2]

@@ -3,6 +3,7 @@
 import math
 
 import torch
+from torch import Tensor
 from torch.optim import Optimizer
 
 from optimizers._common import check_choice, check_range, evaluate_closure, inner, require_closure, with_gradients
@@ -39,6 +40,18 @@ class LineSearchGD(Optimizer):
         ValueError: an argument is outside its range, or ``step`` gets no closure.
 
     Source: Nocedal & Wright 2006, "Numerical Optimization", chapter 3; Grippo, Lampariello & Lucidi 1986.
+
+    Examples:
+        >>> import torch
+        >>> weight = torch.nn.Parameter(torch.tensor([1.0]))
+        >>> optimizer = LineSearchGD([weight], lr=4.0)
+        >>> def closure():
+        ...     weight.grad = weight.detach().clone()  # of weight^2 / 2
+        ...     return weight.square().sum() / 2
+        >>> optimizer.step(closure).item()  # the loss before the step
+        0.5
+        >>> weight.item(), optimizer.param_groups[0]["last_t"]  # steps 4 and 2 lower nothing, 4 / 4 does
+        (0.0, 0.25)
     """
 
     def __init__(
@@ -114,17 +127,20 @@ class Line:
 
     def __init__(self, groups: list[dict], closure):
         self.closure = closure
-        self.params, self.directions, self.decays = [], [], []
+        self.params: list[Tensor] = []
+        self.directions: list[Tensor] = []
+        self.gradients: list[Tensor] = []
+        self.decays: list[float] = []
         for group in groups:
             params, gradients = with_gradients(group)
             self.params += params
+            self.gradients += [gradient.clone() for gradient in gradients]
             self.decays += [group["weight_decay"]] * len(params)
             self.directions += [
                 (gradient + group["weight_decay"] * param) * -group["lr"]
                 for param, gradient in zip(params, gradients, strict=True)
             ]
         self.start = [param.clone() for param in self.params]
-        self.gradients = [param.grad.clone() for param in self.params]
 
     def __call__(self, t: float) -> tuple[float, float]:
         self.move(t)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from optimizers._common import check_betas, check_range, evaluate_closure, state_lists, with_gradients
+from optimizers._common import Tensors, check_betas, check_range, evaluate_closure, state_lists, with_gradients
 
 
 class Lion(Optimizer):
@@ -25,6 +25,16 @@ class Lion(Optimizer):
         ValueError: an argument is outside its range.
 
     Source: Chen et al. 2023, "Symbolic Discovery of Optimization Algorithms", algorithm 2.
+
+    Examples:
+        >>> import torch
+        >>> weight = torch.nn.Parameter(torch.tensor([1.0, -100.0]))
+        >>> optimizer = Lion([weight], lr=0.25)
+        >>> for _ in range(2):  # every entry moves by lr, whatever its gradient
+        ...     weight.grad = weight.detach().clone()
+        ...     optimizer.step()
+        >>> weight.tolist()
+        [0.5, -99.5]
     """
 
     def __init__(
@@ -60,7 +70,7 @@ class Lion(Optimizer):
 
 def lion(
     params: list[Tensor],
-    gradients: list[Tensor],
+    gradients: Tensors,
     means: list[Tensor],
     *,
     lr: float,

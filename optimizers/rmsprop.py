@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from optimizers._common import check_range, evaluate_closure, state_lists, with_gradients
+from optimizers._common import Tensors, check_range, evaluate_closure, state_lists, with_gradients
 
 
 class RMSprop(Optimizer):
@@ -29,6 +29,15 @@ class RMSprop(Optimizer):
         ValueError: an argument is outside its range.
 
     Source: Tieleman & Hinton 2012, lecture 6.5; centred form: Graves 2013, "Generating Sequences", eq. 38-45.
+
+    Examples:
+        >>> import torch
+        >>> weight = torch.nn.Parameter(torch.tensor([1.0]))
+        >>> optimizer = RMSprop([weight], lr=0.1, alpha=0.75)
+        >>> weight.grad = torch.tensor([8.0])
+        >>> optimizer.step()  # the mean square is 64 / 4, so the step is 0.1 * 8 / 4
+        >>> round(weight.item(), 4)
+        0.8
     """
 
     def __init__(
@@ -84,7 +93,7 @@ class RMSprop(Optimizer):
 
 def rmsprop(
     params: list[Tensor],
-    gradients: list[Tensor],
+    gradients: Tensors,
     squares: list[Tensor],
     means: list[Tensor] | None,
     buffers: list[Tensor] | None,

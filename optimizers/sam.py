@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from optimizers._common import check_range, evaluate_closure, global_norm, require_closure, with_gradients
+from optimizers._common import Tensors, check_range, evaluate_closure, global_norm, require_closure, with_gradients
 from optimizers._wrapper import Wrapper
 from optimizers.sgd import SGD
 
@@ -38,6 +38,18 @@ class SAM(Wrapper):
 
     Source: Foret et al. 2021, "Sharpness-Aware Minimization for Efficiently Improving Generalization", algorithm 1;
     Kwon et al. 2021, "ASAM: Adaptive Sharpness-Aware Minimization", algorithm 1 (here for biases too).
+
+    Examples:
+        >>> import torch
+        >>> weight = torch.nn.Parameter(torch.tensor([1.0]))
+        >>> optimizer = SAM([weight], lr=0.5, base=SGD, rho=0.2)
+        >>> def closure():
+        ...     weight.grad = weight.detach().clone()  # of weight^2 / 2
+        ...     return weight.square().sum() / 2
+        >>> optimizer.step(closure).item()  # the loss before the step
+        0.5
+        >>> round(weight.item(), 4)  # 1 - 0.5 * 1.2, the gradient of the point 0.2 uphill
+        0.4
     """
 
     def __init__(
@@ -90,6 +102,6 @@ def perturb(groups: list[dict]) -> None:
         torch._foreach_add_(params, moves, alpha=group["sam_rho"])
 
 
-def extents(params: list[Tensor], eta: float) -> list[Tensor]:
+def extents(params: list[Tensor], eta: float) -> Tensors:
     """ASAM's diagonal operator T."""
     return torch._foreach_add(torch._foreach_abs(params), eta)

@@ -1,10 +1,12 @@
 """Stochastic gradient descent with momentum."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from optimizers._common import check_nesterov, check_range, evaluate_closure, with_gradients
+from optimizers._common import Tensors, check_nesterov, check_range, evaluate_closure, with_gradients
 
 
 class SGD(Optimizer):
@@ -28,6 +30,16 @@ class SGD(Optimizer):
 
     Source: Sutskever et al. 2013, "On the importance of initialization and momentum in deep learning",
     in the form of ``torch.optim.SGD`` (the learning rate multiplies the velocity, it is not inside it).
+
+    Examples:
+        >>> import torch
+        >>> weight = torch.nn.Parameter(torch.tensor([1.0]))
+        >>> optimizer = SGD([weight], lr=0.5)
+        >>> for _ in range(2):  # of the loss weight^2 / 2, so every step halves the weight
+        ...     weight.grad = weight.detach().clone()
+        ...     optimizer.step()
+        >>> weight.item()
+        0.25
     """
 
     def __init__(
@@ -74,7 +86,7 @@ class SGD(Optimizer):
         return loss
 
 
-def momentum_step(state: dict, params: list[Tensor], gradients: list[Tensor], **hyperparameters) -> None:
+def momentum_step(state: dict, params: list[Tensor], gradients: Tensors, **hyperparameters) -> None:
     """Run :func:`sgd` on ``params`` with the momentum buffers that ``state`` holds for them, and keep the new ones."""
     buffers = [state[param].get("momentum_buffer") for param in params]
     for param, buffer in zip(params, sgd(params, gradients, buffers, **hyperparameters), strict=True):
@@ -84,7 +96,7 @@ def momentum_step(state: dict, params: list[Tensor], gradients: list[Tensor], **
 
 def sgd(
     params: list[Tensor],
-    gradients: list[Tensor],
+    gradients: Tensors,
     buffers: list[Tensor | None],
     *,
     lr: float,
@@ -92,7 +104,7 @@ def sgd(
     dampening: float,
     weight_decay: float,
     nesterov: bool,
-) -> list[Tensor | None]:
+) -> Sequence[Tensor | None]:
     """Update ``params`` and ``buffers`` in place by one momentum step and return the buffers.
 
     A buffer that is ``None`` begins as the gradient itself, without dampening.
@@ -102,17 +114,16 @@ def sgd(
     if not momentum:
         torch._foreach_add_(params, gradients, alpha=-lr)
         return buffers
-    old = [index for index, buffer in enumerate(buffers) if buffer is not None]
-    if old:
-        held = [buffers[index] for index in old]
-        torch._foreach_mul_(held, momentum)
-        torch._foreach_add_(held, [gradients[index] for index in old], alpha=1 - dampening)
-    buffers = [
-        gradient.clone() if buffer is None else buffer for buffer, gradient in zip(buffers, gradients, strict=True)
-    ]
+    pairs = list(zip(buffers, gradients, strict=True))
+    running = [buffer for buffer in buffers if buffer is not None]
+    if running:
+        torch._foreach_mul_(running, momentum)
+        additions = [gradient for buffer, gradient in pairs if buffer is not None]
+        torch._foreach_add_(running, additions, alpha=1 - dampening)
+    velocities = [gradient.clone() if buffer is None else buffer for buffer, gradient in pairs]
     if nesterov:
         torch._foreach_add_(params, gradients, alpha=-lr)
-        torch._foreach_add_(params, buffers, alpha=-lr * momentum)
+        torch._foreach_add_(params, velocities, alpha=-lr * momentum)
     else:
-        torch._foreach_add_(params, buffers, alpha=-lr)
-    return buffers
+        torch._foreach_add_(params, velocities, alpha=-lr)
+    return velocities

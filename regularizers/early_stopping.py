@@ -16,6 +16,13 @@ class EarlyStopping:
         ValueError: an argument is outside its range.
 
     Source: Prechelt 1998, "Early Stopping - But When?", criterion UP in the form with a patience.
+
+    Examples:
+        >>> stopping = EarlyStopping(patience=5, metric="validation_loss")
+        >>> stopping.improves(0.8, best=0.9), stopping.improves(0.9, best=0.9)
+        (True, False)
+        >>> stopping.exhausted(passes=12, best_passes=8), stopping.exhausted(passes=13, best_passes=8)
+        (False, True)
     """
 
     def __init__(self, patience: float = 10.0, metric: str = "validation_loss"):

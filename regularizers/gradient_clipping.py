@@ -22,6 +22,14 @@ class GradientClipping(GradientTransform):
         ValueError: ``max_norm`` is not positive and finite, or ``of`` is unknown.
 
     Source: Pascanu, Mikolov & Bengio 2013, "On the difficulty of training recurrent neural networks", algorithm 1.
+
+    Examples:
+        >>> import torch
+        >>> clip = GradientClipping(max_norm=1.0)
+        >>> clip([torch.tensor([3.0]), torch.tensor([4.0])])  # of norm 5
+        [tensor([0.6000]), tensor([0.8000])]
+        >>> clip([torch.tensor([0.3]), torch.tensor([0.4])])
+        [tensor([0.3000]), tensor([0.4000])]
     """
 
     clips = True
@@ -48,6 +56,12 @@ class GradientValueClipping(GradientTransform):
         ValueError: ``max_value`` is not positive and finite.
 
     Source: Mikolov 2012, "Statistical Language Models Based on Neural Networks", section 3.2.
+
+    Examples:
+        >>> import torch
+        >>> clip = GradientValueClipping(max_value=0.5)
+        >>> clip([torch.tensor([-2.0, 0.25, 3.0])])[0].tolist()
+        [-0.5, 0.25, 0.5]
     """
 
     clips = True
@@ -61,7 +75,14 @@ class GradientValueClipping(GradientTransform):
 
 
 def clip_by_global_norm(gradient: list[Tensor], max_norm: float) -> list[Tensor]:
-    """``gradient`` scaled to a global L2 norm of at most ``max_norm``, a new list of tensors."""
+    """``gradient`` scaled to a global L2 norm of at most ``max_norm``, a new list of tensors.
+
+    Examples:
+        >>> import torch
+        >>> clipped = clip_by_global_norm([torch.tensor([3.0]), torch.tensor([4.0])], max_norm=1.0)
+        >>> [round(entry.item(), 4) for entry in clipped]
+        [0.6, 0.8]
+    """
     return list(torch._foreach_mul(gradient, clipping_factor(foreach_norm(gradient), max_norm)))
 
 

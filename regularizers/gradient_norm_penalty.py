@@ -29,6 +29,17 @@ class GradientNormPenalty(BlockGradientPenalty):
 
     Source: Zhao, Zhang & Hu 2022, "Penalizing Gradient Norm for Efficiently Improving Generalization in Deep
     Learning", eq. 9; SAM: Foret, Kleiner, Mobahi & Neyshabur 2021.
+
+    Examples:
+        >>> import torch
+        >>> def grad_fn(params):  # of the loss 3 theta^2 / 2, whose gradient has the norm 3 |theta|
+        ...     return [3 * params[0]]
+        >>> params = [torch.tensor([2.0])]
+        >>> penalty = GradientNormPenalty(alpha=0.5, radius=0.25)
+        >>> penalty.coefficient(lr=0.1)
+        0.125
+        >>> penalty.gradient(grad_fn, params, grad_fn(params), lr=0.1)[0].item()  # 0.125 * 3
+        0.375
     """
 
     method = "forward"

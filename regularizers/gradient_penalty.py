@@ -6,6 +6,7 @@ from regularizers._checks import check_choice, check_range
 from regularizers.hvp import GradFn, check_hvp, hvp
 from regularizers.roles import BlockGradientPenalty
 
+# Further gradients of the same samples; an exact product counts as two.
 GRADIENTS_PER_HVP = {"forward": 1, "central": 2, "exact": 2}
 
 
@@ -33,6 +34,17 @@ class GradientPenalty(BlockGradientPenalty):
 
     Source: Smith, Dherin, Barrett & De 2021, "On the Origin of Implicit Regularization in SGD", eq. 1;
     Geiping et al. 2022, eq. 6.
+
+    Examples:
+        >>> import torch
+        >>> def grad_fn(params):  # of the loss 3 theta^2 / 2, with the Hessian 3
+        ...     return [3 * params[0]]
+        >>> params = [torch.tensor([2.0])]
+        >>> penalty = GradientPenalty(strength=1.0, method="exact")
+        >>> penalty.coefficient(lr=0.5)  # c = 0.5 / 4
+        0.125
+        >>> penalty.gradient(grad_fn, params, grad_fn(params), lr=0.5)[0].item()  # 2 c H g, with g = 6
+        4.5
     """
 
     power = 2
@@ -45,11 +57,7 @@ class GradientPenalty(BlockGradientPenalty):
         self.of = of
         self.method = method
         self.radius = radius
-
-    @property
-    def extra_gradients(self) -> int:
-        """How many further gradients of the same samples one penalty costs (an exact product counts as two)."""
-        return GRADIENTS_PER_HVP[self.method]
+        self.extra_gradients = GRADIENTS_PER_HVP[method]
 
     def coefficient(self, lr: Tensor | float) -> Tensor | float:
         """c = strength * lr / 4, for the learning rate of the current step."""

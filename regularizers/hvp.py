@@ -46,6 +46,19 @@ def hvp(
         ValueError: an unknown method, or a radius that is not positive.
 
     Source: Pearlmutter 1994, "Fast exact multiplication by the Hessian"; the differences as in Geiping et al. 2022.
+
+    Examples:
+        >>> import torch
+        >>> matrix = torch.tensor([[2.0, 1.0], [1.0, 3.0]])
+        >>> def grad_fn(params):  # of the quadratic theta' matrix theta / 2
+        ...     return [matrix @ params[0]]
+        >>> at, vector = [torch.zeros(2)], [torch.tensor([1.0, -1.0])]
+        >>> for method in HVP_METHODS:  # all the same on a quadratic
+        ...     product = hvp(grad_fn, at, vector, method=method)[0]
+        ...     print(method, [round(entry, 3) for entry in product.tolist()])
+        forward [1.0, -2.0]
+        central [1.0, -2.0]
+        exact [1.0, -2.0]
     """
     check_hvp(method, radius)
     return HVP_METHODS[method](grad_fn, params, vector, radius, gradient)

@@ -20,6 +20,13 @@ class LabelSmoothing(BlockTransform):
         ValueError: ``smoothing`` is outside [0, 1].
 
     Source: Szegedy et al. 2016, "Rethinking the Inception Architecture for Computer Vision", section 7.
+
+    Examples:
+        >>> import torch
+        >>> smooth = LabelSmoothing(0.25)
+        >>> inputs, targets = torch.zeros(1, 1, 8), torch.eye(4)[:1]
+        >>> smooth(inputs, targets, torch.Generator())[1].tolist()
+        [[0.8125, 0.0625, 0.0625, 0.0625]]
     """
 
     changes_inputs = False

@@ -24,6 +24,15 @@ class Mixup(BlockTransform):
         ValueError: ``alpha`` is not positive and finite.
 
     Source: Zhang, Cisse, Dauphin & Lopez-Paz 2018, "mixup: Beyond Empirical Risk Minimization", eq. 1.
+
+    Examples:
+        >>> import torch
+        >>> inputs, targets = torch.eye(4).unsqueeze(1), torch.eye(4)
+        >>> mixed, labels = Mixup(alpha=1.0)(inputs, targets, torch.Generator().manual_seed(0))
+        >>> mixed.shape, labels.sum(1).tolist()  # the labels stay probabilities
+        (torch.Size([4, 1, 4]), [1.0, 1.0, 1.0, 1.0])
+        >>> torch.equal(mixed.squeeze(1), labels)  # and are mixed as the inputs are
+        True
     """
 
     def __init__(self, alpha: float = 0.2):
@@ -53,6 +62,14 @@ class CutMix(BlockTransform):
         ValueError: ``alpha`` is not positive and finite.
 
     Source: Yun et al. 2019, "CutMix: Regularization Strategy to Train Strong Classifiers", eq. 1 and 2.
+
+    Examples:
+        >>> import torch
+        >>> inputs, targets = torch.arange(4.0).view(4, 1, 1).expand(4, 1, 10), torch.eye(4)
+        >>> mixed, labels = CutMix(alpha=1.0)(inputs, targets, torch.Generator().manual_seed(0))
+        >>> kept = (mixed[0] == inputs[0]).double().mean().item()  # of the first sample's positions
+        >>> round(kept, 4) == round(labels[0, 0].item(), 4)
+        True
     """
 
     def __init__(self, alpha: float = 1.0):

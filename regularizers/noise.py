@@ -17,6 +17,13 @@ class InputNoise(BlockTransform):
         ValueError: ``std`` is negative or not finite.
 
     Source: Bishop 1995, "Training with Noise is Equivalent to Tikhonov Regularization".
+
+    Examples:
+        >>> import torch
+        >>> inputs, targets = torch.zeros(1000, 1, 40), torch.zeros(1000, 10)
+        >>> noisy, _ = InputNoise(std=0.1)(inputs, targets, torch.Generator().manual_seed(0))
+        >>> round(noisy.std().item(), 2)
+        0.1
     """
 
     def __init__(self, std: float = 0.1):
@@ -40,6 +47,13 @@ class WeightNoise(ParameterNoise):
 
     Source: Graves 2013, "Speech Recognition with Deep Recurrent Neural Networks", section 4; An 1996, "The Effects of
     Adding Noise During Backpropagation Training on a Generalization Performance".
+
+    Examples:
+        >>> import torch
+        >>> moment = Moment(passes=0.0, generator=lambda: torch.Generator().manual_seed(0))
+        >>> noisy, again = (WeightNoise(std=0.5)([torch.zeros(10_000)], moment)[0] for _ in range(2))
+        >>> round(noisy.std().item(), 1), torch.equal(noisy, again)  # one draw a step
+        (0.5, True)
     """
 
     def __init__(self, std: float = 0.01):
@@ -68,6 +82,15 @@ class GradientNoise(GradientTransform):
         ValueError: an argument is outside its range.
 
     Source: Neelakantan et al. 2015, "Adding Gradient Noise Improves Learning for Very Deep Networks", eq. 1.
+
+    Examples:
+        >>> import torch
+        >>> moment = Moment(passes=3.0, generator=lambda: torch.Generator().manual_seed(0))
+        >>> noise = GradientNoise(std=0.4, decay=1.0)
+        >>> round(noise([torch.zeros(10_000)], moment)[0].std().item(), 2)  # 0.4 / sqrt(1 + 3)
+        0.2
+        >>> GradientNoise(std=0.4, kind="multiplicative")([torch.zeros(2)], moment)[0].abs().tolist()
+        [0.0, 0.0]
     """
 
     def __init__(self, std: float = 0.01, kind: str = "additive", decay: float = 0.0):
@@ -77,11 +100,13 @@ class GradientNoise(GradientTransform):
         self.std, self.kind, self.decay = std, kind, decay
 
     def __call__(self, gradient: list[Tensor], moment: Moment | None = None) -> list[Tensor]:
+        if moment is None:
+            raise ValueError("GradientNoise needs the moment of the step: its time, and its random numbers")
         std = self.std / (1 + moment.passes) ** (self.decay / 2)
         generator = moment.generator()
         noise = [std * normal_like(entry, generator) for entry in gradient]
         if self.kind == "multiplicative":
-            noise = torch._foreach_mul(noise, gradient)
+            noise = list(torch._foreach_mul(noise, gradient))
         return list(torch._foreach_add(gradient, noise))
 
 

@@ -27,6 +27,12 @@ class Moment(NamedTuple):
         passes: passes over the training set done before the step.
         generator: makes the CPU generator of one ingredient in one step. Every call begins it anew: a step that
             evaluates its gradient again draws the same numbers.
+
+    Examples:
+        >>> moment = Moment(passes=2.5, generator=lambda: torch.Generator().manual_seed(0))
+        >>> first, again = (torch.randn(3, generator=moment.generator()) for _ in range(2))
+        >>> torch.equal(first, again)
+        True
     """
 
     passes: float
@@ -38,6 +44,16 @@ class BlockTransform:
 
     Attributes:
         changes_inputs: whether it does arithmetic on the inputs, which token numbers do not allow.
+
+    Examples:
+        >>> class Flip(BlockTransform):
+        ...     "Turn every second sample's signal round."
+        ...     def __call__(self, inputs, targets, generator):
+        ...         inputs = inputs.clone()
+        ...         inputs[::2] = inputs[::2].flip(-1)
+        ...         return inputs, targets
+        >>> Flip()(torch.arange(4.0).view(2, 1, 2), torch.eye(2), torch.Generator())[0].tolist()
+        [[[1.0, 0.0]], [[2.0, 3.0]]]
     """
 
     changes_inputs: bool = True
@@ -51,7 +67,18 @@ class BlockTransform:
 
 
 class ParameterNoise:
-    """Changes where the gradient is taken."""
+    """Changes where the gradient is taken.
+
+    Examples:
+        >>> class SignNoise(ParameterNoise):
+        ...     "Move every parameter by a step of fixed length to either side."
+        ...     def __call__(self, params, moment):
+        ...         draws = moment.generator()
+        ...         return [param + 0.5 * (2 * torch.randint(2, param.shape, generator=draws) - 1) for param in params]
+        >>> moment = Moment(passes=0.0, generator=lambda: torch.Generator().manual_seed(0))
+        >>> SignNoise()([torch.zeros(3)], moment)[0].abs().tolist()
+        [0.5, 0.5, 0.5]
+    """
 
     def __call__(self, params: list[Tensor], moment: Moment) -> list[Tensor]:
         """Other parameters, a new list."""
@@ -59,7 +86,16 @@ class ParameterNoise:
 
 
 class LossPenalty:
-    """A function of the parameters that is part of the loss."""
+    """A function of the parameters that is part of the loss.
+
+    Examples:
+        >>> class Variance(LossPenalty):
+        ...     "Draw the entries of every parameter together."
+        ...     def value(self, params, train_size):
+        ...         return sum(param.var(correction=0) for param in params)
+        >>> Variance().value([torch.tensor([1.0, 3.0]), torch.ones(5)], train_size=100).item()
+        1.0
+    """
 
     def value(self, params: list[Tensor], train_size: int) -> Tensor:
         """The penalty, to be added to the mean loss over ``train_size`` samples; differentiable."""
@@ -74,6 +110,17 @@ class BlockGradientPenalty:
         method: how the Hessian-vector product is taken, see :func:`regularizers.hvp`.
         power: 1 or 2, of the norm.
         extra_gradients: further gradients of the same samples that one penalty costs.
+
+    Examples:
+        >>> class Linear(BlockGradientPenalty):
+        ...     "Of a loss with the Hessian 1: the gradient of c g^2 is 2 c g."
+        ...     of, method, power, extra_gradients = "block", "exact", 2, 0
+        ...     def coefficient(self, lr):
+        ...         return lr / 4
+        ...     def gradient(self, grad_fn, params, gradient, lr):
+        ...         return [2 * self.coefficient(lr) * entry for entry in gradient]
+        >>> Linear().gradient(lambda params: params, [torch.ones(2)], [torch.ones(2)], lr=0.5)[0].tolist()
+        [0.25, 0.25]
     """
 
     of: str
@@ -98,6 +145,14 @@ class GradientTransform:
     Attributes:
         of: ``"step"``, the mean gradient of a step, or ``"block"``, every block's before the mean is taken.
         clips: whether its whole effect is to make gradients smaller.
+
+    Examples:
+        >>> class Sign(GradientTransform):
+        ...     "Keep only the direction of every entry."
+        ...     def __call__(self, gradient, moment=None):
+        ...         return [entry.sign() for entry in gradient]
+        >>> Sign()([torch.tensor([-2.0, 0.5])])[0].tolist()
+        [-1.0, 1.0]
     """
 
     of: str = "step"
@@ -109,7 +164,19 @@ class GradientTransform:
 
 
 class WeightAverage:
-    """A weighted mean of the weights that training goes through."""
+    """A weighted mean of the weights that training goes through.
+
+    Examples:
+        >>> class Mean(WeightAverage):
+        ...     "The mean of all weights so far."
+        ...     def weight(self, step, steps_per_pass, steps):
+        ...         return 1 / step
+        >>> average = 0.0
+        >>> for step, weights in enumerate((1.0, 2.0, 6.0), start=1):
+        ...     average += Mean().weight(step, steps_per_pass=1, steps=3) * (weights - average)
+        >>> average
+        3.0
+    """
 
     def weight(self, step: int, steps_per_pass: int, steps: int) -> float:
         """Share w of the newest weights after step ``step`` of ``steps``: ``average += w (weights - average)``.

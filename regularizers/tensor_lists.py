@@ -5,12 +5,22 @@ from torch import Tensor
 
 
 def global_norm(tensors: list[Tensor]) -> Tensor:
-    """The L2 norm of all entries of all tensors together, a tensor without dimensions; also inside ``vmap``."""
+    """The L2 norm of all entries of all tensors together, a tensor without dimensions; also inside ``vmap``.
+
+    Examples:
+        >>> global_norm([torch.tensor([3.0]), torch.tensor([[4.0]])]).item()
+        5.0
+    """
     return torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(tensor) for tensor in tensors]))
 
 
 def foreach_norm(tensors: list[Tensor]) -> Tensor:
-    """:func:`global_norm` in two calls however many tensors there are; ``vmap`` has no rule for it."""
+    """:func:`global_norm` in two calls however many tensors there are; ``vmap`` has no rule for it.
+
+    Examples:
+        >>> foreach_norm([torch.tensor([3.0]), torch.tensor([[4.0]])]).item()
+        5.0
+    """
     return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(tensors)))
 
 

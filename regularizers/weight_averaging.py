@@ -20,6 +20,13 @@ class EMA(WeightAverage):
 
     Source: Polyak & Juditsky 1992, "Acceleration of stochastic approximation by averaging"; the division that makes it
     unbiased from the first step on as in Kingma & Ba 2015, section 3.
+
+    Examples:
+        >>> ema, average = EMA(half_life=1.0), 0.0
+        >>> for step, weights in enumerate((1.0, 4.0), start=1):  # one step a pass, so a decay of 1 / 2
+        ...     average += ema.weight(step, steps_per_pass=1, steps=2) * (weights - average)
+        >>> average  # (0.5 * 1 + 1 * 4) / 1.5
+        3.0
     """
 
     def __init__(self, half_life: float = 2.0):
@@ -43,6 +50,11 @@ class SWA(WeightAverage):
 
     Source: Izmailov et al. 2018, "Averaging Weights Leads to Wider Optima and Better Generalization", algorithm 1.
     Their learning rate stays constant or cycles; combine with ``schedule=constant`` for that.
+
+    Examples:
+        >>> swa = SWA(start=0.5, every=1.0)
+        >>> [swa.weight(step, steps_per_pass=2, steps=8) for step in range(1, 9)]  # of the last half, every pass
+        [0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.5]
     """
 
     def __init__(self, start: float = 0.75, every: float = 1.0):

@@ -1,19 +1,13 @@
-"""The project's own rules: who imports whom, what is packaged, and that README and results say what commands print."""
+"""The project's own rules: who imports whom, what is packaged, and that results come from their runs."""
 
 import ast
-import json
-import re
-import shlex
-import subprocess
 import sys
 from configparser import ConfigParser
 from functools import partial
-from pathlib import Path
 
 import pytest
 from files import ROOT
 
-from fbgd.config.compose import choices
 from fbgd.report.description import published_values, read_description
 from fbgd.report.formats import render
 from fbgd.runs.plan import collect, plan
@@ -29,11 +23,9 @@ from scripts import (
     geiping_ladder,
     optimizers,
     regularizers,
-    train,
     weight_decay,
 )
 
-README = (ROOT / "README.md").read_text()
 FOUND = sorted(path.parent for path in ROOT.glob("results/**/table.csv") if "quick" not in path.parts)
 DESCENT = [folder for folder in FOUND if "double_descent" in folder.parts]
 DECAY = [folder for folder in FOUND if "weight_decay" in folder.parts]
@@ -55,8 +47,6 @@ STUDIES = {
     "optimizers/mnist1d": lambda: searched(optimizers),
     "fair_ladder/mnist1d": lambda: searched(fair_ladder),
 }
-COMPARISONS = {"optimizers": optimizers, "regularizers": regularizers, "fair_ladder": fair_ladder}
-TINY = ["data.source.train=40", "data.source.test=10", "regime.block_size=10", "budget.passes=1", "model.width=2"]
 
 
 def named(folder):
@@ -133,72 +123,9 @@ def test_packages_and_data_are_in_a_built_wheel():
     declared.read(ROOT / "setup.cfg")
     data = declared["options.package_data"]["fbgd"].split()
     found = {path for pattern in data for path in (ROOT / "fbgd").glob(pattern)}
-    assert found == set((ROOT / "fbgd" / "config" / "conf").rglob("*.yaml"))
+    assert found == {*(ROOT / "fbgd" / "config" / "conf").rglob("*.yaml"), ROOT / "fbgd" / "py.typed"}
     for path in (ROOT / "fbgd").rglob("*.py"):
         assert (path.parent / "__init__.py").exists(), path
-
-
-def code_blocks(language):
-    """The README's code blocks in one language."""
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
-
-
-def commands():
-    """Every command line of the README."""
-    lines = "".join(code_blocks("bash")).replace("\\\n", " ").splitlines()
-    return [line.split("  #")[0].strip() for line in lines if line.strip() and not line.startswith("#")]
-
-
-@pytest.mark.parametrize("line", commands())
-def test_every_command_of_the_readme_works(line, tmp_path, monkeypatch, capsys):
-    words = shlex.split(line)
-    if words[0] == "make":
-        names = subprocess.run(["make", "-qp"], cwd=ROOT, capture_output=True, text=True).stdout
-        assert re.search(rf"^{words[1]}:", names, flags=re.MULTILINE)
-    elif words[:2] == ["python", "scripts/train.py"]:
-        monkeypatch.chdir(tmp_path)
-        for name, content in re.findall(r"```yaml\n# (\S+)\n(.*?)```", README, flags=re.DOTALL):
-            (tmp_path / name).write_text(content)
-        tiny = [word for word in TINY if "data=" not in line or not word.startswith("data.")]
-        if "data=fashion_mnist" in line and not Path("/usr/share/datasets/fashion-mnist").exists():
-            pytest.skip("needs the Debian package dataset-fashion-mnist")
-        sizes = ["data.train_size=40"] if "data=fashion_mnist" in line else []
-        if "data.validation_size" in line:
-            sizes.append("data.validation_size=10")
-        if "model=gpt" in line:
-            sizes += ["data.train_size=20", "model.width=4"]
-        assert train.main([*words[2:], *tiny, *sizes]) == 0, capsys.readouterr().err
-    elif words[:2] == ["python", "scripts/geiping_ladder.py"]:
-        assert geiping_ladder.main([*words[2:], "--list"]) == 0
-    elif words[:2] in [["python", f"scripts/{name}.py"] for name in COMPARISONS]:
-        assert COMPARISONS[Path(words[1]).stem].main([*words[2:], "--list"]) == 0
-    elif words[:2] == ["python", "scripts/double_descent.py"]:
-        assert double_descent.main([*words[2:], "--list"]) == 0
-    elif words[:2] == ["python", "scripts/weight_decay.py"]:
-        assert weight_decay.main([*words[2:], "--list"]) == 0
-    elif words[:2] == ["python", "scripts/compare.py"]:
-        monkeypatch.chdir(ROOT)
-        assert compare.main(words[2:]) == 0, capsys.readouterr().err
-    else:
-        assert words[0] in ("git", "cd"), line
-
-
-def test_python_of_the_readme_runs():
-    for block in code_blocks("python"):
-        exec(compile(block, "README.md", "exec"), {})
-
-
-@pytest.mark.parametrize("group", ["optimizer", "regularizer"])
-def test_the_readme_lists_every_choice(group):
-    rows = re.search(rf"\| `{group}=` \|.*?\n\n", README, flags=re.DOTALL).group(0)
-    listed = set(re.findall(r"`(\w+)`", "".join(line.split("|")[1] for line in rows.splitlines()[2:] if line)))
-    assert listed == set(choices(group)) - {"custom", "none"}
-
-
-def test_links_of_the_readme_exist():
-    for target in re.findall(r"\]\(([^)#]+)\)", README):
-        if not target.startswith("http"):
-            assert (ROOT / target).exists(), target
 
 
 @pytest.mark.parametrize("folder", COMMITTED, ids=named)
@@ -287,18 +214,3 @@ def test_pages_of_weight_decay_come_from_their_tables(folder):
     made = descent.page(f"{figure.TITLE}, {data}", figure.summarise(table), runs)
     assert render(made, "md") == (folder / "table.md").read_text()
     assert set(table["figure"]) == {figure.NAME}
-
-
-def test_the_readme_s_tables_are_the_committed_ones():
-    shown = re.findall(r"<!-- (results/\S+/table\.md) -->\n(.*?)\n\n", README, flags=re.DOTALL)
-    assert len(shown) >= 2
-    for path, table in shown:
-        text = (ROOT / path).read_text()
-        rows = [line for line in text.splitlines() if line.startswith("|")]
-        assert table.splitlines() == rows, path
-
-
-def test_the_readme_s_ratios_are_the_measured_ones():
-    shown = re.search(r"<!-- results/benchmark\.json -->\n\|.*?\n\|-.*?\n(.*?)\n\n", README, flags=re.DOTALL).group(1)
-    measured = json.loads((ROOT / "results/benchmark.json").read_text())["ratios"]
-    assert shown.splitlines() == [f"| {row['name']} | {row['value']:.2f} | {row['wanted']} |" for row in measured]

@@ -1,5 +1,6 @@
 """Messages of the web framework Django and their translations: real sentence pairs that come with a package."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from fbgd.data.dataset import Arrays
@@ -47,8 +48,7 @@ def catalogues(
             for path in sorted(folder.glob(f"{place}/locale/{name}/LC_MESSAGES/*.po")):
                 pairs |= dict.fromkeys(read_catalogue(path))
     arrays = translation(*split_pairs(pairs, test_share, seed), vocabulary, max_tokens)
-    arrays.facts["django"] = django.__version__
-    return arrays
+    return replace(arrays, facts={**arrays.facts, "django": django.__version__})
 
 
 def read_catalogue(path: Path) -> list[Pair]:

@@ -115,8 +115,8 @@ def load_cifar(name: str, classes: int, folder: str | None, download: bool, veri
     )
 
     def find() -> tuple[Path, Layout]:
-        place = find_folder(name, folder, [], lambda path: _layout(name, path) is not None, advice)
-        return place, _layout(name, place)
+        place = find_folder(name, folder, [], lambda path: bool(_layouts(name, path)), advice)
+        return place, _layouts(name, place)[0]
 
     try:
         place, layout = find()
@@ -142,11 +142,13 @@ def load_cifar(name: str, classes: int, folder: str | None, download: bool, veri
     )
 
 
-def _layout(name: str, folder: Path) -> Layout | None:
-    for layout in LAYOUTS[name]:
-        if (folder / layout.archive).exists() or (folder / layout.test).parent.is_dir():
-            return layout
-    return None
+def _layouts(name: str, folder: Path) -> list[Layout]:
+    """The layouts that a folder has, packed or unpacked, the preferred one first."""
+    return [
+        layout
+        for layout in LAYOUTS[name]
+        if (folder / layout.archive).exists() or (folder / layout.test).parent.is_dir()
+    ]
 
 
 def _read(
@@ -154,8 +156,10 @@ def _read(
 ) -> tuple[Tensor, Tensor]:
     content = read_member(folder, layout.archive, member, advice)
     try:
-        parse = parse_binary if isinstance(layout.label, int) else parse_python
-        inputs, targets = parse(content, layout.label)
+        if isinstance(layout.label, int):
+            inputs, targets = parse_binary(content, layout.label)
+        else:
+            inputs, targets = parse_python(content, layout.label)
         if targets.numel() and not (targets.min() >= 0 and targets.max() < classes):
             raise ValueError(f"a label lies outside 0..{classes - 1}")
         if verify and len(targets) != records:

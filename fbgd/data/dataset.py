@@ -1,7 +1,7 @@
 """Data sets in memory: what a source gives, and what training reads."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -33,7 +33,7 @@ class Arrays:
     classes: int
     shift: int = 0
     flip: bool = False
-    facts: dict[str, object] = field(default_factory=dict)
+    facts: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def tokens(self) -> bool:
@@ -83,6 +83,7 @@ class TrainingSet:
     augmentation: Shift | None = None
     copies: int = 0
     seed: int = 0
+    _fixed_draws: Tensor | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self):
         draws = None
@@ -131,7 +132,7 @@ class Dataset:
     test: Samples
     classes: int
     content_hash: str
-    facts: dict[str, object] = field(default_factory=dict)
+    facts: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def tokens(self) -> bool:

@@ -60,7 +60,10 @@ def read_member(folder: Path, archive: str, member: str, advice: str) -> bytes:
     packed = folder / archive
     try:
         with tarfile.open(packed) as tar:
-            return tar.extractfile(member).read()
+            content = tar.extractfile(member)
+            if content is None:
+                raise KeyError(f"{member} is no file in it")
+            return content.read()
     except FileNotFoundError:
         raise DataError(f"{unpacked} is missing, and so is {packed}. To mend it: {advice}") from None
     except (OSError, EOFError, KeyError, zlib.error, tarfile.TarError) as error:

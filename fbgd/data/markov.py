@@ -56,9 +56,9 @@ def markov(
         raise ValueError(f"length = {length!r} must be a whole number of at least order = {order}")
     chain = random_chain(symbols, order, spread, seed)
     sizes = [train * length + 1, test * length + 1]
-    parts = sample(chain, sum(sizes), seed).split(sizes)
+    train_stream, test_stream = sample(chain, sum(sizes), seed).split(sizes)
     facts = {"entropy_rate": entropy_rate(chain), "loss_floor": loss_floor(chain, length)}
-    return next_tokens(*parts, length, symbols, facts)
+    return next_tokens(train_stream, test_stream, length, symbols, facts)
 
 
 def random_chain(symbols: int, order: int, spread: float, seed: int) -> Tensor:

@@ -4,13 +4,14 @@ import io
 import pickle
 
 import numpy as np
+from numpy._core.multiarray import _reconstruct
 
 # All that a pickled dictionary of bytes, numbers and numeric arrays needs; anything else is refused.
 ALLOWED = {
     ("numpy", "ndarray"): np.ndarray,
     ("numpy", "dtype"): np.dtype,
-    ("numpy.core.multiarray", "_reconstruct"): np._core.multiarray._reconstruct,
-    ("numpy._core.multiarray", "_reconstruct"): np._core.multiarray._reconstruct,
+    ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
+    ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
 }
 
 

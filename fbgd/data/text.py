@@ -52,7 +52,7 @@ def text(
         (stream,) = files.values()
         cut = round((1 - test_share) * len(stream))
         train, test = stream[:cut], stream[cut:]
-        facts = {}
+        facts: dict[str, object] = {}
     else:
         sizes = {name: len(tokens) for name, tokens in files.items()}
         sides = held_out(sizes, test_share * sum(sizes.values()), seed)

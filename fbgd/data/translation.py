@@ -44,13 +44,15 @@ def translation(train: list[Pair], test: list[Pair], vocabulary: int, max_tokens
         if not pairs:
             raise ValueError(f"max_tokens = {max_tokens} leaves no {name} pairs: all are longer")
     length = 1 + max(len(tokens) for pairs in kept.values() for pair in pairs for tokens in pair)
-    arrays = [part for pairs in kept.values() for part in padded(pairs, length)]
+    train_inputs, train_targets = padded(kept["train"], length)
+    test_inputs, test_targets = padded(kept["test"], length)
     facts = {
         "vocabulary": tokenizer.get_vocab_size(),
         "dropped_train_pairs": len(train) - len(kept["train"]),
         "dropped_test_pairs": len(test) - len(kept["test"]),
     }
-    return Arrays(*arrays, classes=tokenizer.get_vocab_size(), facts=facts)
+    classes = tokenizer.get_vocab_size()
+    return Arrays(train_inputs, train_targets, test_inputs, test_targets, classes=classes, facts=facts)
 
 
 def padded(pairs: list[tuple[list[int], list[int]]], length: int) -> tuple[Tensor, Tensor]:

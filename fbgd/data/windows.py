@@ -1,12 +1,14 @@
 """Windows of token streams: the samples of a language model."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
 from fbgd.data.dataset import Arrays
 
 
-def next_tokens(train: Tensor, test: Tensor, length: int, classes: int, facts: dict[str, object]) -> Arrays:
+def next_tokens(train: Tensor, test: Tensor, length: int, classes: int, facts: Mapping[str, object]) -> Arrays:
     """The windows of a training stream and of a test stream, see :func:`windows`.
 
     Args:
@@ -19,9 +21,11 @@ def next_tokens(train: Tensor, test: Tensor, length: int, classes: int, facts: d
     Raises:
         ValueError: ``length`` is not a positive integer, or too much for a stream.
     """
-    parts = [part for name, stream in (("training", train), ("test", test)) for part in windows(stream, length, name)]
-    counts = {"train_tokens": parts[1].numel(), "test_tokens": parts[3].numel()}
-    return Arrays(*parts, classes=classes, facts={**facts, "vocabulary": classes, **counts})
+    train_inputs, train_targets = windows(train, length, "training")
+    test_inputs, test_targets = windows(test, length, "test")
+    counts = {"train_tokens": train_targets.numel(), "test_tokens": test_targets.numel()}
+    facts = {**facts, "vocabulary": classes, **counts}
+    return Arrays(train_inputs, train_targets, test_inputs, test_targets, classes=classes, facts=facts)
 
 
 def windows(stream: Tensor, length: int, name: str = "token") -> tuple[Tensor, Tensor]:

@@ -75,22 +75,22 @@ class GPT(nn.Module):
         self.embedding = nn.Parameter(torch.empty(vocabulary, width))
         self.positions = nn.Parameter(torch.empty(length, width))
         self.dropout = nn.Sequential(*dropout_layer(dropout))
-        options = {"width": width, "pre_norm": True, "dropout": dropout, "bias": False}
         self.residuals = nn.Sequential()
         for _ in range(layers):
             feedforward = FeedForward(width, bias=False, activation=nn.GELU(approximate="tanh"))
             for branch in (Attention(width, heads, bias=False, fused=True), feedforward):
-                self.residuals.append(Residual(branch, **options))
+                self.residuals.append(Residual(branch, width, pre_norm=True, dropout=dropout, bias=False))
         self.norm = nn.LayerNorm(width, bias=False)
         self.initialise()
 
     def initialise(self) -> None:
         """Draw all weights; the scales of the normalisation layers begin at one."""
-        branches = [residual.branch for residual in self.residuals]
-        ends = {(one.output if isinstance(one, Attention) else one[-1]).weight for one in branches}
+        # The last layer of an attention is its output's, of a feed-forward network its second one's.
+        layers = [[part for part in residual.modules() if isinstance(part, nn.Linear)] for residual in self.residuals]
+        ends = {linears[-1].weight for linears in layers}
         for param in self.parameters():
             if param.dim() > 1:
-                nn.init.normal_(param, std=STD / len(branches) ** 0.5 if param in ends else STD)
+                nn.init.normal_(param, std=STD / len(ends) ** 0.5 if param in ends else STD)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Logits (B, L, V) of tokens (B, L)."""

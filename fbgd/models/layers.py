@@ -23,6 +23,8 @@ class Conv(nn.Module):
         bias: whether outputs are shifted.
     """
 
+    bias: nn.Parameter | None
+
     def __init__(
         self,
         axes: int,
@@ -79,6 +81,9 @@ class BatchNorm(nn.Module):
 
     Source: Ioffe & Szegedy 2015, "Batch Normalization", algorithms 1 and 2.
     """
+
+    mean: Tensor
+    variance: Tensor
 
     def __init__(self, channels: int, eps: float = 1e-5):
         super().__init__()

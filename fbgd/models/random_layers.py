@@ -28,6 +28,8 @@ class RandomLayer(nn.Module):
         ValueError: ``p`` is outside [0, 1).
     """
 
+    key: Tensor
+
     def __init__(self, p: float, name: str):
         super().__init__()
         if not 0 <= p < 1:

@@ -42,6 +42,7 @@ class Transformer(nn.Module):
     """
 
     token_shape = (2, 8)
+    positions: Tensor
 
     def __init__(
         self,
@@ -65,9 +66,10 @@ class Transformer(nn.Module):
         # The scale at which, times sqrt(d), embeddings have entries of variance 1, and logits too.
         nn.init.normal_(self.embedding, std=width**-0.5)
         self.register_buffer("positions", sinusoids(input_shape[1], width), persistent=False)
-        options = {"width": width, "heads": heads, "pre_norm": norm == "pre", "dropout": dropout}
-        self.encoder = nn.ModuleList(Layer(crossed=False, **options) for _ in range(layers))
-        self.decoder = nn.ModuleList(Layer(crossed=True, **options) for _ in range(layers))
+        self.encoder, self.decoder = (
+            nn.ModuleList(Layer(width, heads, crossed, norm == "pre", dropout) for _ in range(layers))
+            for crossed in (False, True)
+        )
         self.encoder_norm, self.decoder_norm = (
             nn.LayerNorm(width) if norm == "pre" else nn.Identity() for _ in range(2)
         )
@@ -97,10 +99,9 @@ class Layer(nn.Module):
 
     def __init__(self, width: int, heads: int, crossed: bool, pre_norm: bool, dropout: float):
         super().__init__()
-        options = {"width": width, "pre_norm": pre_norm, "dropout": dropout}
-        self.attention = Residual(Attention(width, heads), **options)
-        self.crossing = Residual(Attention(width, heads), **options) if crossed else None
-        self.feedforward = Residual(FeedForward(width), **options)
+        self.attention = Residual(Attention(width, heads), width, pre_norm, dropout)
+        self.crossing = Residual(Attention(width, heads), width, pre_norm, dropout) if crossed else None
+        self.feedforward = Residual(FeedForward(width), width, pre_norm, dropout)
 
     def forward(
         self, state: Tensor, visible: Tensor | None, memory: Tensor | None = None, remembered: Tensor | None = None

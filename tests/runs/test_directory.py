@@ -82,6 +82,7 @@ def test_an_interrupted_run_ends_in_the_same_bits(tmp_path, words, rows):
     assert_same(numbers(tmp_path / "straight"), numbers(tmp_path / "cut"))
 
 
+@pytest.mark.slow
 def test_kill_9_and_the_same_command_again(tmp_path):
     words = [*SGD[:-1], "budget.passes=40"]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}

@@ -258,6 +258,7 @@ class TestLadder:
         }
         assert len(outs) == 6
 
+    @pytest.mark.slow
     def test_kill_9_of_a_study_and_the_same_command_again(self, tmp_path):
         """The killed study's workers end by themselves, and its finished runs are not computed twice."""
         words = ["--quick", "--seeds", "1", "--workers", "1", "--only", "FB train", "--only", "FB clipped", "--out"]
@@ -349,6 +350,7 @@ class TestComparisons:
         assert set(regularizer_comparison.ALONE) == chosen
 
 
+@pytest.mark.slow
 def test_benchmark_measures_and_writes(tmp_path, capsys):
     assert benchmark.main(["--quick", "--json", str(tmp_path / "ratios.json")]) == 0
     written = json.loads((tmp_path / "ratios.json").read_text())

@@ -1,0 +1,192 @@
+"""What the documents say is true: commands run, examples work, links lead somewhere, tables are the committed ones."""
+
+import json
+import re
+import shlex
+import subprocess
+from collections.abc import Callable
+from functools import cache
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+import pytest
+from files import ROOT
+
+from fbgd.config.compose import choices
+
+PATHS = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted(path for path in (ROOT / "results").rglob("README.md") if not {"runs", "quick"} & set(path.parts)),
+]
+DOCUMENTS = {path.relative_to(ROOT).as_posix(): path.read_text() for path in PATHS}
+FASHION = Path("/usr/share/datasets/fashion-mnist")
+
+
+def settings_only(words: list[str]) -> list[str]:
+    """A study's command that prints its settings and runs nothing."""
+    return [*(word for word in words if word != "--list"), "--list"]
+
+
+def as_written(words: list[str]) -> list[str]:
+    """A command that is quick enough as it is."""
+    return words
+
+
+def tiny_run(words: list[str]) -> list[str]:
+    """A run of seconds."""
+    sizes = ["regime.block_size=10", "budget.passes=1", "model.width=2"]
+    chosen = {word.partition("=")[2] for word in words if word.startswith("data=")}
+    if not chosen:
+        sizes += ["data.source.train=40", "data.source.test=10"]
+    if "fashion_mnist" in chosen:
+        sizes.append("data.train_size=40")
+    if any(word.startswith("data.validation_size") for word in words):
+        sizes.append("data.validation_size=10")
+    if "model=gpt" in words:
+        sizes += ["data.train_size=20", "model.width=4"]
+    return [*words, *sizes]
+
+
+# How a script's command becomes one that takes seconds. A new script of a study: one line here.
+SCRIPTS: dict[str, Callable[[list[str]], list[str]]] = {
+    "train": tiny_run,
+    "compare": as_written,
+    "geiping_ladder": settings_only,
+    "fair_ladder": settings_only,
+    "optimizer_comparison": settings_only,
+    "regularizer_comparison": settings_only,
+    "double_descent": settings_only,
+    "weight_decay": settings_only,
+}
+# Commands that are not for a test: they install, or change the checkout.
+UNTESTED = ("pip", "git", "cd")
+
+
+@cache
+def script(name: str):
+    """A script, loaded from its file."""
+    spec = spec_from_file_location(f"documented_{name}", ROOT / "scripts" / f"{name}.py")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """The code blocks of a document in one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def commands() -> list[str]:
+    """Every command line of all documents, each once."""
+    text = "".join(block for document in DOCUMENTS.values() for block in blocks(document, "bash"))
+    lines = text.replace("\\\n", " ").splitlines()
+    return sorted({line.split("  #")[0].strip() for line in lines if line.strip() and not line.startswith("#")})
+
+
+@cache
+def yaml_files() -> dict[str, str]:
+    """The YAML files that documents show, by the names in their first lines."""
+    return {
+        name: content
+        for document in DOCUMENTS.values()
+        for block in blocks(document, "yaml")
+        for name, content in re.findall(r"\A# (\S+\.yaml)\n(.*)", block, flags=re.DOTALL)
+    }
+
+
+@cache
+def make_targets() -> set[str]:
+    """What ``make`` can make."""
+    database = subprocess.run(["make", "-qp"], cwd=ROOT, capture_output=True, text=True).stdout
+    return set(re.findall(r"^([\w-]+):", database, flags=re.MULTILINE))
+
+
+@pytest.mark.parametrize("line", commands())
+def test_every_command_works(line, tmp_path, monkeypatch, capsys):
+    words = shlex.split(line)
+    if words[0] == "make":
+        assert set(words[1:]) <= make_targets()
+        return
+    if words[0] in UNTESTED:
+        return
+    assert words[0] == "python", line
+    path = Path(words[1])
+    assert path.parent == Path("scripts"), line
+    if path.stem not in SCRIPTS:
+        pytest.fail(f"{path}: name it in SCRIPTS, with what makes its command quick")
+    if "data=fashion_mnist" in words and path.stem == "train" and not FASHION.exists():
+        pytest.skip("needs the Debian package dataset-fashion-mnist")
+    monkeypatch.chdir(ROOT if path.stem == "compare" else tmp_path)
+    for name, content in yaml_files().items():
+        (tmp_path / name).write_text(content)
+    assert script(path.stem).main(SCRIPTS[path.stem](words[2:])) == 0, capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", sorted(yaml_files()))
+def test_every_yaml_file_is_used(name):
+    assert any(name in line.split("=")[-1] or f"={name}" in line for line in commands())
+
+
+@pytest.mark.parametrize("name", [name for name, text in DOCUMENTS.items() if blocks(text, "python")])
+def test_python_blocks_run(name):
+    for block in blocks(DOCUMENTS[name], "python"):
+        exec(compile(block, name, "exec"), {})
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_links_exist(name):
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", DOCUMENTS[name]):
+        if not target.startswith("http"):
+            assert ((ROOT / name).parent / target).exists(), target
+
+
+@pytest.mark.parametrize("group", ["optimizer", "regularizer", "data", "model"])
+def test_every_choice_is_listed(group):
+    page = DOCUMENTS[{"data": "docs/data.md", "model": "docs/models.md"}.get(group, f"docs/{group}s.md")]
+    rows = re.search(rf"\| `{group}=` \|.*?(\n\n|\Z)", page, flags=re.DOTALL).group(0)
+    listed = set(re.findall(r"`(\w+)`", "".join(line.split("|")[1] for line in rows.splitlines()[2:] if line)))
+    assert listed == set(choices(group)) - {"custom", "none"}
+
+
+def test_every_exported_name_is_on_its_page():
+    import optimizers
+    import regularizers
+
+    for package in (optimizers, regularizers):
+        shown = set(re.findall(r"::: [\w.]+\.(\w+)$", DOCUMENTS[f"docs/api/{package.__name__}.md"], flags=re.MULTILINE))
+        assert shown == {name for name in package.__all__ if callable(getattr(package, name))}
+
+
+def shown_tables() -> list[tuple[str, str, str]]:
+    """Document, path and rows of every table under a marker that names a page of results."""
+    return [
+        (name, path, table)
+        for name, text in DOCUMENTS.items()
+        for path, table in re.findall(r"<!-- (results/\S+/table\.md) -->\n(.*?)(?:\n\n|\Z)", text, flags=re.DOTALL)
+    ]
+
+
+@pytest.mark.parametrize(("name", "path", "table"), shown_tables(), ids=lambda value: value if len(value) < 60 else "")
+def test_tables_are_the_committed_ones(name, path, table):
+    """The first table of a page: a second one may follow, of claims."""
+    lines = (ROOT / path).read_text().splitlines()
+    start = next(index for index, line in enumerate(lines) if line.startswith("|"))
+    end = next((index for index in range(start, len(lines)) if not lines[index].startswith("|")), len(lines))
+    assert table.splitlines() == lines[start:end]
+
+
+def test_some_tables_are_shown():
+    assert len(shown_tables()) >= 5
+
+
+def test_benchmark_numbers_are_the_measured_ones():
+    page = DOCUMENTS["docs/performance.md"]
+    shown = re.search(r"<!-- results/benchmark\.json -->\n\|.*?\n\|-.*?\n(.*?)\n\n", page, flags=re.DOTALL).group(1)
+    measured = json.loads((ROOT / "results/benchmark.json").read_text())["ratios"]
+    assert shown.splitlines() == [f"| {row['name']} | {row['value']:.2f} | {row['wanted']} |" for row in measured]
+
+
+def test_the_readme_is_short():
+    assert len(DOCUMENTS["README.md"].splitlines()) <= 150
