@@ -7,7 +7,7 @@ import torch
 import torch.nn as nn
 from torch import Tensor
 
-from fbgd.engine.record import Row
+from fbgd.engine.tally import Row
 from regularizers import EarlyStopping, WeightAverage
 
 

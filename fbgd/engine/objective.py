@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fbgd.data.dataset import IGNORED
 from fbgd.engine.functional import functional
-from fbgd.engine.gradient import Objective
+from fbgd.engine.kernels import Objective
 from fbgd.models import RandomLayer
 from fbgd.seeds import block_key
 from regularizers import LossPenalty

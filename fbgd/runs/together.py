@@ -19,14 +19,14 @@ from fbgd.config.build import build_ingredients, build_optimizer, load_data
 from fbgd.config.schema import Config
 from fbgd.config.targets import find_target
 from fbgd.engine.experiment import Experiment, Member, Progress
-from fbgd.engine.gradient import Objective
+from fbgd.engine.kernels import Objective
 from fbgd.engine.record import Row
 from fbgd.engine.stacked import (
-    StackedGradient,
     StackedSource,
     layered_classification,
     stack_parameters,
     stack_state,
+    stacked_gradient,
     unstack_state,
 )
 from fbgd.engine.train import train_members
@@ -55,7 +55,7 @@ def obstacle(config: Config) -> str | None:
         f"{config.optimizer['_target_']} does not treat every entry alike": optimizer not in OPTIMIZERS,
         "optimizer.weight_decay_of goes by the shape of a parameter": "weight_decay_of" in config.optimizer,
         f"{config.model['_target_']} is not known to vectorise": model not in MODELS,
-        "the schedule follows the norm of one network": getattr(schedule, "follows_norm", False),
+        "the schedule goes by the weights of one network": getattr(schedule, "needs_weights", False),
         "noise on weights is drawn for one network": bool(ingredients.noises),
         "a transform of the step's gradient is made for one network": bool(ingredients.transforms),
         "a penalty on the full gradient has no stacked form": any(
@@ -184,6 +184,6 @@ def stacked_experiment(config: Config, experiments: list[Experiment]) -> Experim
         first,
         model=params,
         source=StackedSource([experiment.source for experiment in experiments]),
-        gradient=StackedGradient(first.gradient, plain_objective(config, first)),
+        gradient=stacked_gradient(first.gradient, plain_objective(config, first)),
         optimizer=optimizer,
     )

@@ -13,7 +13,7 @@ from fbgd.config.build import build, load_data
 from fbgd.config.compose import choices, compose
 from fbgd.engine.experiment import Member, Progress
 from fbgd.engine.gradient import MeanGradient
-from fbgd.engine.stacked import StackedGradient
+from fbgd.engine.stacked import stacked_gradient
 from fbgd.engine.train import train, train_members
 from fbgd.errors import ConfigError
 from fbgd.runs import together
@@ -200,7 +200,7 @@ def test_a_subclass_of_an_optimizer_is_another_optimizer():
 def test_a_penalty_on_the_full_gradient_is_refused():
     single = MeanGradient(lambda *block: None, (GradientPenalty(of="full_gradient"),))
     with pytest.raises(ValueError, match="full gradient"):
-        StackedGradient(single)
+        stacked_gradient(single)
 
 
 def test_a_diverged_member_ends_with_its_row_and_the_others_go_on():
@@ -293,7 +293,7 @@ def test_finished_runs_are_left_alone(tmp_path):
 def test_the_seconds_of_a_group_are_shared_out(monkeypatch):
     """On a clock that goes on by three seconds a look, each of three members has one second a row."""
     looks = itertools.count(0, 3)
-    monkeypatch.setattr("fbgd.engine.train.time", SimpleNamespace(perf_counter=lambda: next(looks)))
+    monkeypatch.setattr("fbgd.engine.record.time", SimpleNamespace(perf_counter=lambda: next(looks)))
     (_, joint), members = trained_both_ways([])
     assert [len(rows) for _, rows in joint] == [4, 4, 4]
     assert [member.progress.seconds for member in members] == [4, 4, 4]
