@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from fbgd.errors import ConfigError
 from regularizers import foreach_norm
 
 
@@ -235,10 +236,10 @@ def as_schedule(schedule: Callable[[float, float], float]) -> Schedule | PlainSc
     0.5
 
     Raises:
-        ValueError: it cannot be called.
+        ConfigError: it cannot be called.
     """
     if callable(getattr(schedule, "factor", None)):
         return schedule
     if not callable(schedule):
-        raise ValueError(f"schedule: {type(schedule).__name__} is no function (passes, step) -> factor")
+        raise ConfigError(f"schedule = {schedule!r} is no function (passes, step) -> factor")
     return PlainSchedule(schedule)

@@ -29,6 +29,8 @@ class Adadelta(Optimizer):
     Source: Zeiler 2012, "ADADELTA: An Adaptive Learning Rate Method", algorithm 1.
     """
 
+    elementwise = True
+
     def __init__(
         self,
         params,

@@ -29,6 +29,8 @@ class Adagrad(Optimizer):
     in the form of ``torch.optim.Adagrad``.
     """
 
+    elementwise = True
+
     def __init__(
         self,
         params,

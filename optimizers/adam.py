@@ -40,6 +40,8 @@ class Adam(Optimizer):
 
     decoupled_weight_decay = False
 
+    elementwise = True
+
     def __init__(
         self,
         params,
@@ -97,6 +99,8 @@ class AdamW(Adam):
     """
 
     decoupled_weight_decay = True
+
+    elementwise = True
 
     def __init__(
         self,

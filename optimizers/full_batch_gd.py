@@ -44,6 +44,8 @@ class FullBatchGD(Optimizer):
     Source: Geiping et al. 2022, "Stochastic Training is Not Necessary for Generalization", section 3.
     """
 
+    elementwise = True
+
     def __init__(
         self,
         params,

@@ -27,6 +27,8 @@ class Lion(Optimizer):
     Source: Chen et al. 2023, "Symbolic Discovery of Optimization Algorithms", algorithm 2.
     """
 
+    elementwise = True
+
     def __init__(
         self,
         params,

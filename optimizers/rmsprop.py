@@ -31,6 +31,8 @@ class RMSprop(Optimizer):
     Source: Tieleman & Hinton 2012, lecture 6.5; centred form: Graves 2013, "Generating Sequences", eq. 38-45.
     """
 
+    elementwise = True
+
     def __init__(
         self,
         params,

@@ -30,6 +30,8 @@ class SGD(Optimizer):
     in the form of ``torch.optim.SGD`` (the learning rate multiplies the velocity, it is not inside it).
     """
 
+    elementwise = True
+
     def __init__(
         self,
         params,

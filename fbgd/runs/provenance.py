@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 
-from fbgd.config.schema import Config, to_dict
+from fbgd.config.schema import CROSS_ENTROPY, Config, to_dict
 from fbgd.config.targets import find_target, is_target
 from fbgd.errors import ConfigError
 from regularizers import EarlyStopping
@@ -35,6 +35,10 @@ def science(settings: dict) -> dict:
         data["label_noise_over"] = None
     if settings["budget"].get("gradients_per_sample") is None:
         leave_out["budget"] = {"gradients_per_sample": None}
+    if settings.get("objective") == CROSS_ENTROPY:
+        leave_out["objective"] = None
+    if not settings.get("probe"):
+        leave_out["probe"] = None
     return _without(settings, leave_out)
 
 

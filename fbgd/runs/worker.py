@@ -22,7 +22,7 @@ from typing import TextIO
 
 from fbgd.config.compose import compose
 from fbgd.engine.record import Row
-from fbgd.runs.directory import execute
+from fbgd.runs.attempt import execute
 from fbgd.runs.provenance import git_revision
 from fbgd.runs.together import execute_together
 

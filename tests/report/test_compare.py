@@ -13,7 +13,8 @@ from fbgd.config.schema import to_dict
 from fbgd.report.captions import also_differ
 from fbgd.report.compare import compare
 from fbgd.report.names import SHORT, regularizer_names, with_column
-from fbgd.runs.directory import RunDirectory, execute, write_atomically
+from fbgd.runs.attempt import execute
+from fbgd.runs.directory import RunDirectory, write_atomically
 from fbgd.runs.plan import Rung, plan
 from fbgd.runs.provenance import identity, science
 from fbgd.runs.rows import flatten, run_row, to_frame

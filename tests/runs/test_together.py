@@ -17,11 +17,13 @@ from fbgd.engine.stacked import stacked_gradient
 from fbgd.engine.train import train, train_members
 from fbgd.errors import ConfigError
 from fbgd.runs import together
-from fbgd.runs.directory import Attempt, RunDirectory, execute
+from fbgd.runs.attempt import Attempt, execute
+from fbgd.runs.directory import RunDirectory
 from fbgd.runs.launch import launch, to_jobs
 from fbgd.runs.plan import Rung, collect, plan
 from fbgd.runs.provenance import identity
-from fbgd.runs.together import OPTIMIZERS, execute_together, obstacle, stacked_experiment
+from fbgd.runs.together import execute_together, obstacle, stacked_experiment
+from optimizers.elementwise import TORCH
 from regularizers import GradientPenalty
 
 # Blocks of 9, 9, 8, 8, 8, 8: ragged, in an order of its own for every seed.
@@ -142,7 +144,7 @@ def test_every_optimizer_that_may_gives_the_numbers_of_separate_runs(choice):
         assert_close(joint, alone)
 
 
-@pytest.mark.parametrize("optimizer", [one for one in OPTIMIZERS if one.__module__.startswith("torch.")])
+@pytest.mark.parametrize("optimizer", sorted(TORCH, key=lambda cls: cls.__name__))
 def test_every_optimizer_of_torch_that_may(optimizer):
     words = [f"optimizer._target_=torch.optim.{optimizer.__name__}", "optimizer.lr=0.01", "budget.passes=3"]
     assert obstacle(compose([*SMALL, "optimizer=custom", *words])) is None
@@ -305,7 +307,7 @@ def test_members_write_their_checkpoints_at_the_same_rows(tmp_path, monkeypatch)
     save = Attempt.save
     monkeypatch.setattr(Attempt, "save", lambda self: (written.append(self.progress.step), save(self)))
     now = itertools.count()
-    monkeypatch.setattr("fbgd.runs.directory.time", SimpleNamespace(monotonic=lambda: next(now)))
+    monkeypatch.setattr("fbgd.runs.attempt.time", SimpleNamespace(monotonic=lambda: next(now)))
     execute_together(configs(["impl.checkpoint_seconds=7"]), [tmp_path / str(seed) for seed in SEEDS])
     assert set(written) > {24}
     assert all(written.count(step) == len(SEEDS) for step in written)

@@ -13,7 +13,8 @@ from files import write_cifar
 
 from fbgd.config.build import build_model, check, load_data
 from fbgd.config.compose import compose
-from fbgd.runs.directory import RunDirectory, execute
+from fbgd.runs.attempt import execute
+from fbgd.runs.directory import RunDirectory
 from fbgd.runs.plan import plan
 from fbgd.runs.rows import read_rows
 from fbgd.studies.double_descent import (

@@ -14,7 +14,7 @@ from files import ROOT, write_cifar, write_fashion_mnist
 
 from fbgd.config.compose import choices
 from fbgd.report.tables import COLUMNS
-from fbgd.runs.directory import execute
+from fbgd.runs.attempt import execute
 from fbgd.runs.plan import plan
 from fbgd.runs.rows import read_rows
 from fbgd.studies.cli import default_out

@@ -13,7 +13,7 @@ from fbgd.engine.blocks import BlockOrder
 from fbgd.models import MLP
 from fbgd.models.random_features import factorise, ridge
 from fbgd.report.formats import render
-from fbgd.runs.directory import execute
+from fbgd.runs.attempt import execute
 from fbgd.runs.plan import Rung, plan, with_subset_of_seed
 from fbgd.runs.rows import read_rows
 from fbgd.studies.double_descent.study import page, read_table

@@ -8,12 +8,16 @@ The rows of a run hold the mean of :math:`\lVert g_B \rVert`, not of its square,
 gradient, so this takes another pass over the training set.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
-import torch
+from torch import Tensor
 
 from fbgd.config.build import build
+from fbgd.engine.experiment import Experiment
+from fbgd.engine.kernels import autograd_gradient
 from fbgd.engine.objective import classification
+from fbgd.probes.moments import gradient_moments
 from fbgd.runs.plan import PlannedRun
 from fbgd.studies.weight_decay.weights import final_weights
 
@@ -42,15 +46,13 @@ def gradient_noise(run: PlannedRun) -> Noise:
     state = final_weights(run)
     experiment = build(run.config, blocks_per_call=1).experiment
     experiment.model.load_state_dict(state)
-    objective = classification(experiment.model)
-    params = list(experiment.model.parameters())
-    blocks = experiment.source.whole_pass(0)
-    mean, squares = [torch.zeros_like(param, dtype=torch.float64) for param in params], 0.0
-    for stack in blocks.stacks(1):
-        share = stack.targets.shape[1] / blocks.samples
-        loss, _ = objective(params, stack.inputs[0], stack.targets[0], stack.keys[0])
-        gradient = [entry.double() for entry in torch.autograd.grad(loss, params)]
-        squares += share * sum(float(entry.square().sum()) for entry in gradient)
-        mean = [total + share * entry for total, entry in zip(mean, gradient, strict=True)]
-    squared_mean = sum(float(entry.square().sum()) for entry in mean)
-    return Noise(squares - squared_mean, squared_mean)
+    moments = gradient_moments(block_gradients(experiment))
+    return Noise(moments.trace, moments.squared_mean)
+
+
+def block_gradients(experiment: Experiment) -> Iterator[tuple[int, list[Tensor]]]:
+    """The size and the gradient of the plain loss of every block of the first pass."""
+    gradient_of = autograd_gradient(classification(experiment.model))
+    params = [param.detach() for param in experiment.model.parameters()]
+    for stack in experiment.source.whole_pass(0).stacks(1):
+        yield stack.targets.shape[1], gradient_of(params, stack.inputs[0], stack.targets[0], stack.keys[0])[0]
