@@ -1,12 +1,19 @@
 """Learning-rate factors in closed form."""
 
 import math
+from dataclasses import replace
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fbgd.schedules import Constant, Cosine, EffectiveRate, InverseSqrt, Linear, Noam, Step
+from fbgd.config.build import build
+from fbgd.config.compose import compose
+from fbgd.engine.experiment import Progress
+from fbgd.engine.train import train
+from fbgd.errors import ConfigError
+from fbgd.schedules import Constant, Cosine, EffectiveRate, InverseSqrt, Linear, Noam, Step, as_schedule
 
 ALL = [Constant, Linear, Cosine, Step, InverseSqrt]
 
@@ -113,3 +120,26 @@ def test_a_course_of_the_effective_rate_is_linear_between_its_values():
 def test_a_course_that_is_none_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
         EffectiveRate(**{"horizon": 10, **options})
+
+
+def test_a_factor_is_a_call_unless_the_weights_matter():
+    weights = [torch.full((2, 2), 3.0), torch.full((7,), 100.0)]
+    assert Cosine(horizon=10).factor(5, 1, weights) == Cosine(horizon=10)(5, 1)
+    course = EffectiveRate(horizon=4, ratios=(0.3, 0.1))
+    assert course.factor(0, 1, weights) == pytest.approx(6 * course(0, 1))
+    assert (Cosine.needs_weights, EffectiveRate.needs_weights) == (False, True)
+
+
+def test_a_plain_function_of_the_passes_is_a_schedule():
+    """In a run too: by the factory that the configuration names."""
+    words = ["data.source.train=40", "data.source.test=10", "model=mlp", "regime.block_size=10", "budget.passes=2"]
+    config = compose([*words, "impl.blocks_per_call=1"])
+    config.schedule = {"_target_": "functools.partial", "_args": 1}
+    rows = []
+    with pytest.raises(ConfigError, match="schedule"):
+        build(config)
+    experiment = replace(build(compose(words)).experiment, schedule=as_schedule(lambda passes, step: 1 / (1 + passes)))
+    train(experiment, Progress(), lambda row, _: rows.append(row["learning_rate"]))
+    assert rows == pytest.approx([0.1 / 1.75, 0.1 / 2.75])
+    with pytest.raises(ConfigError, match=r"0\.1 is no function"):
+        as_schedule(0.1)
