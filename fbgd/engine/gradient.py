@@ -1,5 +1,6 @@
 """From an objective to the mean gradient of a step's blocks: the only averaging code there is."""
 
+from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
 
@@ -7,10 +8,10 @@ import torch
 from torch import Tensor
 
 from fbgd.engine.blocks import StepBlocks
-from fbgd.engine.kernels import BlockEvaluation, Kernels, Objective, network_kernels
+from fbgd.engine.kernels import BlockEvaluation, Kernels, Objective, autograd_gradient, network_kernels
 from regularizers import BlockGradientPenalty, GradientTransform
 
-__all__ = ["MeanGradient", "Objective", "StepGradient", "gradients_per_sample"]
+__all__ = ["MeanGradient", "Objective", "StepGradient", "block_gradients", "gradients_per_sample"]
 
 
 class StepGradient(NamedTuple):
@@ -146,6 +147,15 @@ class MeanGradient:
             total = list(torch._foreach_add(total, gradient) if total else gradient)
             statistics = parts if statistics is None else statistics + parts
         return total, statistics.unbind()
+
+
+def block_gradients(
+    objective: Objective, params: list[Tensor], blocks: StepBlocks
+) -> Iterator[tuple[int, list[Tensor]]]:
+    """The size of every block and its gradient at ``params``, one after another, without gradient penalties."""
+    gradient_of = autograd_gradient(objective)
+    for stack in blocks.stacks(1):
+        yield stack.targets.shape[1], gradient_of(params, *(part[0] for part in stack))[0]
 
 
 def gradients_per_sample(

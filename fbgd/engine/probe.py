@@ -14,7 +14,8 @@ import torch.nn as nn
 from torch import Tensor
 
 from fbgd.engine.blocks import StepBlocks
-from fbgd.engine.kernels import Objective, autograd_gradient
+from fbgd.engine.gradient import block_gradients
+from fbgd.engine.kernels import Objective
 from fbgd.engine.tally import Row
 from fbgd.errors import ConfigError
 from fbgd.seeds import generator
@@ -63,11 +64,9 @@ class ProbeState:
 
     def block_gradients(self) -> Iterator[tuple[int, list[Tensor]]]:
         """The size and the gradient of the objective of every block of :attr:`blocks`; their cost is counted."""
-        gradient_of = autograd_gradient(self.objective)
-        for stack in self.blocks().stacks(1):
-            size = stack.targets.shape[1]
+        for size, gradient in block_gradients(self.objective, self.params, self.blocks()):
             self.spend(size)
-            yield size, gradient_of(self.params, stack.inputs[0], stack.targets[0], stack.keys[0])[0]
+            yield size, gradient
 
 
 class Probe(Protocol):

@@ -60,8 +60,8 @@ def moments(ingredients: tuple, experiment: Experiment, step: int) -> list[tuple
         return []
     passes = step / experiment.source.steps_per_pass
     return [
-        (one, Moment(passes, partial(generator, experiment.seed, stream, step)))
-        for one, stream in zip(ingredients, stream_names(ingredients), strict=True)
+        (ingredient, Moment(passes, partial(generator, experiment.seed, stream, step)))
+        for ingredient, stream in zip(ingredients, stream_names(ingredients), strict=True)
     ]
 
 

@@ -68,14 +68,14 @@ def identity(config: Config) -> str:
 
 def differences(left: dict, right: dict, prefix: str = "") -> list[str]:
     """Dotted keys in which two nested dictionaries differ, as ``key: left -> right``."""
-    found = []
+    changes = []
     for key in sorted(left.keys() | right.keys()):
         here, there = left.get(key, "nothing"), right.get(key, "nothing")
         if isinstance(here, dict) and isinstance(there, dict):
-            found += differences(here, there, f"{prefix}{key}.")
+            changes += differences(here, there, f"{prefix}{key}.")
         elif here != there:
-            found.append(f"{prefix}{key}: {here} -> {there}")
-    return found
+            changes.append(f"{prefix}{key}: {here} -> {there}")
+    return changes
 
 
 @functools.cache
@@ -104,21 +104,21 @@ def installed_packages() -> Mapping[str, list[str]]:
 
 def target_packages(settings: dict) -> set[str]:
     """The installed packages, beside this one, whose classes a configuration names."""
-    found = set()
+    packages = set()
     for value in settings.values():
         if is_target(value):
-            found |= set(installed_packages().get(value["_target_"].partition(".")[0], ()))
+            packages |= set(installed_packages().get(value["_target_"].partition(".")[0], ()))
         if isinstance(value, dict):
-            found |= target_packages(value)
-    return found - {"fbgd"}
+            packages |= target_packages(value)
+    return packages - {"fbgd"}
 
 
 def environment(packages: Iterable[str] = ()) -> dict[str, str]:
     """Revision, Python, platform and the versions of the packages that numbers depend on, ``packages`` among them."""
-    found = {"git_revision": git_revision(), "python": platform.python_version(), "platform": platform.machine()}
+    versions = {"git_revision": git_revision(), "python": platform.python_version(), "platform": platform.machine()}
     for package in (*PACKAGES, *packages):
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+            versions[package] = "not installed"
+    return versions

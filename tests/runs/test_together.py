@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -13,9 +14,11 @@ from fbgd.config.build import build, load_data
 from fbgd.config.compose import choices, compose
 from fbgd.engine.experiment import Member, Progress
 from fbgd.engine.gradient import MeanGradient
+from fbgd.engine.probe import ScheduledProbe
 from fbgd.engine.stacked import stacked_gradient
 from fbgd.engine.train import train, train_members
 from fbgd.errors import ConfigError
+from fbgd.models import MLP
 from fbgd.runs import together
 from fbgd.runs.attempt import Attempt, execute
 from fbgd.runs.directory import RunDirectory
@@ -107,6 +110,8 @@ def assert_same_runs(words, folder):
         ["data.augment=2x", "regularizer=dropout", "model.dropout=0.3"],
         ["data.validation_size=20", "regularizer=early_stopping", "regularizer.early_stopping.patience=1"],
         ["budget.gradients_per_sample=2.5"],
+        ["objective=mse"],
+        ["objective=mse_probabilities", "regularizer=[mixup,gradient_penalty]", "impl.blocks_per_call=2"],
     ],
     ids=lambda words: " ".join(words),
 )
@@ -197,6 +202,24 @@ def test_a_subclass_of_an_optimizer_is_another_optimizer():
     """It may do anything; NoisySGD draws numbers for one network."""
     words = ["optimizer=custom", "optimizer._target_=directories.NoisySGD", "optimizer.lr=0.1"]
     assert "NoisySGD" in obstacle(compose([*SMALL, *words]))
+
+
+class Subclassed(MLP):
+    """It may do anything."""
+
+
+def test_a_subclass_of_a_model_is_another_model(monkeypatch):
+    monkeypatch.setitem(sys.modules, "test_together", sys.modules[__name__])
+    assert obstacle(compose(SMALL)) is None
+    assert "not known to vectorise" in obstacle(compose([*SMALL, "model._target_=test_together.Subclassed"]))
+
+
+def test_probes_and_several_members_are_refused():
+    (first, second) = (build(config).experiment for config in configs([], SEEDS[:2]))
+    probed = replace(first, probes=(ScheduledProbe("mine", dict),))
+    members = [Member(one.model, one.monitor, Progress(), print) for one in (first, second)]
+    with pytest.raises(ValueError, match="probes look at one network"):
+        train_members(probed, members)
 
 
 def test_a_penalty_on_the_full_gradient_is_refused():

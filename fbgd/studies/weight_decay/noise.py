@@ -8,14 +8,10 @@ The rows of a run hold the mean of :math:`\lVert g_B \rVert`, not of its square,
 gradient, so this takes another pass over the training set.
 """
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
-from torch import Tensor
-
 from fbgd.config.build import build
-from fbgd.engine.experiment import Experiment
-from fbgd.engine.kernels import autograd_gradient
+from fbgd.engine.gradient import block_gradients
 from fbgd.engine.objective import classification
 from fbgd.probes.moments import gradient_moments
 from fbgd.runs.plan import PlannedRun
@@ -46,13 +42,7 @@ def gradient_noise(run: PlannedRun) -> Noise:
     state = final_weights(run)
     experiment = build(run.config, blocks_per_call=1).experiment
     experiment.model.load_state_dict(state)
-    moments = gradient_moments(block_gradients(experiment))
-    return Noise(moments.trace, moments.squared_mean)
-
-
-def block_gradients(experiment: Experiment) -> Iterator[tuple[int, list[Tensor]]]:
-    """The size and the gradient of the plain loss of every block of the first pass."""
-    gradient_of = autograd_gradient(classification(experiment.model))
     params = [param.detach() for param in experiment.model.parameters()]
-    for stack in experiment.source.whole_pass(0).stacks(1):
-        yield stack.targets.shape[1], gradient_of(params, stack.inputs[0], stack.targets[0], stack.keys[0])[0]
+    gradients = block_gradients(classification(experiment.model), params, experiment.source.whole_pass(0))
+    moments = gradient_moments(gradients)
+    return Noise(moments.trace, moments.squared_mean)
