@@ -134,6 +134,8 @@ def build_gradient(
 ) -> MeanGradient:
     """The mean gradient of a step's blocks; where the configuration leaves it open, blocks per call are measured.
 
+    A loss that is not known to vectorise is evaluated block by block.
+
     Args:
         config: says how it is evaluated.
         model: whose gradient.
@@ -153,6 +155,8 @@ def build_gradient(
         )
 
     count = blocks_per_call if config.impl.blocks_per_call == "auto" else config.impl.blocks_per_call
+    if count is None and not loss.vectorises:
+        count = 1
     if count is None:
         params = [param.detach() for param in model.parameters()]
         count = choose_blocks_per_call(mean_gradient, params, source.step(0), params[0].device)

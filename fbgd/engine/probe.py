@@ -83,7 +83,7 @@ class ScheduledProbe:
     Args:
         name: its columns are called ``name/column``, its random stream ``probe name``.
         probe: what looks on.
-        every: passes between two looks; the last step is always looked at.
+        every: passes between two looks; the last step of the budget is always looked at.
     """
 
     name: str

@@ -1,6 +1,7 @@
 """Learning-rate factors in closed form."""
 
 import math
+import sys
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fbgd.config.build import build
+from fbgd.config.build import build, check
 from fbgd.config.compose import compose
 from fbgd.engine.experiment import Progress
 from fbgd.engine.train import train
@@ -130,16 +131,29 @@ def test_a_factor_is_a_call_unless_the_weights_matter():
     assert (Cosine.needs_weights, EffectiveRate.needs_weights) == (False, True)
 
 
-def test_a_plain_function_of_the_passes_is_a_schedule():
+def falling():
+    return lambda passes, step: 1 / (1 + passes)
+
+
+def wordy():
+    return lambda passes, step: "fast"
+
+
+def greedy():
+    return lambda passes, step, more: 1.0
+
+
+def test_a_plain_function_of_the_passes_is_a_schedule(monkeypatch):
     """In a run too: by the factory that the configuration names."""
+    monkeypatch.setitem(sys.modules, "test_schedules", sys.modules[__name__])
     words = ["data.source.train=40", "data.source.test=10", "model=mlp", "regime.block_size=10", "budget.passes=2"]
     config = compose([*words, "impl.blocks_per_call=1"])
-    config.schedule = {"_target_": "functools.partial", "_args": 1}
     rows = []
-    with pytest.raises(ConfigError, match="schedule"):
-        build(config)
-    experiment = replace(build(compose(words)).experiment, schedule=as_schedule(lambda passes, step: 1 / (1 + passes)))
+    experiment = build(replace(config, schedule={"_target_": "test_schedules.falling"})).experiment
     train(experiment, Progress(), lambda row, _: rows.append(row["learning_rate"]))
     assert rows == pytest.approx([0.1 / 1.75, 0.1 / 2.75])
+    for name, message in (("wordy", "gives 'fast', and must give a number"), ("greedy", "a trial failed")):
+        with pytest.raises(ConfigError, match=rf"schedule \(test_schedules\.{name}\).*{message}"):
+            check(replace(config, schedule={"_target_": f"test_schedules.{name}"}))
     with pytest.raises(ConfigError, match=r"0\.1 is no function"):
         as_schedule(0.1)
