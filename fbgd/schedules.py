@@ -6,8 +6,14 @@ looks at its start, so that no last step is.
 """
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
+
+from torch import Tensor
+
+from fbgd.errors import ConfigError
+from regularizers import foreach_norm
 
 
 @dataclass(frozen=True)
@@ -24,8 +30,8 @@ class Schedule:
         ValueError: an argument is outside its range.
     """
 
-    #: Whether the factor is one on the norm of the weight matrices too, which the loop then multiplies it with.
-    follows_norm: ClassVar[bool] = False
+    #: Whether the factor depends on the weights, so that no two networks share it.
+    needs_weights: ClassVar[bool] = False
 
     warmup: float = 0.0
     horizon: float = 1.0
@@ -46,6 +52,16 @@ class Schedule:
         if passes + step <= self.warmup:
             return (passes + step) / self.warmup
         return self.after_warmup(passes, step)
+
+    def factor(self, passes: float, step: float, params: Sequence[Tensor]) -> float:
+        """What the loop multiplies every learning rate with; the same as a call unless the weights matter.
+
+        Args:
+            passes: passes done before the step.
+            step: passes that the step itself takes.
+            params: the parameters before the step.
+        """
+        return self(passes, step)
 
     def after_warmup(self, passes: float, step: float) -> float:
         """The factor for a step that ends after the warm-up."""
@@ -178,7 +194,7 @@ class EffectiveRate(Schedule):
     where a run without weight decay is given the effective learning rate of a run with it.
     """
 
-    follows_norm: ClassVar[bool] = True
+    needs_weights: ClassVar[bool] = True
 
     ratios: tuple[float, ...] = ()
 
@@ -195,3 +211,35 @@ class EffectiveRate(Schedule):
         left = min(math.floor(place), len(self.ratios) - 2)
         before, after = self.ratios[left : left + 2]
         return before + (place - left) * (after - before)
+
+    def factor(self, passes: float, step: float, params: Sequence[Tensor]) -> float:
+        """The factor with the norm of all parameters of two or more dimensions before the step."""
+        return self(passes, step) * foreach_norm([param.detach() for param in params if param.dim() > 1]).item()
+
+
+@dataclass(frozen=True)
+class PlainSchedule:
+    """A function of the passes alone, ``(passes, step) -> factor``, with a schedule's interface."""
+
+    function: Callable[[float, float], float]
+    needs_weights: ClassVar[bool] = False
+
+    def factor(self, passes: float, step: float, params: Sequence[Tensor]) -> float:
+        """As :meth:`Schedule.factor`."""
+        return self.function(passes, step)
+
+
+def as_schedule(schedule: Callable[[float, float], float]) -> Schedule | PlainSchedule:
+    """A schedule as it is, and any other function of the passes with a schedule's interface.
+
+    >>> as_schedule(lambda passes, step: 1 / (1 + passes)).factor(1.0, 0.5, [])
+    0.5
+
+    Raises:
+        ConfigError: it cannot be called.
+    """
+    if callable(getattr(schedule, "factor", None)):
+        return schedule
+    if not callable(schedule):
+        raise ConfigError(f"schedule = {schedule!r} is no function (passes, step) -> factor")
+    return PlainSchedule(schedule)

@@ -38,6 +38,8 @@ class Adadelta(Optimizer):
         0.999
     """
 
+    elementwise = True
+
     def __init__(
         self,
         params,

@@ -39,6 +39,8 @@ class Adagrad(Optimizer):
         -1.7071
     """
 
+    elementwise = True
+
     def __init__(
         self,
         params,

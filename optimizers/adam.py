@@ -50,6 +50,8 @@ class Adam(Optimizer):
 
     decoupled_weight_decay = False
 
+    elementwise = True
+
     def __init__(
         self,
         params,
@@ -116,6 +118,8 @@ class AdamW(Adam):
     """
 
     decoupled_weight_decay = True
+
+    elementwise = True
 
     def __init__(
         self,

@@ -55,6 +55,8 @@ class FullBatchGD(Optimizer):
         3.0
     """
 
+    elementwise = True
+
     def __init__(
         self,
         params,

@@ -37,6 +37,8 @@ class Lion(Optimizer):
         [0.5, -99.5]
     """
 
+    elementwise = True
+
     def __init__(
         self,
         params,

@@ -40,6 +40,8 @@ class RMSprop(Optimizer):
         0.8
     """
 
+    elementwise = True
+
     def __init__(
         self,
         params,

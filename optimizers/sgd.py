@@ -42,6 +42,8 @@ class SGD(Optimizer):
         0.25
     """
 
+    elementwise = True
+
     def __init__(
         self,
         params,

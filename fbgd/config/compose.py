@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from fbgd.config.full_batch_gd import translate
 from fbgd.config.overrides import check_override, normalise, split
 from fbgd.config.schema import Config
 from fbgd.config.targets import check_target
@@ -31,8 +32,8 @@ def compose(overrides: list[str] | tuple[str, ...] = ()) -> Config:
 
     Args:
         overrides: ``group=choice`` (``optimizer=adam``; also the path of a YAML file of one's own,
-            ``optimizer=mine.yaml``), ``group=[several]`` for regularisers, or ``dotted.key=value``. Groups are
-            chosen first, then keys are set; of two words about one key the last counts.
+            ``optimizer=mine.yaml``), ``group=[several]`` for regularisers and probes, or ``dotted.key=value``. Groups
+            are chosen first, then keys are set; of two words about one key the last counts.
 
     Raises:
         ConfigError: an unknown group, choice, key, class or argument, with the nearest valid name; a value of the
@@ -60,6 +61,7 @@ def compose(overrides: list[str] | tuple[str, ...] = ()) -> Config:
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(explain(error)) from None
     check_targets(config)
+    translate(config)
     return config
 
 
@@ -70,8 +72,11 @@ def check_targets(config: Config) -> None:
     optimizer = {name: value for name, value in config.optimizer.items() if name != "weight_decay_of"}
     check_target("optimizer", optimizer, given=("params",))
     check_target("schedule", config.schedule)
+    check_target("objective", config.objective)
     for name, node in config.regularizer.items():
         check_target(f"regularizer.{name}", node)
+    for name, node in config.probe.items():
+        check_target(f"probe.{name}", {key: value for key, value in node.items() if key != "every"})
 
 
 def empty_renamed(composed: Any, words: list[str]) -> None:

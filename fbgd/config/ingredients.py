@@ -46,27 +46,28 @@ def sort_ingredients(built: dict[str, object]) -> Ingredients:
         WeightAverage,
         EarlyStopping,
     )
-    for name, one in built.items():
-        if not isinstance(one, roles):
+    for name, ingredient in built.items():
+        if not isinstance(ingredient, roles):
             known = ", ".join(role.__name__ for role in roles)
-            raise ConfigError(f"regularizer.{name}: {type(one).__name__} is none of {known} (regularizers/roles.py)")
+            kind = type(ingredient).__name__
+            raise ConfigError(f"regularizer.{name}: {kind} is none of {known} (regularizers/roles.py)")
 
     def of(role: type) -> tuple:
-        return tuple(one for one in built.values() if isinstance(one, role))
+        return tuple(ingredient for ingredient in built.values() if isinstance(ingredient, role))
 
     def only(role: type):
-        found = [name for name, one in built.items() if isinstance(one, role)]
-        if len(found) > 1:
-            raise ConfigError(f"regularizer=[{','.join(found)}]: only one of them at a time")
-        return built[found[0]] if found else None
+        names = [name for name, ingredient in built.items() if isinstance(ingredient, role)]
+        if len(names) > 1:
+            raise ConfigError(f"regularizer=[{','.join(names)}]: only one of them at a time")
+        return built[names[0]] if names else None
 
     return Ingredients(
         block_transforms=of(BlockTransform),
         noises=of(ParameterNoise),
         loss_penalties=of(LossPenalty),
         gradient_penalties=of(BlockGradientPenalty),
-        block_clipping=tuple(one for one in of(GradientTransform) if one.of == "block"),
-        transforms=tuple(one for one in of(GradientTransform) if one.of == "step"),
+        block_clipping=tuple(transform for transform in of(GradientTransform) if transform.of == "block"),
+        transforms=tuple(transform for transform in of(GradientTransform) if transform.of == "step"),
         average=only(WeightAverage),
         stopping=only(EarlyStopping),
     )

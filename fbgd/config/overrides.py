@@ -59,7 +59,8 @@ def check_override(word: str, skeleton: dict, choices: Callable[[str], list[str]
 
     Args:
         word: a normalised word.
-        skeleton: the configuration's fixed keys; an empty dictionary in it is open to any key.
+        skeleton: the configuration's fixed keys; an empty dictionary in it, and one with ``_target_``, are open to
+            any key.
         choices: the valid choices of a group.
     """
     key, value = split(word)
@@ -75,6 +76,6 @@ def check_override(word: str, skeleton: dict, choices: Callable[[str], list[str]
             raise ConfigError(f"{key} is unknown; {nearest(where + part, (where + name for name in node))}")
         node = node[part]
         path.append(part)
-        if not isinstance(node, dict) or not node:
+        if not isinstance(node, dict) or not node or "_target_" in node:
             return
     raise ConfigError(f"{key} is a whole section; set one of its keys: {', '.join(f'{key}.{name}' for name in node)}")

@@ -13,6 +13,8 @@ from fbgd.errors import ConfigError
 
 PRECISIONS = ("fp32", "tf32", "bf16", "fp64")
 Node = dict[str, Any]
+# What runs had before there was a choice, and what they have when nothing is chosen.
+CROSS_ENTROPY: Node = {"_target_": "fbgd.engine.losses.CrossEntropy"}
 
 
 def require(condition: bool, key: str, value: Any, valid: str) -> None:
@@ -128,9 +130,11 @@ class Config:
 
     data: DataConfig = field(default_factory=DataConfig)
     model: Node = field(default_factory=dict)
+    objective: Node = field(default_factory=lambda: dict(CROSS_ENTROPY))
     regime: RegimeConfig = field(default_factory=RegimeConfig)
     optimizer: Node = field(default_factory=dict)
     regularizer: dict[str, Node] = field(default_factory=dict)
+    probe: dict[str, Node] = field(default_factory=dict)
     schedule: Node = field(default_factory=dict)
     impl: ImplConfig = field(default_factory=ImplConfig)
     budget: BudgetConfig = field(default_factory=BudgetConfig)

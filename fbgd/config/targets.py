@@ -24,9 +24,14 @@ def find_target(key: str, name: str) -> Callable:
             "is its package installed?"
         ) from None
     if not hasattr(module, attribute):
-        names = [found for found, value in vars(module).items() if callable(value) and not found.startswith("_")]
+        names = [entry for entry, value in vars(module).items() if callable(value) and not entry.startswith("_")]
         raise ConfigError(f"{key}._target_ = {name!r}: {module_name} has no {attribute!r}; {nearest(attribute, names)}")
     return getattr(module, attribute)
+
+
+def declares(target: Any, name: str) -> bool:
+    """Whether a class says ``name = True`` itself: what its subclasses do is for them to say."""
+    return getattr(target, "__dict__", {}).get(name) is True
 
 
 def check_target(key: str, node: dict[str, Any], given: tuple[str, ...] = ()) -> None:

@@ -209,6 +209,11 @@ class BlockSource:
         indices = self._pass_blocks(pass_index)[own]
         return StepBlocks(self.data, indices, pass_index, chosen.start, self.transforms, self._keys[own])
 
+    def training_pass(self, pass_index: int) -> StepBlocks:
+        """All blocks of one pass as its steps see them, transformed and with the keys of random layers."""
+        indices = self._pass_blocks(pass_index)
+        return StepBlocks(self.data, indices, pass_index, 0, self.transforms, self._keys)
+
     def whole_pass(self, pass_index: int) -> StepBlocks:
         """All blocks of one pass, untransformed: what evaluation takes population statistics over."""
         return StepBlocks(self.data, self._pass_blocks(pass_index), pass_index, 0)

@@ -5,16 +5,18 @@ from contextlib import contextmanager
 
 import torch
 import torch.nn as nn
-import torch.nn.functional as F
 
 from fbgd.data import Samples
 from fbgd.engine.blocks import StepBlocks
+from fbgd.engine.losses import CrossEntropy, Loss
 from fbgd.models import BatchNorm
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, samples: Samples, batch_size: int = 1000) -> tuple[float, float]:
-    """Mean cross-entropy and accuracy of ``model`` in evaluation mode, over samples or, of sequences, over tokens.
+def evaluate(
+    model: nn.Module, samples: Samples, batch_size: int = 1000, loss: Loss | None = None
+) -> tuple[float, float]:
+    """Mean loss and accuracy of ``model`` in evaluation mode, over samples or, of sequences, over tokens.
 
     A sample whose logits are not all finite counts as classified wrong, so a diverged network scores 0.
 
@@ -22,16 +24,17 @@ def evaluate(model: nn.Module, samples: Samples, batch_size: int = 1000) -> tupl
         model: left in the mode it came in.
         samples: inputs and targets.
         batch_size: samples a forward pass; it changes nothing but memory and speed.
+        loss: of the outputs against the targets; ``None``: cross-entropy.
     """
-    loss, right = 0.0, 0
+    loss, total, right = loss or CrossEntropy(), 0.0, 0
     with mode(model, training=False):
         for inputs, targets in zip(samples.inputs.split(batch_size), samples.targets.split(batch_size), strict=True):
             logits = model(inputs)
-            loss += F.cross_entropy(logits.flatten(0, -2), targets.flatten(), reduction="sum").item()
+            total += loss.total(logits, targets).item()
             finite = logits.isfinite().all(-1)
             right += int(((logits.argmax(-1) == targets) & finite).sum())
     predictions = samples.predictions
-    return loss / predictions, right / predictions
+    return total / predictions, right / predictions
 
 
 @torch.no_grad()

@@ -10,8 +10,9 @@ import torch.nn as nn
 from fbgd.engine.blocks import BlockSource
 from fbgd.engine.gradient import MeanGradient
 from fbgd.engine.monitor import Monitor
-from fbgd.engine.record import Row
-from fbgd.schedules import Schedule
+from fbgd.engine.probe import ScheduledProbe
+from fbgd.engine.tally import Row
+from fbgd.schedules import PlainSchedule, Schedule
 from regularizers import GradientTransform, ParameterNoise
 
 
@@ -20,7 +21,8 @@ class Progress:
     """How far a run is: the loop's state beside model, optimizer and monitor.
 
     ``diverged`` and ``stopped`` end it before its budget in passes is used up: numbers that are no longer finite, or
-    early stopping and the budget in gradient evaluations.
+    early stopping and the budget in gradient evaluations. ``probe_evaluations`` are the gradients that probes
+    evaluated, which are no part of ``gradient_evaluations``.
     """
 
     step: int = 0
@@ -28,6 +30,7 @@ class Progress:
     seconds: float = 0.0
     diverged: bool = False
     stopped: bool = False
+    probe_evaluations: int = 0
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,8 @@ class Member:
         monitor: evaluates the model, averages weights, stops early.
         progress: where to begin; changed in place.
         on_record: called with every recorded row: the means since the last one of loss, accuracy, gradient norms and
-            share of clipped steps; the learning rate and parameter norm now; the costs so far; evaluations when due.
+            share of clipped steps; the learning rate and parameter norm now; the costs so far; evaluations when due;
+            the columns of probes, see :class:`fbgd.engine.record.Recorder`.
     """
 
     model: nn.Module
@@ -75,6 +79,7 @@ class Experiment:
         evaluate_every: passes between two evaluations; the last step is always evaluated.
         evaluation_growth: an evaluation comes no earlier than so many times the step of the one before.
         record_layers: whether every row has the norm of every parameter.
+        probes: look on every so many passes.
     """
 
     model: nn.Module
@@ -82,7 +87,7 @@ class Experiment:
     gradient: MeanGradient
     optimizer: torch.optim.Optimizer
     lr: float
-    schedule: Schedule
+    schedule: Schedule | PlainSchedule
     passes: float
     monitor: Monitor
     noises: tuple[ParameterNoise, ...] = ()
@@ -93,6 +98,7 @@ class Experiment:
     evaluate_every: float = 1.0
     evaluation_growth: float = 1.0
     record_layers: bool = False
+    probes: tuple[ScheduledProbe, ...] = ()
 
     @property
     def steps(self) -> int:

@@ -21,13 +21,13 @@ def functional(model: nn.Module, buffers: Sequence[str] = ()) -> Callable[[Seque
         again afterwards, whatever happens.
     """
     # A shared parameter has several places, all of which get its value.
-    held: dict[Tensor, list[tuple[dict, str]]] = {param: [] for param in model.parameters()}
+    owners: dict[Tensor, list[tuple[dict, str]]] = {param: [] for param in model.parameters()}
     for module in model.modules():
         for name, param in module._parameters.items():
             if param is not None:
-                held[param].append((module._parameters, name))
-    places = [(index, *place) for index, found in enumerate(held.values()) for place in found]
-    for index, name in enumerate(buffers, start=len(held)):
+                owners[param].append((module._parameters, name))
+    places = [(index, *place) for index, pairs in enumerate(owners.values()) for place in pairs]
+    for index, name in enumerate(buffers, start=len(owners)):
         path, _, last = name.rpartition(".")
         places.append((index, model.get_submodule(path)._buffers, last))
 

@@ -1,6 +1,6 @@
 """From an objective to the mean gradient of a step's blocks: the only averaging code there is."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
 
@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from fbgd.engine.blocks import StepBlocks
-from regularizers import BlockGradientPenalty, GradientTransform, foreach_norm, global_norm
+from fbgd.engine.kernels import BlockEvaluation, Kernels, Objective, autograd_gradient, network_kernels
+from regularizers import BlockGradientPenalty, GradientTransform
 
-Objective = Callable[[list[Tensor], Tensor, Tensor, Tensor], tuple[Tensor, tuple[Tensor, Tensor]]]
+__all__ = ["MeanGradient", "Objective", "StepGradient", "block_gradients", "gradients_per_sample"]
 
 
 class StepGradient(NamedTuple):
@@ -52,6 +53,8 @@ class MeanGradient:
         blocks_per_call: how many equal-sized blocks are evaluated at a time with ``vmap``; 1: one after another
             with plain ``autograd.grad``. It changes nothing but rounding and speed.
         compile: pass the vectorised evaluation through ``torch.compile``.
+        kernels: how blocks are evaluated; ``None``: those of one network with this objective, these penalties and this
+            clipping.
 
     Raises:
         ValueError: ``blocks_per_call`` is not a positive integer.
@@ -64,6 +67,7 @@ class MeanGradient:
         blocks_per_call: int = 1,
         compile: bool = False,
         clipping: tuple[GradientTransform, ...] = (),
+        kernels: Kernels | None = None,
     ):
         if not isinstance(blocks_per_call, int) or blocks_per_call < 1:
             raise ValueError(f"blocks_per_call = {blocks_per_call!r} must be a positive integer")
@@ -73,28 +77,14 @@ class MeanGradient:
         self.on_blocks = tuple(penalty for penalty in penalties if penalty.of == "block")
         self.on_full = tuple(penalty for penalty in penalties if penalty.of == "full_gradient")
         self.changed_blocks = bool(self.on_blocks or clipping)
-        exact = any(penalty.method == "exact" for penalty in penalties)
-        functional = torch.func.grad_and_value(objective, has_aux=True)
-        # An exact Hessian product differentiates the gradient again, which only torch.func's own gradient allows, and
-        # foreach norms have no forward derivative; otherwise the other pair is the cheaper one for a single block.
-        single, norm = (functional, global_norm) if exact else (autograd_gradient(objective), foreach_norm)
-        batched = (None, 0, 0, 0, None)
-        many = block_evaluation(functional, self.on_blocks, clipping, global_norm)
-        self._one = block_evaluation(single, self.on_blocks, clipping, norm)
-        self._many = torch.func.vmap(many, in_dims=batched)
-        self._one_plain = block_evaluation(single, (), (), norm)
-        self._many_plain = torch.func.vmap(block_evaluation(functional, (), (), global_norm), in_dims=batched)
-        if compile:
-            self._many, self._many_plain = torch.compile(self._many), torch.compile(self._many_plain)
-
-    norm = staticmethod(foreach_norm)
+        self.kernels = kernels or network_kernels(objective, penalties, clipping, compile)
 
     def __call__(self, params: list[Tensor], blocks: StepBlocks, lr: float) -> StepGradient:
         """The mean gradient at ``params`` over ``blocks``; ``lr`` is the current learning rate of the penalties."""
         # A double without dimensions keeps its value exactly, takes part in the dtype of whatever it scales, and is
         # no constant to torch.compile.
         rate = torch.tensor(lr, dtype=torch.float64) if self.on_blocks or self.on_full else None
-        gradient, statistics = self._mean(self._one, self._many, params, blocks, rate, self.blocks_per_call)
+        gradient, statistics = self._mean(self.kernels.single, self.kernels.vectorised, params, blocks, rate)
         objective, loss, accuracy, *powers = statistics
         if self.on_blocks:
             shares = (penalty.coefficient(lr) * powers[penalty.power - 1] for penalty in self.on_blocks)
@@ -108,29 +98,43 @@ class MeanGradient:
                 grad_fn = partial(self._full_gradient, blocks=blocks, rate=rate, blocks_per_call=per_call)
                 extra = penalty.gradient(grad_fn, params, plain, rate)
                 gradient = [entry + more for entry, more in zip(gradient, extra, strict=True)]
-                objective = objective + penalty.coefficient(lr) * foreach_norm(plain) ** penalty.power
+                objective = objective + penalty.coefficient(lr) * self.kernels.norm(plain) ** penalty.power
         # A step of one block has that block's gradient, unless penalties or clipping changed it.
         unchanged = len(blocks) == 1 and not (self.changed_blocks or self.on_full)
-        norm = powers[0] if unchanged else self.norm(gradient).double()
+        norm = powers[0] if unchanged else self.kernels.norm(gradient).double()
         evaluations = blocks.samples * self.gradients_per_sample
         return StepGradient(gradient, objective, loss, accuracy, norm, powers[0], evaluations)
 
-    def _full_gradient(self, params, blocks, rate, blocks_per_call=None) -> list[Tensor]:
+    def _full_gradient(
+        self,
+        params: list[Tensor],
+        blocks: StepBlocks,
+        rate: Tensor,
+        blocks_per_call: int | None = None,
+    ) -> list[Tensor]:
         """The mean gradient without gradient penalties."""
-        count = blocks_per_call or self.blocks_per_call
-        return self._mean(self._one_plain, self._many_plain, params, blocks, rate, count)[0]
+        single, vectorised = self.kernels.plain_single, self.kernels.plain_vectorised
+        return self._mean(single, vectorised, params, blocks, rate, blocks_per_call)[0]
 
-    def _mean(self, one, many, params, blocks, rate, blocks_per_call) -> tuple[list[Tensor], tuple[Tensor, ...]]:
+    def _mean(
+        self,
+        single: BlockEvaluation,
+        vectorised: BlockEvaluation,
+        params: list[Tensor],
+        blocks: StepBlocks,
+        rate: Tensor | None,
+        blocks_per_call: int | None = None,
+    ) -> tuple[list[Tensor], tuple[Tensor, ...]]:
         """The mean gradient, and objective, loss, accuracy, block norm and, for penalties, its square, each a mean."""
         total: list[Tensor] = []
         statistics: Tensor | None = None
-        for stack in blocks.stacks(blocks_per_call):
+        for stack in blocks.stacks(blocks_per_call or self.blocks_per_call):
             several = len(stack.keys) > 1
             if several:
-                gradient, values, right, norm = many(params, *stack, rate)
+                gradient, values, right, norm = vectorised(params, *stack, rate)
                 gradient = [entry.sum(0) for entry in gradient]
             else:
-                gradient, values, right, norm = one(params, *(part[0] for part in stack), rate)
+                gradient, values, right, norm = single(params, *(part[0] for part in stack), rate)
             size = stack.targets.shape[stack.keys.dim()]
             powers = (norm, norm.double() ** 2) if self.on_blocks else (norm,)
             # The number of right predictions is a double, so all of them become doubles.
@@ -145,6 +149,15 @@ class MeanGradient:
         return total, statistics.unbind()
 
 
+def block_gradients(
+    objective: Objective, params: list[Tensor], blocks: StepBlocks
+) -> Iterator[tuple[int, list[Tensor]]]:
+    """The size of every block and its gradient at ``params``, one after another, without gradient penalties."""
+    gradient_of = autograd_gradient(objective)
+    for stack in blocks.stacks(1):
+        yield stack.targets.shape[1], gradient_of(params, *(part[0] for part in stack))[0]
+
+
 def gradients_per_sample(
     penalties: tuple[BlockGradientPenalty, ...], clipping: tuple[GradientTransform, ...] = ()
 ) -> int:
@@ -156,46 +169,3 @@ def gradients_per_sample(
     kinds = {penalty.of for penalty in penalties}
     again = "full_gradient" in kinds and ("block" in kinds or bool(clipping))
     return 1 + sum(penalty.extra_gradients for penalty in penalties) + again
-
-
-def autograd_gradient(objective: Objective):
-    """The gradient by ``torch.autograd.grad``, with the signature of ``grad_and_value(objective, has_aux=True)``.
-
-    An objective with a value for each member, whose parameters are stacked, gives the stack of their gradients.
-    """
-
-    def gradient(params, *block):
-        leaves = [param.detach().requires_grad_() for param in params]
-        with torch.enable_grad():
-            total, about = objective(leaves, *block)
-        found = torch.autograd.grad(total.sum() if total.dim() else total, leaves, allow_unused=True)
-        entries = [
-            torch.zeros_like(leaf) if entry is None else entry for entry, leaf in zip(found, leaves, strict=True)
-        ]
-        return entries, (total.detach(), about)
-
-    return gradient
-
-
-def block_evaluation(
-    gradient_fn,
-    penalties: tuple[BlockGradientPenalty, ...],
-    clipping: tuple[GradientTransform, ...],
-    norm: Callable[[list[Tensor]], Tensor],
-):
-    """``(params, inputs, targets, key, lr) -> (gradient, (objective, loss), right predictions, plain norm)``.
-
-    The gradient is the block's with its penalties, then clipped; the norm is that of its plain gradient.
-    """
-
-    def evaluate(params, inputs, targets, key, lr):
-        plain, (total, (loss, right)) = gradient_fn(params, inputs, targets, key)
-        gradient = plain
-        for penalty in penalties:
-            extra = penalty.gradient(lambda at: gradient_fn(at, inputs, targets, key)[0], params, plain, lr)
-            gradient = [entry + more for entry, more in zip(gradient, extra, strict=True)]
-        for clip in clipping:
-            gradient = clip(gradient)
-        return gradient, (total, loss), right, norm(plain)
-
-    return evaluate

@@ -7,7 +7,7 @@ import torch
 import torch.nn as nn
 from torch import Tensor
 
-from fbgd.engine.record import Row
+from fbgd.engine.tally import Row
 from regularizers import EarlyStopping, WeightAverage
 
 
@@ -106,7 +106,7 @@ class Monitor:
         if switch is None and self.averaged is None:
             yield
             return
-        held = self._weights()
+        training_weights = self._weights()
         try:
             self._to_evaluated_weights()
             yield
@@ -114,4 +114,4 @@ class Monitor:
             if switch is not None:
                 switch()
             # An optimizer that switches by arithmetic would come back with rounding errors.
-            self._assign(held)
+            self._assign(training_weights)

@@ -4,12 +4,12 @@ from contextlib import nullcontext
 
 import torch
 import torch.nn as nn
-import torch.nn.functional as F
 from torch import Tensor
 
 from fbgd.data.dataset import IGNORED
 from fbgd.engine.functional import functional
-from fbgd.engine.gradient import Objective
+from fbgd.engine.kernels import Objective
+from fbgd.engine.losses import CrossEntropy, Loss
 from fbgd.models import RandomLayer
 from fbgd.seeds import block_key
 from regularizers import LossPenalty
@@ -21,10 +21,12 @@ def classification(
     penalties: tuple[LossPenalty, ...] = (),
     train_size: int = 1,
     tokens_per_sample: float | None = None,
+    loss: Loss | None = None,
 ) -> Objective:
-    r"""Mean cross-entropy of ``model``, at parameters passed in, with penalties on them.
+    r"""Mean loss of ``model``, at parameters passed in, with penalties on them.
 
-    Of sequences, it is the mean over the target tokens of the training set in a form that blocks add up to:
+    Of sequences, it is the mean over the target tokens of the training set in a form that blocks add up to, here with
+    cross-entropy:
 
     .. math::
         L_B = \frac{1}{|B| m} \sum_{i \in B} \sum_{t \text{ predicted}} -\log p(y_{it}), \qquad
@@ -39,6 +41,7 @@ def classification(
         penalties: functions of the parameters, added to the loss.
         train_size: samples of the training set, which a prior is weighed against.
         tokens_per_sample: m, a constant of the training set; ``None``: targets are class labels, one a sample.
+        loss: of the outputs against the targets; ``None``: cross-entropy.
 
     Returns:
         ``(params, inputs, targets, key) -> (objective, (loss, right))``, with ``params`` in the order of
@@ -53,29 +56,22 @@ def classification(
     # Every random layer has a key of its own, far from its neighbours', so that no two layers share a mask.
     offsets = [block_key(index, 0, 0) for index in range(len(layers))]
     forward = functional(model, layers)
+    loss_of = loss or CrossEntropy()
     precision = nullcontext if autocast is None else lambda device: torch.autocast(device, autocast)
 
     def objective(
         params: list[Tensor], inputs: Tensor, targets: Tensor, key: Tensor
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         with precision(inputs.device.type):
-            logits = forward([*params, *(key + offset for offset in offsets)], inputs)
-        loss = mean_cross_entropy(logits.to(params[0].dtype), targets, tokens_per_sample)
-        right = (logits.detach().argmax(-1) == most_probable(targets)).sum(dtype=torch.float64)
+            outputs = forward([*params, *(key + offset for offset in offsets)], inputs)
+        mean = loss_of(outputs.to(params[0].dtype), targets, tokens_per_sample)
+        right = (outputs.detach().argmax(-1) == most_probable(targets)).sum(dtype=torch.float64)
         if tokens_per_sample is not None:
             right = right / tokens_per_sample
-        total = loss + sum(penalty.value(params, train_size) for penalty in penalties) if penalties else loss
-        return total, (loss.detach(), right)
+        total = mean + sum(penalty.value(params, train_size) for penalty in penalties) if penalties else mean
+        return total, (mean.detach(), right)
 
     return objective
-
-
-def mean_cross_entropy(logits: Tensor, targets: Tensor, tokens_per_sample: float | None) -> Tensor:
-    """The loss of :func:`classification` on one block."""
-    if tokens_per_sample is None:
-        return F.cross_entropy(logits, targets)
-    total = F.cross_entropy(logits.flatten(0, 1), targets.flatten(0, 1), ignore_index=IGNORED, reduction="sum")
-    return total / (len(targets) * tokens_per_sample)
 
 
 def most_probable(targets: Tensor) -> Tensor:

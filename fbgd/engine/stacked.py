@@ -13,9 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fbgd.engine.blocks import BlockSource, Stack, StepBlocks
-from fbgd.engine.gradient import MeanGradient, Objective, autograd_gradient, block_evaluation
+from fbgd.engine.gradient import MeanGradient
+from fbgd.engine.kernels import Kernels, Objective, autograd_gradient, block_evaluation
 from fbgd.engine.objective import most_probable
-from regularizers import global_norm
+from regularizers import BlockGradientPenalty, GradientTransform, global_norm
 
 
 class SeparateBlocks:
@@ -63,34 +64,60 @@ class StackedSource:
         return replace(members[0], indices=indices, keys=keys)
 
 
-class StackedGradient(MeanGradient):
+def stacked_gradient(single: MeanGradient, plain: Objective | None = None) -> MeanGradient:
     """The mean gradients of all members at once.
 
     Args:
-        single: a member's own, whose objective, penalties and clipping all of them have; none of them on the full
-            gradient.
+        single: a member's own, whose objective, penalties and clipping all of them have.
         plain: the objective of all members at once, used where there is nothing else to a gradient; ``None``: the
             vectorised objective of one.
+
+    Raises:
+        ValueError: a penalty is on the full gradient.
     """
+    if single.on_full:
+        raise ValueError("penalties on the full gradient have no stacked form: train these runs separately")
+    kernels = stacked_kernels(single.objective, single.on_blocks, single.clipping, plain)
+    return MeanGradient(
+        single.objective, single.penalties, single.blocks_per_call, clipping=single.clipping, kernels=kernels
+    )
 
-    def __init__(self, single: MeanGradient, plain: Objective | None = None):
-        super().__init__(single.objective, single.penalties, single.blocks_per_call, clipping=single.clipping)
-        if self.on_full:
-            raise ValueError("penalties on the full gradient have no stacked form: train these runs separately")
-        functional = torch.func.grad_and_value(self.objective, has_aux=True)
-        evaluation = block_evaluation(functional, self.on_blocks, self.clipping, global_norm)
-        members = torch.func.vmap(evaluation, in_dims=(0, 0, 0, 0, None))
-        self._many = torch.func.vmap(members, in_dims=(None, 0, 0, 0, None))
-        if not self.changed_blocks:
-            # One backward pass through all members costs less than a vectorised one.
-            gradient = autograd_gradient(plain or torch.func.vmap(self.objective))
-            members = block_evaluation(gradient, (), (), self.norm)
-        self._one = members
 
-    @staticmethod
-    def norm(gradient: list[Tensor]) -> Tensor:
-        """The L2 norms (M) of the members' gradients."""
-        return torch.linalg.vector_norm(torch.cat([entry.flatten(1) for entry in gradient], dim=1), dim=1)
+def stacked_kernels(
+    objective: Objective,
+    penalties: tuple[BlockGradientPenalty, ...] = (),
+    clipping: tuple[GradientTransform, ...] = (),
+    plain: Objective | None = None,
+) -> Kernels:
+    """The kernels of stacked networks.
+
+    Args:
+        objective: of one network on one block, pure.
+        penalties: on every block's gradient.
+        clipping: transforms of every block's gradient.
+        plain: the objective of all members at once; ``None``: ``objective`` vectorised.
+    """
+    functional = torch.func.grad_and_value(objective, has_aux=True)
+    vectorised, plain_vectorised = (
+        torch.func.vmap(block_evaluation(functional, *changes, global_norm), in_dims=(0, 0, 0, 0, None))
+        for changes in ((penalties, clipping), ((), ()))
+    )
+    # One backward pass through all members costs less than a vectorised one.
+    gradient = autograd_gradient(plain or torch.func.vmap(objective))
+    plain_single = block_evaluation(gradient, (), (), member_norms)
+    over_blocks = (None, 0, 0, 0, None)
+    return Kernels(
+        single=vectorised if penalties or clipping else plain_single,
+        vectorised=torch.func.vmap(vectorised, in_dims=over_blocks),
+        plain_single=plain_single,
+        plain_vectorised=torch.func.vmap(plain_vectorised, in_dims=over_blocks),
+        norm=member_norms,
+    )
+
+
+def member_norms(gradient: list[Tensor]) -> Tensor:
+    """The L2 norms (M) of the members' gradients (M, ...)."""
+    return torch.linalg.vector_norm(torch.cat([entry.flatten(1) for entry in gradient], dim=1), dim=1)
 
 
 def layered_classification(model: nn.Module) -> Objective | None:

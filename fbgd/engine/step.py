@@ -6,7 +6,7 @@ from torch import Tensor
 
 from fbgd.engine.blocks import StepBlocks
 from fbgd.engine.experiment import Experiment
-from fbgd.engine.record import Tally
+from fbgd.engine.gradient import StepGradient
 from fbgd.seeds import generator, stream_names
 from regularizers import GradientTransform, Moment, foreach_norm
 
@@ -23,13 +23,18 @@ class StepClosure:
         step: the number of the step, from 0.
         blocks: the step's blocks.
         lr: the current learning rate.
-        tally: told of the first evaluation.
+
+    Attributes:
+        first: what the first evaluation gave.
+        clipped: 1 where a transform clipped its gradient, else 0.
+        evaluations: gradient evaluations of all calls.
     """
 
-    def __init__(
-        self, experiment: Experiment, params: list[Tensor], step: int, blocks: StepBlocks, lr: float, tally: Tally
-    ):
-        self.experiment, self.params, self.blocks, self.lr, self.tally = experiment, params, blocks, lr, tally
+    first: StepGradient
+    clipped: Tensor | float
+
+    def __init__(self, experiment: Experiment, params: list[Tensor], step: int, blocks: StepBlocks, lr: float):
+        self.experiment, self.params, self.blocks, self.lr = experiment, params, blocks, lr
         self.noises = moments(experiment.noises, experiment, step)
         self.transforms = moments(experiment.transforms, experiment, step)
         self.evaluations = 0
@@ -43,7 +48,8 @@ class StepClosure:
         for param, entry in zip(self.params, gradient, strict=True):
             param.grad = entry
         if not self.evaluations:
-            self.tally.add(result, clipped)
+            # Without the gradient, which would stay in memory while the optimizer works.
+            self.first, self.clipped = result._replace(gradient=[]), clipped
         self.evaluations += result.evaluations
         return result.objective
 
@@ -54,8 +60,8 @@ def moments(ingredients: tuple, experiment: Experiment, step: int) -> list[tuple
         return []
     passes = step / experiment.source.steps_per_pass
     return [
-        (one, Moment(passes, partial(generator, experiment.seed, stream, step)))
-        for one, stream in zip(ingredients, stream_names(ingredients), strict=True)
+        (ingredient, Moment(passes, partial(generator, experiment.seed, stream, step)))
+        for ingredient, stream in zip(ingredients, stream_names(ingredients), strict=True)
     ]
 
 

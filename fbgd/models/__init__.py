@@ -1,7 +1,8 @@
 """Architectures: every one is called with ``input_shape`` and ``classes`` and its own options.
 
 One that takes token numbers in place of signals says so by the attribute ``token_shape``, a sample's shape that its
-options can be tried with.
+options can be tried with. One whose networks can be stacked, so that ``vmap`` runs several of them at a time, says so
+by ``vectorises = True``; its subclasses have to say so again.
 """
 
 from fbgd.models.cnn import CNN

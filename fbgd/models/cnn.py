@@ -21,6 +21,8 @@ class CNN(nn.Sequential):
         ValueError: a size that is not positive, an unknown norm, or a probability outside [0, 1).
     """
 
+    vectorises = True
+
     def __init__(
         self,
         input_shape: tuple[int, ...],

@@ -35,6 +35,8 @@ class CNN5(nn.Sequential):
     ResNet".
     """
 
+    vectorises = True
+
     def __init__(
         self,
         input_shape: tuple[int, ...],

@@ -23,6 +23,8 @@ class MLP(nn.Sequential):
         ValueError: a size outside its range, an unknown norm, or a probability outside [0, 1).
     """
 
+    vectorises = True
+
     def __init__(
         self,
         input_shape: tuple[int, ...],

@@ -34,6 +34,8 @@ class PreActResNet(nn.Sequential):
     Nakkiran et al. 2019, "Deep Double Descent", section 4, whose code is kuangliu's pytorch-cifar's.
     """
 
+    vectorises = True
+
     def __init__(
         self,
         input_shape: tuple[int, ...],

@@ -43,6 +43,8 @@ class ResNet(nn.Sequential):
     convolutions where the shape changes (option B).
     """
 
+    vectorises = True
+
     def __init__(
         self,
         input_shape: tuple[int, ...],

@@ -32,6 +32,8 @@ class StridedCNN(nn.Sequential):
     and of its notebook on deep double descent.
     """
 
+    vectorises = True
+
     def __init__(
         self,
         input_shape: tuple[int, ...],

@@ -1,4 +1,4 @@
-"""One run in one directory: skipped when done, resumed when cut off, never half written.
+"""The directory of one run: what files it has, written whole or not at all, and whose it is.
 
 config.yaml      the whole configuration
 metrics.csv      a row per record
@@ -9,28 +9,19 @@ error.txt        why the last attempt of a study failed, until one succeeds
 
 import io
 import json
-import math
 import os
-import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pandas as pd
 import torch
 from filelock import FileLock, Timeout
 from omegaconf import OmegaConf
-from torch import Tensor
 
-from fbgd.config.build import Built, build
 from fbgd.config.schema import Config, to_dict
-from fbgd.data import Dataset
-from fbgd.engine.experiment import Experiment, Progress
-from fbgd.engine.record import Row
-from fbgd.engine.train import train
 from fbgd.errors import ConfigError
-from fbgd.runs.provenance import differences, environment, identity, science, target_packages
+from fbgd.runs.provenance import differences, science
 
 # How long to wait for another process to let go of a run directory: a worker whose study was killed ends in a second.
 LOCK_SECONDS = 20
@@ -105,35 +96,6 @@ def write_temporary(path: Path, content: bytes) -> Path:
     return temporary
 
 
-def execute(
-    config: Config,
-    path: Path | str,
-    on_row: Callable[[Row, int], None] = lambda row, steps: None,
-    warn: Callable[[str], None] = print,
-) -> dict:
-    """Run ``config`` in the directory ``path``: skip it when done, resume it when cut off.
-
-    Args:
-        config: the experiment.
-        path: made when missing. It must be empty or hold this very experiment.
-        on_row: called with every recorded row and the run's number of steps.
-        warn: hears of damaged checkpoints.
-
-    Returns:
-        The run's summary.
-
-    Raises:
-        ConfigError: the directory holds another experiment.
-        TimeoutError: another process is at work in it.
-    """
-    with opened(config, path) as directory:
-        if (summary := directory.read_summary()) is not None:
-            return summary
-        attempt = Attempt(config, directory, on_row, warn)
-        train(attempt.built.experiment, attempt.progress, attempt.record)
-        return attempt.finish()
-
-
 @contextmanager
 def opened(config: Config, path: Path | str) -> Iterator[RunDirectory]:
     """The directory ``path``, made when missing and locked, once it is sure to be that of ``config``."""
@@ -155,135 +117,10 @@ def check_same(config: Config, directory: RunDirectory) -> None:
     """Raise :class:`ConfigError` when the directory holds another experiment than ``config``."""
     if not directory.config.exists():
         return
-    held = OmegaConf.to_container(OmegaConf.load(directory.config))
-    found = differences(science(held), science(to_dict(config)))
-    if found:
+    present = OmegaConf.to_container(OmegaConf.load(directory.config))
+    changes = differences(science(present), science(to_dict(config)))
+    if changes:
         raise ConfigError(
-            f"{directory.path} holds another experiment (there -> here: {'; '.join(found)}); "
+            f"{directory.path} holds another experiment (there -> here: {'; '.join(changes)}); "
             "choose another directory, or delete this one"
         )
-
-
-class Attempt:
-    """One start of a run: from its newest checkpoint, or from the beginning, to its summary.
-
-    Args:
-        config: the experiment.
-        directory: its directory, whose lock the caller holds.
-        on_row: called with every recorded row and the run's number of steps.
-        warn: hears of damaged checkpoints.
-        dataset: its data, where they are loaded already.
-        blocks_per_call: what to take for ``auto`` in a run that has not begun.
-
-    Raises:
-        ConfigError: the run was begun with other data.
-    """
-
-    def __init__(
-        self,
-        config: Config,
-        directory: RunDirectory,
-        on_row: Callable[[Row, int], None],
-        warn: Callable[[str], None],
-        dataset: Dataset | None = None,
-        blocks_per_call: int | None = None,
-    ):
-        self.config, self.directory, self.on_row, self.warn = config, directory, on_row, warn
-        directory.clean()
-        state = directory.read_checkpoint(warn)
-        if state is not None and state["identity"] != identity(config):
-            warn(f"{directory.checkpoint} belongs to another experiment; starting over")
-            state = None
-        plan = directory.path / ".plan.json"
-        chosen = json.loads(plan.read_text())["blocks_per_call"] if plan.exists() else blocks_per_call
-        self.built = build(config, chosen, dataset)
-        # A resumed run must sum in the same order, so the choice is kept from the first moment on.
-        write_atomically(plan, json.dumps({"blocks_per_call": self.built.facts["blocks_per_call"]}))
-        write_atomically(directory.config, OmegaConf.to_yaml(OmegaConf.create(to_dict(config))))
-        self.rows: list[Row] = []
-        self.progress = Progress()
-        self.together = 1
-        content_hash = self.built.facts["content_hash"]
-        if state is not None and state["content_hash"] != content_hash:
-            raise ConfigError(
-                f"{directory.path} was begun with other data (content hash {state['content_hash'][:12]}, "
-                f"now {content_hash[:12]}): restore the data files, or delete the directory"
-            )
-        if state is not None:
-            restore(self.built.experiment, state)
-            self.progress, self.rows = Progress(**state["progress"]), state["rows"]
-            self.together = state.get("together", 1)
-        self.saved = time.monotonic()
-
-    @property
-    def ended(self) -> bool:
-        """Whether there are no more steps to take."""
-        return self.progress.diverged or self.progress.stopped or self.progress.step == self.built.experiment.steps
-
-    @property
-    def due(self) -> bool:
-        """Whether it is time for a checkpoint."""
-        return time.monotonic() - self.saved >= self.config.impl.checkpoint_seconds
-
-    def record(self, row: Row, progress: Progress, due: bool | None = None) -> None:
-        """Keep a row, and write a checkpoint when the run has ended or one is ``due``, by default by its own clock."""
-        self.rows.append(row)
-        if self.ended or (self.due if due is None else due):
-            self.save()
-        self.on_row(row, self.built.experiment.steps)
-
-    def save(self) -> None:
-        """Write the metrics so far and a checkpoint."""
-        write_atomically(self.directory.metrics, pd.DataFrame(self.rows).to_csv(index=False))
-        state = snapshot(self.built.experiment, self.progress, self.rows)
-        about = {"identity": identity(self.config), "content_hash": self.built.facts["content_hash"]}
-        self.directory.write_checkpoint({**state, **about, "together": self.together})
-        self.saved = time.monotonic()
-
-    def finish(self) -> dict:
-        """Write and return the summary of a run that has ended."""
-        if self.built.experiment.monitor.never_averaged:
-            self.warn("the run ended before any weights were averaged: what is evaluated are the last weights")
-        summary = summarise(self.config, self.built, self.progress, self.rows)
-        if self.together > 1:
-            summary["together"] = self.together
-        write_atomically(self.directory.summary, json.dumps(summary, indent=2) + "\n")
-        self.directory.previous.unlink(missing_ok=True)
-        return summary
-
-
-def snapshot(experiment: Experiment, progress: Progress, rows: list[Row]) -> dict:
-    """All state of a run between two steps."""
-    holders = {"model": experiment.model, "optimizer": experiment.optimizer, "monitor": experiment.monitor}
-    states = {name: without_views(holder.state_dict()) for name, holder in holders.items()}
-    return {**states, "progress": vars(progress).copy(), "rows": rows}
-
-
-def without_views(state):
-    """The same state, in which views into larger tensors are tensors of their own: they would be saved whole."""
-    if isinstance(state, Tensor):
-        return state.clone() if state.untyped_storage().nbytes() > state.nbytes else state
-    if isinstance(state, dict):
-        return {key: without_views(value) for key, value in state.items()}
-    return [without_views(value) for value in state] if isinstance(state, list) else state
-
-
-def restore(experiment: Experiment, state: dict) -> None:
-    """Bring model, optimizer and monitor to a snapshot's point."""
-    experiment.model.load_state_dict(state["model"])
-    experiment.optimizer.load_state_dict(state["optimizer"])
-    experiment.monitor.load_state_dict(state["monitor"])
-
-
-def summarise(config: Config, built: Built, progress: Progress, rows: list[Row]) -> dict:
-    """What the summary file holds: the last row, the costs, the facts and the provenance."""
-    last = rows[-1]
-    return {
-        "status": "diverged" if progress.diverged else "done",
-        "identity": identity(config),
-        "seed": config.seed,
-        **{key: value if math.isfinite(value) else None for key, value in last.items()},
-        "steps": progress.step,
-        **built.facts,
-        **environment(target_packages(to_dict(config))),
-    }

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from fbgd.config.schema import Config
 from fbgd.engine.record import Row
-from fbgd.runs.directory import execute
+from fbgd.runs.attempt import execute
 
 
 def describe(row: Row) -> str:

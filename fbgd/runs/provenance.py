@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 
-from fbgd.config.schema import Config, to_dict
+from fbgd.config.schema import CROSS_ENTROPY, Config, to_dict
 from fbgd.config.targets import find_target, is_target
 from fbgd.errors import ConfigError
 from regularizers import EarlyStopping
@@ -35,6 +35,10 @@ def science(settings: dict) -> dict:
         data["label_noise_over"] = None
     if settings["budget"].get("gradients_per_sample") is None:
         leave_out["budget"] = {"gradients_per_sample": None}
+    if settings.get("objective") == CROSS_ENTROPY:
+        leave_out["objective"] = None
+    if not settings.get("probe"):
+        leave_out["probe"] = None
     return _without(settings, leave_out)
 
 
@@ -64,14 +68,14 @@ def identity(config: Config) -> str:
 
 def differences(left: dict, right: dict, prefix: str = "") -> list[str]:
     """Dotted keys in which two nested dictionaries differ, as ``key: left -> right``."""
-    found = []
+    changes = []
     for key in sorted(left.keys() | right.keys()):
         here, there = left.get(key, "nothing"), right.get(key, "nothing")
         if isinstance(here, dict) and isinstance(there, dict):
-            found += differences(here, there, f"{prefix}{key}.")
+            changes += differences(here, there, f"{prefix}{key}.")
         elif here != there:
-            found.append(f"{prefix}{key}: {here} -> {there}")
-    return found
+            changes.append(f"{prefix}{key}: {here} -> {there}")
+    return changes
 
 
 @functools.cache
@@ -100,21 +104,21 @@ def installed_packages() -> Mapping[str, list[str]]:
 
 def target_packages(settings: dict) -> set[str]:
     """The installed packages, beside this one, whose classes a configuration names."""
-    found = set()
+    packages = set()
     for value in settings.values():
         if is_target(value):
-            found |= set(installed_packages().get(value["_target_"].partition(".")[0], ()))
+            packages |= set(installed_packages().get(value["_target_"].partition(".")[0], ()))
         if isinstance(value, dict):
-            found |= target_packages(value)
-    return found - {"fbgd"}
+            packages |= target_packages(value)
+    return packages - {"fbgd"}
 
 
 def environment(packages: Iterable[str] = ()) -> dict[str, str]:
     """Revision, Python, platform and the versions of the packages that numbers depend on, ``packages`` among them."""
-    found = {"git_revision": git_revision(), "python": platform.python_version(), "platform": platform.machine()}
+    versions = {"git_revision": git_revision(), "python": platform.python_version(), "platform": platform.machine()}
     for package in (*PACKAGES, *packages):
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+            versions[package] = "not installed"
+    return versions

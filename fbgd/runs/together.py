@@ -11,35 +11,27 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
-import torch
-
-import optimizers
-from fbgd import models
-from fbgd.config.build import build_ingredients, build_optimizer, load_data
-from fbgd.config.schema import Config
-from fbgd.config.targets import find_target
+from fbgd.config.data import load_data
+from fbgd.config.optimizer import build_optimizer
+from fbgd.config.parts import build_ingredients
+from fbgd.config.schema import CROSS_ENTROPY, Config
+from fbgd.config.targets import declares, find_target
 from fbgd.engine.experiment import Experiment, Member, Progress
-from fbgd.engine.gradient import Objective
+from fbgd.engine.kernels import Objective
 from fbgd.engine.record import Row
 from fbgd.engine.stacked import (
-    StackedGradient,
     StackedSource,
     layered_classification,
     stack_parameters,
     stack_state,
+    stacked_gradient,
     unstack_state,
 )
 from fbgd.engine.train import train_members
-from fbgd.runs.directory import Attempt, opened
+from fbgd.runs.attempt import Attempt, begin
+from fbgd.runs.directory import opened
+from optimizers.elementwise import is_elementwise
 
-# They treat every entry of every parameter alike, so a stack of parameters is to them as good as one.
-OPTIMIZERS = (
-    *(optimizers.SGD, optimizers.Adam, optimizers.AdamW, optimizers.RMSprop, optimizers.Adagrad),
-    *(optimizers.Adadelta, optimizers.Lion, optimizers.FullBatchGD),
-    *(torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW, torch.optim.NAdam, torch.optim.RAdam, torch.optim.Adamax),
-    *(torch.optim.RMSprop, torch.optim.Adagrad, torch.optim.Adadelta, torch.optim.ASGD, torch.optim.Rprop),
-)
-MODELS = (models.MLP, models.CNN, models.CNN5, models.StridedCNN, models.ResNet, models.PreActResNet)
 # Parameters times samples of a block: with more, the arithmetic outweighs what a step costs besides. Measured for three
 # seeds on one CPU thread, time apart over time together: 2.3 at 1e5, 1.9 at 5e5, 1.3 at 5e6, 1.1 at 1e7, 0.9 at 2e7.
 MOST_WORK = 10_000_000
@@ -51,11 +43,14 @@ def obstacle(config: Config) -> str | None:
     optimizer = find_target("optimizer", config.optimizer["_target_"])
     model = find_target("model", config.model["_target_"])
     schedule = find_target("schedule", config.schedule["_target_"])
+    objective = find_target("objective", config.objective["_target_"])
     reasons = {
-        f"{config.optimizer['_target_']} does not treat every entry alike": optimizer not in OPTIMIZERS,
+        f"{config.optimizer['_target_']} does not treat every entry alike": not is_elementwise(optimizer),
         "optimizer.weight_decay_of goes by the shape of a parameter": "weight_decay_of" in config.optimizer,
-        f"{config.model['_target_']} is not known to vectorise": model not in MODELS,
-        "the schedule follows the norm of one network": getattr(schedule, "follows_norm", False),
+        f"{config.model['_target_']} is not known to vectorise": not declares(model, "vectorises"),
+        "the schedule goes by the weights of one network": getattr(schedule, "needs_weights", False),
+        f"{config.objective['_target_']} is not known to vectorise": not declares(objective, "vectorises"),
+        "probes look at one network": bool(config.probe),
         "noise on weights is drawn for one network": bool(ingredients.noises),
         "a transform of the step's gradient is made for one network": bool(ingredients.transforms),
         "a penalty on the full gradient has no stacked form": any(
@@ -84,7 +79,7 @@ def execute_together(
     on_row: Callable[[int, Row, int], None] = lambda run, row, steps: None,
     warn: Callable[[int, str], None] = lambda run, text: print(text),
 ) -> None:
-    """:func:`fbgd.runs.directory.execute` for runs that differ in their seed alone.
+    """:func:`fbgd.runs.attempt.execute` for runs that differ in their seed alone.
 
     Runs that are done are left alone. Those that stand at the same step are trained together, one that stands
     elsewhere by itself.
@@ -107,8 +102,8 @@ def execute_together(
         for index, (config, path) in enumerate(zip(configs, paths, strict=True)):
             directory = stack.enter_context(opened(config, path))
             if directory.read_summary() is None:
-                attempt = Attempt(config, directory, partial(on_row, index), partial(warn, index), dataset, chosen)
-                chosen = attempt.built.facts["blocks_per_call"]
+                attempt = begin(config, directory, partial(on_row, index), partial(warn, index), dataset, chosen)
+                chosen = attempt.built.facts.blocks_per_call
                 attempts.append(attempt)
         for group in grouped(attempts):
             train_attempts(group)
@@ -119,7 +114,7 @@ def grouped(attempts: list[Attempt]) -> list[list[Attempt]]:
 
     def standing(attempt: Attempt) -> tuple[int, ...]:
         progress, facts = attempt.progress, attempt.built.facts
-        return progress.step, progress.gradient_evaluations, facts["blocks_per_call"]
+        return progress.step, progress.gradient_evaluations, facts.blocks_per_call
 
     if attempts and attempts[0].config.impl.seeds_together == "auto" and not pays(attempts[0]):
         return [[attempt] for attempt in attempts]
@@ -133,13 +128,15 @@ def pays(attempt: Attempt) -> bool:
     """
     gradient, facts = attempt.built.experiment.gradient, attempt.built.facts
     plain = plain_objective(attempt.config, attempt.built.experiment) is not None and not gradient.changed_blocks
-    work = facts["parameters"] * attempt.config.regime.block_size
-    return plain and facts["blocks_per_call"] == 1 and work <= MOST_WORK
+    work = facts.parameters * attempt.config.regime.block_size
+    return plain and facts.blocks_per_call == 1 and work <= MOST_WORK
 
 
 def plain_objective(config: Config, experiment: Experiment) -> Objective | None:
     """The objective of all members at once, where it is known without vectorising that of one."""
-    return None if build_ingredients(config).loss_penalties else layered_classification(experiment.model)
+    if config.objective != CROSS_ENTROPY or build_ingredients(config).loss_penalties:
+        return None
+    return layered_classification(experiment.model)
 
 
 def train_attempts(attempts: list[Attempt]) -> None:
@@ -184,6 +181,6 @@ def stacked_experiment(config: Config, experiments: list[Experiment]) -> Experim
         first,
         model=params,
         source=StackedSource([experiment.source for experiment in experiments]),
-        gradient=StackedGradient(first.gradient, plain_objective(config, first)),
+        gradient=stacked_gradient(first.gradient, plain_objective(config, first)),
         optimizer=optimizer,
     )

@@ -24,7 +24,7 @@ from typing import TextIO
 from fbgd.config.compose import compose
 from fbgd.config.schema import from_dict, to_dict
 from fbgd.engine.record import Row
-from fbgd.runs.directory import execute
+from fbgd.runs.attempt import execute
 from fbgd.runs.provenance import git_revision
 from fbgd.runs.together import execute_together
 

@@ -48,7 +48,7 @@ def test_every_optimizer_is_built_in_every_regime(optimizer, regime):
 def test_every_model_is_built_for_every_number_of_axes(model, data):
     words = [f"data={data}", f"model={model}", "regime.block_size=9", "data.train_size=20", "model.width=2"]
     built = build(compose(words if data == "digits" else [*words, *SMALL[:2]]))
-    assert built.facts["parameters"] > 0
+    assert built.facts.parameters > 0
 
 
 @pytest.mark.parametrize(

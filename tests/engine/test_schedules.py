@@ -1,12 +1,20 @@
 """Learning-rate factors in closed form."""
 
 import math
+import sys
+from dataclasses import replace
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fbgd.schedules import Constant, Cosine, EffectiveRate, InverseSqrt, Linear, Noam, Step
+from fbgd.config.build import build, check
+from fbgd.config.compose import compose
+from fbgd.engine.experiment import Progress
+from fbgd.engine.train import train
+from fbgd.errors import ConfigError
+from fbgd.schedules import Constant, Cosine, EffectiveRate, InverseSqrt, Linear, Noam, Step, as_schedule
 
 ALL = [Constant, Linear, Cosine, Step, InverseSqrt]
 
@@ -113,3 +121,39 @@ def test_a_course_of_the_effective_rate_is_linear_between_its_values():
 def test_a_course_that_is_none_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
         EffectiveRate(**{"horizon": 10, **options})
+
+
+def test_a_factor_is_a_call_unless_the_weights_matter():
+    weights = [torch.full((2, 2), 3.0), torch.full((7,), 100.0)]
+    assert Cosine(horizon=10).factor(5, 1, weights) == Cosine(horizon=10)(5, 1)
+    course = EffectiveRate(horizon=4, ratios=(0.3, 0.1))
+    assert course.factor(0, 1, weights) == pytest.approx(6 * course(0, 1))
+    assert (Cosine.needs_weights, EffectiveRate.needs_weights) == (False, True)
+
+
+def falling():
+    return lambda passes, step: 1 / (1 + passes)
+
+
+def wordy():
+    return lambda passes, step: "fast"
+
+
+def greedy():
+    return lambda passes, step, more: 1.0
+
+
+def test_a_plain_function_of_the_passes_is_a_schedule(monkeypatch):
+    """In a run too: by the factory that the configuration names."""
+    monkeypatch.setitem(sys.modules, "test_schedules", sys.modules[__name__])
+    words = ["data.source.train=40", "data.source.test=10", "model=mlp", "regime.block_size=10", "budget.passes=2"]
+    config = compose([*words, "impl.blocks_per_call=1"])
+    rows = []
+    experiment = build(replace(config, schedule={"_target_": "test_schedules.falling"})).experiment
+    train(experiment, Progress(), lambda row, _: rows.append(row["learning_rate"]))
+    assert rows == pytest.approx([0.1 / 1.75, 0.1 / 2.75])
+    for name, message in (("wordy", "gives 'fast', and must give a number"), ("greedy", "a trial failed")):
+        with pytest.raises(ConfigError, match=rf"schedule \(test_schedules\.{name}\).*{message}"):
+            check(replace(config, schedule={"_target_": f"test_schedules.{name}"}))
+    with pytest.raises(ConfigError, match=r"0\.1 is no function"):
+        as_schedule(0.1)

@@ -14,7 +14,8 @@ from fbgd.report.compare import compare
 from fbgd.report.evidence import Evidence
 from fbgd.report.names import SHORT, regularizer_names, with_column
 from fbgd.report.settings import also_differ
-from fbgd.runs.directory import RunDirectory, execute, write_atomically
+from fbgd.runs.attempt import execute
+from fbgd.runs.directory import RunDirectory, write_atomically
 from fbgd.runs.plan import Rung, collect, plan
 from fbgd.runs.provenance import identity, science
 from fbgd.runs.rows import flatten, read_rows, run_row, to_frame

@@ -18,7 +18,8 @@ from files import ROOT
 from fbgd.config.compose import compose
 from fbgd.errors import ConfigError
 from fbgd.runs import directory as runs
-from fbgd.runs.directory import RunDirectory, execute, write_atomically
+from fbgd.runs.attempt import execute
+from fbgd.runs.directory import RunDirectory, write_atomically
 
 WORDS = [
     "data.source.train=60",

@@ -11,7 +11,7 @@ from fbgd.config.build import build
 from fbgd.config.compose import compose
 from fbgd.engine.experiment import Progress
 from fbgd.engine.train import train
-from fbgd.runs.directory import execute
+from fbgd.runs.attempt import execute
 from scripts import train as script
 
 MODEL = ["model=gpt", "model.width=16", "model.layers=1", "model.heads=2"]
@@ -31,7 +31,7 @@ def test_loss_approaches_the_known_entropy():
     sizes = ["data.source.symbols=4", "data.source.length=32", "data.source.train=3200", "data.source.test=500"]
     words = [*sizes, "regime=sgd", "regime.block_size=16", "budget.passes=1", "record.every=0.1", "optimizer.lr=0.01"]
     built, rows = trained([*SMALL, *words, "schedule.warmup=0.05"])
-    floor = built.facts["loss_floor"]
+    floor = built.facts.data["loss_floor"]
     assert rows[0]["loss"] > floor + 0.1
     # Both the test set and what is still to be learned differ from it by less than 0.01 nats.
     assert rows[-1]["test_loss"] == pytest.approx(floor, abs=0.02)
@@ -97,7 +97,7 @@ def test_a_step_at_the_published_size(tmp_path):
     published = [*DECAY, "optimizer.lr=6e-4", "optimizer.betas=[0.9,0.95]", "optimizer.weight_decay=0.1"]
     step = ["regime=sgd", "regime.block_size=1", "budget.passes=1"]
     built, (row,) = trained(["data=text", *source, *model, *published, *step])
-    assert built.facts["parameters"] == 124337664 - 10 * 7079424
+    assert built.facts.parameters == 124337664 - 10 * 7079424
     # Logits of a new network are small beside those of a trained one: every token is about as likely as any other.
     assert row["loss"] == pytest.approx(math.log(256), abs=0.5)
     assert row["clipped"] == 1.0

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -13,15 +14,19 @@ from fbgd.config.build import build, load_data
 from fbgd.config.compose import choices, compose
 from fbgd.engine.experiment import Member, Progress
 from fbgd.engine.gradient import MeanGradient
-from fbgd.engine.stacked import StackedGradient
+from fbgd.engine.probe import ScheduledProbe
+from fbgd.engine.stacked import stacked_gradient
 from fbgd.engine.train import train, train_members
 from fbgd.errors import ConfigError
+from fbgd.models import MLP
 from fbgd.runs import together
-from fbgd.runs.directory import Attempt, RunDirectory, execute
+from fbgd.runs.attempt import Attempt, execute
+from fbgd.runs.directory import RunDirectory
 from fbgd.runs.launch import launch, to_jobs
 from fbgd.runs.plan import Rung, collect, plan
 from fbgd.runs.provenance import identity
-from fbgd.runs.together import OPTIMIZERS, execute_together, obstacle, stacked_experiment
+from fbgd.runs.together import execute_together, obstacle, stacked_experiment
+from optimizers.elementwise import TORCH
 from regularizers import GradientPenalty
 
 # Blocks of 9, 9, 8, 8, 8, 8: ragged, in an order of its own for every seed.
@@ -105,6 +110,8 @@ def assert_same_runs(words, folder):
         ["data.augment=2x", "regularizer=dropout", "model.dropout=0.3"],
         ["data.validation_size=20", "regularizer=early_stopping", "regularizer.early_stopping.patience=1"],
         ["budget.gradients_per_sample=2.5"],
+        ["objective=mse"],
+        ["objective=mse_probabilities", "regularizer=[mixup,gradient_penalty]", "impl.blocks_per_call=2"],
     ],
     ids=lambda words: " ".join(words),
 )
@@ -142,7 +149,7 @@ def test_every_optimizer_that_may_gives_the_numbers_of_separate_runs(choice):
         assert_close(joint, alone)
 
 
-@pytest.mark.parametrize("optimizer", [one for one in OPTIMIZERS if one.__module__.startswith("torch.")])
+@pytest.mark.parametrize("optimizer", sorted(TORCH, key=lambda cls: cls.__name__))
 def test_every_optimizer_of_torch_that_may(optimizer):
     words = [f"optimizer._target_=torch.optim.{optimizer.__name__}", "optimizer.lr=0.01", "budget.passes=3"]
     assert obstacle(compose([*SMALL, "optimizer=custom", *words])) is None
@@ -197,10 +204,28 @@ def test_a_subclass_of_an_optimizer_is_another_optimizer():
     assert "NoisySGD" in obstacle(compose([*SMALL, *words]))
 
 
+class Subclassed(MLP):
+    """It may do anything."""
+
+
+def test_a_subclass_of_a_model_is_another_model(monkeypatch):
+    monkeypatch.setitem(sys.modules, "test_together", sys.modules[__name__])
+    assert obstacle(compose(SMALL)) is None
+    assert "not known to vectorise" in obstacle(compose([*SMALL, "model._target_=test_together.Subclassed"]))
+
+
+def test_probes_and_several_members_are_refused():
+    (first, second) = (build(config).experiment for config in configs([], SEEDS[:2]))
+    probed = replace(first, probes=(ScheduledProbe("mine", dict),))
+    members = [Member(one.model, one.monitor, Progress(), print) for one in (first, second)]
+    with pytest.raises(ValueError, match="probes look at one network"):
+        train_members(probed, members)
+
+
 def test_a_penalty_on_the_full_gradient_is_refused():
     single = MeanGradient(lambda *block: None, (GradientPenalty(of="full_gradient"),))
     with pytest.raises(ValueError, match="full gradient"):
-        StackedGradient(single)
+        stacked_gradient(single)
 
 
 def test_a_diverged_member_ends_with_its_row_and_the_others_go_on():
@@ -293,7 +318,7 @@ def test_finished_runs_are_left_alone(tmp_path):
 def test_the_seconds_of_a_group_are_shared_out(monkeypatch):
     """On a clock that goes on by three seconds a look, each of three members has one second a row."""
     looks = itertools.count(0, 3)
-    monkeypatch.setattr("fbgd.engine.train.time", SimpleNamespace(perf_counter=lambda: next(looks)))
+    monkeypatch.setattr("fbgd.engine.record.time", SimpleNamespace(perf_counter=lambda: next(looks)))
     (_, joint), members = trained_both_ways([])
     assert [len(rows) for _, rows in joint] == [4, 4, 4]
     assert [member.progress.seconds for member in members] == [4, 4, 4]
@@ -305,7 +330,7 @@ def test_members_write_their_checkpoints_at_the_same_rows(tmp_path, monkeypatch)
     save = Attempt.save
     monkeypatch.setattr(Attempt, "save", lambda self: (written.append(self.progress.step), save(self)))
     now = itertools.count()
-    monkeypatch.setattr("fbgd.runs.directory.time", SimpleNamespace(monotonic=lambda: next(now)))
+    monkeypatch.setattr("fbgd.runs.attempt.time", SimpleNamespace(monotonic=lambda: next(now)))
     execute_together(configs(["impl.checkpoint_seconds=7"]), [tmp_path / str(seed) for seed in SEEDS])
     assert set(written) > {24}
     assert all(written.count(step) == len(SEEDS) for step in written)

@@ -41,7 +41,7 @@ def test_trains_below_the_unigram_entropy(regime):
     assert rows[-1]["loss"] < 0.75 * entropy
     assert rows[-1]["accuracy"] > 0.3
     assert math.isfinite(rows[-1]["test_loss"])
-    assert built.facts["vocabulary"] == 200
+    assert built.facts.data["vocabulary"] == 200
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from fbgd.config.build import build_model, check, load_data
 from fbgd.config.compose import compose
 from fbgd.report.description import Description
 from fbgd.report.evidence import Evidence, read_evidence
-from fbgd.runs.directory import RunDirectory, execute
+from fbgd.runs.attempt import execute
+from fbgd.runs.directory import RunDirectory
 from fbgd.runs.plan import plan
 from fbgd.runs.rows import read_rows
 from fbgd.studies import double_descent as family

@@ -13,7 +13,7 @@ from fbgd.engine.train import train
 from fbgd.report.claims import Estimate, higher, judge, lower, within
 from fbgd.report.description import Description
 from fbgd.report.evidence import Evidence
-from fbgd.runs.directory import execute
+from fbgd.runs.attempt import execute
 from fbgd.schedules import Step
 from fbgd.studies.execution import Execution
 from fbgd.studies.weight_decay import schedule
@@ -216,7 +216,7 @@ def test_the_published_setting_takes_a_step_on_a_local_file(tmp_path):
     rows = []
     train(built.experiment, Progress(), lambda row, progress: rows.append(row))
     # GPT-2's 124,337,664 with 256 positions for 1024.
-    assert built.facts["parameters"] == 124_337_664 - 768 * 768
+    assert built.facts.parameters == 124_337_664 - 768 * 768
     assert len(rows) == 1
     assert rows[0]["clipped"] == 1.0
     assert rows[0]["loss"] == pytest.approx(np.log(256), abs=0.5)

@@ -14,7 +14,7 @@ from files import ROOT, write_cifar, write_fashion_mnist
 
 from fbgd.config.compose import choices
 from fbgd.report.tables import COLUMNS
-from fbgd.runs.directory import execute
+from fbgd.runs.attempt import execute
 from fbgd.runs.plan import plan
 from fbgd.studies import fair_ladder, geiping_ladder, optimizer_comparison, regularizer_comparison
 from fbgd.studies.arguments import default_out

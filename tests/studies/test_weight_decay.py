@@ -15,7 +15,7 @@ from fbgd.models.random_features import factorise, ridge
 from fbgd.report.claims import judge
 from fbgd.report.description import Description
 from fbgd.report.evidence import Evidence
-from fbgd.runs.directory import execute
+from fbgd.runs.attempt import execute
 from fbgd.runs.plan import Rung, plan, with_subset_of_seed
 from fbgd.studies.weight_decay import map_solution, overparameterised
 from fbgd.studies.weight_decay.distance import nearest_prior, relative

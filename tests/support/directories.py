@@ -16,10 +16,18 @@ def assert_same(left, right):
     pd.testing.assert_frame_equal(left[0], right[0], check_exact=True)
     for name, value in left[1].items():
         assert torch.equal(value, right[1][name]), name
-    for index, held in left[2]["state"].items():
-        for key, value in held.items():
-            other = right[2]["state"][index][key]
-            assert torch.equal(value, other) if torch.is_tensor(value) else value == other
+    assert equal(left[2]["state"], right[2]["state"])
+
+
+def equal(left, right):
+    """Whether two nested states are the same, bit for bit."""
+    if torch.is_tensor(left):
+        return torch.equal(left, right)
+    if isinstance(left, dict):
+        return left.keys() == right.keys() and all(equal(value, right[key]) for key, value in left.items())
+    if isinstance(left, list):
+        return len(left) == len(right) and all(map(equal, left, right))
+    return left == right
 
 
 class Stopped(Exception):

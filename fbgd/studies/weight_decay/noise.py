@@ -10,10 +10,10 @@ gradient, so this takes another pass over the training set.
 
 from typing import NamedTuple
 
-import torch
-
 from fbgd.config.build import build
+from fbgd.engine.gradient import block_gradients
 from fbgd.engine.objective import classification
+from fbgd.probes.moments import gradient_moments
 from fbgd.runs.plan import PlannedRun
 from fbgd.studies.weight_decay.weights import final_weights
 
@@ -42,15 +42,7 @@ def gradient_noise(run: PlannedRun) -> Noise:
     state = final_weights(run)
     experiment = build(run.config, blocks_per_call=1).experiment
     experiment.model.load_state_dict(state)
-    objective = classification(experiment.model)
-    params = list(experiment.model.parameters())
-    blocks = experiment.source.whole_pass(0)
-    mean, squares = [torch.zeros_like(param, dtype=torch.float64) for param in params], 0.0
-    for stack in blocks.stacks(1):
-        share = stack.targets.shape[1] / blocks.samples
-        loss, _ = objective(params, stack.inputs[0], stack.targets[0], stack.keys[0])
-        gradient = [entry.double() for entry in torch.autograd.grad(loss, params)]
-        squares += share * sum(float(entry.square().sum()) for entry in gradient)
-        mean = [total + share * entry for total, entry in zip(mean, gradient, strict=True)]
-    squared_mean = sum(float(entry.square().sum()) for entry in mean)
-    return Noise(squares - squared_mean, squared_mean)
+    params = [param.detach() for param in experiment.model.parameters()]
+    gradients = block_gradients(classification(experiment.model), params, experiment.source.whole_pass(0))
+    moments = gradient_moments(gradients)
+    return Noise(moments.trace, moments.squared_mean)

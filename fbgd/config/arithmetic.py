@@ -1,0 +1,39 @@
+"""Device, threads and precision of a run."""
+
+import torch
+
+from fbgd.config.schema import Config
+from fbgd.errors import ConfigError
+
+DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.float32, "fp64": torch.float64}
+
+
+def set_arithmetic(config: Config) -> tuple[torch.device, torch.dtype]:
+    """Set PyTorch's threads, precision and choice of kernels for this process; the run's device and type of numbers.
+
+    Raises:
+        ConfigError: the device is unknown or absent.
+    """
+    device = find_device(config.impl.device)
+    if config.impl.threads is not None:
+        torch.set_num_threads(config.impl.threads)
+    torch.set_float32_matmul_precision("high" if config.precision == "tf32" else "highest")
+    torch.backends.cudnn.allow_tf32 = config.precision == "tf32"
+    # A resumed run must repeat its bits, so no kernels are chosen by timing, and none that add up in any order.
+    torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = False, True
+    return device, DTYPES[config.precision]
+
+
+def find_device(name: str) -> torch.device:
+    """``"auto"``: the GPU where there is one, else the CPU; any other name as PyTorch understands it."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ConfigError(f"impl.device = {name!r}: {error}") from None
+    if device.type not in ("cpu", "cuda"):
+        raise ConfigError(f"impl.device = {name!r} is neither cpu nor cuda")
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(f"impl.device = {name!r}: PyTorch finds no GPU here; use impl.device=cpu")
+    return device

@@ -1,0 +1,39 @@
+"""The configured data set, and whether model and regularisers take it."""
+
+from fbgd.config.ingredients import Ingredients
+from fbgd.config.schema import Config
+from fbgd.config.targets import build_target, find_target
+from fbgd.data import Dataset, prepare
+from fbgd.errors import ConfigError
+
+
+def load_data(config: Config) -> Dataset:
+    """The data set of a configuration."""
+    return prepare(
+        build_target("data.source", config.data.source),
+        train_size=config.data.train_size,
+        validation_size=config.data.validation_size,
+        label_noise=config.data.label_noise,
+        label_noise_over=config.data.label_noise_over,
+        augment=config.data.augment,
+        seed=config.data.seed,
+        augment_seed=config.seed,
+    )
+
+
+def token_shape(config: Config) -> tuple[int, ...] | None:
+    """A shape of token samples that the configured model takes; ``None`` where it takes signals."""
+    return getattr(find_target("model", config.model["_target_"]), "token_shape", None)
+
+
+def check_inputs(config: Config, tokens: bool, ingredients: Ingredients) -> None:
+    """Raise :class:`ConfigError` where model or regularisers want other inputs than the data has."""
+    if tokens != (token_shape(config) is not None):
+        has, wants = ("tokens", "signals") if tokens else ("signals", "tokens")
+        raise ConfigError(f"model ({config.model['_target_']}) takes {wants}, and data={config.data.name} has {has}")
+    for transform in ingredients.block_transforms:
+        if tokens and transform.changes_inputs:
+            raise ConfigError(
+                f"regularizer ({type(transform).__name__}) changes inputs, and those of data={config.data.name} are "
+                "tokens: only transforms of targets apply, such as regularizer=label_smoothing"
+            )

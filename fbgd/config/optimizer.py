@@ -1,0 +1,74 @@
+"""The configured optimizer: made, tried, and its learning rate."""
+
+import torch
+from torch import Tensor
+
+from fbgd.config.schema import Config
+from fbgd.config.targets import build_target
+from fbgd.errors import ConfigError
+from optimizers import FullBatchGD
+
+
+def build_optimizer(config: Config, params: list[Tensor]) -> torch.optim.Optimizer:
+    """The configured optimizer on ``params``.
+
+    ``optimizer.weight_decay_of`` is no argument of the optimizer: ``"matrices"`` puts the parameters of fewer than two
+    dimensions, biases and the scales of normalisation layers, into a group without weight decay.
+
+    Raises:
+        ConfigError: it refuses an argument, or would warm up or clip beside the engine, which could then neither
+            record it nor scale the penalties with the true learning rate.
+    """
+    node = dict(config.optimizer)
+    decayed = node.pop("weight_decay_of", "all")
+    if decayed not in ("all", "matrices"):
+        raise ConfigError(f"optimizer.weight_decay_of = {decayed!r} is not one of 'all', 'matrices'")
+    optimizer = build_target("optimizer", node, params if decayed == "all" else decay_groups(params))
+    if decayed == "matrices" and "weight_decay" not in optimizer.param_groups[0]:
+        raise ConfigError(f"optimizer.weight_decay_of = 'matrices': {node['_target_']} has no weight decay")
+    if isinstance(getattr(optimizer, "base", optimizer), FullBatchGD):
+        for key, instead in (("warmup_steps", "schedule.warmup=PASSES"), ("max_norm", "regularizer=gradient_clipping")):
+            if optimizer.defaults[key]:
+                raise ConfigError(f"optimizer.{key} is for loops of your own; here {instead} does it")
+    if hasattr(optimizer, "train"):
+        # Schedule-free optimizers begin in neither of their two modes.
+        optimizer.train()
+    return optimizer
+
+
+def decay_groups(params: list[Tensor]) -> list[dict]:
+    """Parameter groups: those of two or more dimensions, and the others without weight decay; no empty ones."""
+    matrices, others = ([param for param in params if (param.dim() >= 2) is many] for many in (True, False))
+    groups = [{"params": matrices}, {"params": others, "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]
+
+
+def learning_rate(config: Config, optimizer: torch.optim.Optimizer) -> float:
+    """The peak learning rate: the configured one, or the optimizer's default.
+
+    Raises:
+        ConfigError: there is neither.
+    """
+    lr = config.optimizer.get("lr", optimizer.defaults.get("lr"))
+    if lr is None:
+        raise ConfigError(f"optimizer ({config.optimizer['_target_']}) has no learning rate: set optimizer.lr")
+    return lr
+
+
+def try_optimizer(config: Config) -> None:
+    """Raise :class:`ConfigError` unless the configured optimizer takes a step on two small parameters.
+
+    So what only shows in a step, a base that needs a closure or gradients it cannot take, is said before any work.
+    """
+    params = [torch.zeros(shape, requires_grad=True) for shape in ((2, 2), (2,))]
+    optimizer = build_optimizer(config, params)
+
+    def closure() -> Tensor:
+        for param in params:
+            param.grad = torch.zeros_like(param)
+        return torch.zeros(())
+
+    try:
+        optimizer.step(closure)
+    except Exception as error:
+        raise ConfigError(f"optimizer ({config.optimizer['_target_']}): a trial step failed: {error}") from error

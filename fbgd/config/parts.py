@@ -1,0 +1,87 @@
+"""The configured parts of a run that need no data: loss, schedule, regularisers, probes."""
+
+import math
+from numbers import Real
+
+import torch
+
+from fbgd.config.data import token_shape
+from fbgd.config.ingredients import Ingredients, sort_ingredients
+from fbgd.config.schema import Config, require
+from fbgd.config.targets import build_target
+from fbgd.engine.losses import Loss, as_loss
+from fbgd.engine.probe import ScheduledProbe
+from fbgd.errors import ConfigError
+from fbgd.schedules import PlainSchedule, Schedule, as_schedule
+
+
+def build_loss(config: Config, ingredients: Ingredients) -> Loss:
+    """The configured loss, tried on small outputs.
+
+    Raises:
+        ConfigError: it refuses an argument, or gives no differentiable mean of the targets that this run has: labels,
+            class probabilities with transforms such as mixup, sequences with models of tokens.
+    """
+    loss = as_loss(build_target("objective", config.objective))
+    tokens_per_sample = None if token_shape(config) is None else 3.0
+    labels = torch.zeros((2,) if tokens_per_sample is None else (2, 3), dtype=torch.int64)
+    outputs = torch.zeros(*labels.shape, 4, requires_grad=True)
+    probabilities = torch.full(outputs.shape, 0.25)
+    try:
+        for targets in (labels, probabilities) if ingredients.block_transforms else (labels,):
+            mean = loss(outputs, targets, tokens_per_sample)
+            if mean.shape != ():
+                raise ValueError(f"it gives a tensor of shape {tuple(mean.shape)}, not the mean over the block")
+            torch.autograd.grad(mean, outputs)
+            loss.total(outputs, targets).item()
+    except Exception as error:
+        raise ConfigError(f"objective ({config.objective['_target_']}): a trial failed: {error}") from error
+    return loss
+
+
+def build_schedule(config: Config) -> Schedule | PlainSchedule:
+    """The configured schedule, tried on the first step.
+
+    Raises:
+        ConfigError: it refuses an argument, or gives no number.
+    """
+    schedule = as_schedule(build_target("schedule", config.schedule))
+    try:
+        factor = schedule.factor(0.0, 1.0, [torch.ones(2, 2)])
+    except Exception as error:
+        raise ConfigError(f"schedule ({config.schedule['_target_']}): a trial failed: {error}") from error
+    if not isinstance(factor, Real):
+        raise ConfigError(f"schedule ({config.schedule['_target_']}) gives {factor!r}, and must give a number")
+    return schedule
+
+
+def build_probes(config: Config) -> tuple[ScheduledProbe, ...]:
+    """The configured probes; ``probe.NAME.every`` is no argument of the probe, but how often it looks, in passes.
+
+    Raises:
+        ConfigError: one refuses an argument or cannot be called, or ``every`` is outside its range.
+    """
+    probes = []
+    for name, node in config.probe.items():
+        arguments = {key: value for key, value in node.items() if key != "every"}
+        every = node.get("every", 1.0)
+        valid = isinstance(every, Real) and not isinstance(every, bool) and 0 < every < math.inf
+        require(valid, f"probe.{name}.every", every, "(0, inf) passes")
+        probe = build_target(f"probe.{name}", arguments)
+        if not callable(probe):
+            raise ConfigError(f"probe.{name}: {type(probe).__name__} cannot be called with a ProbeState")
+        probes.append(ScheduledProbe(name, probe, every))
+    return tuple(probes)
+
+
+def build_ingredients(config: Config) -> Ingredients:
+    """The configured regularisers, by where they act.
+
+    Raises:
+        ConfigError: one refuses an argument or has no role; or early stopping lacks a validation split.
+    """
+    built = {name: build_target(f"regularizer.{name}", node) for name, node in config.regularizer.items()}
+    ingredients = sort_ingredients(built)
+    if ingredients.stopping is not None and not config.data.validation_size:
+        raise ConfigError("regularizer=early_stopping needs a validation split: set data.validation_size, e.g. to 500")
+    return ingredients

@@ -1,0 +1,37 @@
+"""Means over the steps between two records."""
+
+import torch
+from torch import Tensor
+
+from fbgd.engine.gradient import StepGradient
+
+Row = dict[str, float]
+
+
+class Tally:
+    """Means over the steps since the last record, summed on the device so that no step waits for it.
+
+    Of runs that are trained together, every value has a dimension for the members.
+    """
+
+    names = ("loss", "accuracy", "gradient_norm", "block_gradient_norm")
+
+    def __init__(self):
+        self.sums: Tensor | None = None
+        self.clipped: Tensor | float = 0.0
+        self.steps = 0
+
+    def add(self, result: StepGradient, clipped: Tensor | float) -> None:
+        """Add one step: its gradient's evaluation, and 1 where the gradient was clipped, else 0."""
+        values = torch.stack([result.loss, result.accuracy, result.norm, result.block_norm])
+        self.sums = values if self.sums is None else self.sums + values
+        self.clipped = self.clipped + clipped
+        self.steps += 1
+
+    def means(self) -> list[Row]:
+        """The mean of every value over the steps so far, a row for each member; this waits for the device."""
+        clipped = float(self.clipped) / self.steps
+        members = (self.sums / self.steps).reshape(len(self.names), -1).T.tolist()
+        # The loss of a perfect network is -0.0.
+        rows = [[mean + 0.0 for mean in means] for means in members]
+        return [{**dict(zip(self.names, row, strict=True)), "clipped": clipped} for row in rows]
