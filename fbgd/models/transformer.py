@@ -9,9 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from fbgd.data.dataset import PADDING
 from fbgd.models.layers import check_positive
 from fbgd.models.random_layers import dropout_layer
+
+# The token number that fills sequences up; data sets of sentence pairs use the same one.
+PADDING = 0
 
 
 class Transformer(nn.Module):

@@ -52,52 +52,67 @@ def compare(
     sources = [source for path in paths for source in find(path)]
     if not sources:
         raise ValueError("name at least one run directory, study folder or runs.csv")
-    asked_for_more = by or where or metric or baseline or across
-    if not asked_for_more and (page := own_page(sources, recipes or {})) is not None:
+    plain = not (by or where or metric or baseline or across)
+    if plain and (page := own_page(sources, recipes or {})) is not None:
         return sort_page(page, sort)
     runs = combine(sources)
     if not len(runs):
         names = ", ".join(str(source.path) for source in sources)
         raise ValueError(f"{names}: there are no runs to group anew, the page is made of measurements.csv")
     check_metric(runs, metric)
-    asked = across
     description = agreed(sources, metric)
+    asked = across
     if across is None and by is None:
         across = STUDY if two_alike(sources) else description.across or None
-    filtered = [parse_condition(condition)[0] for condition in where]
-    for name in [*(by or ()), *filtered, *([across] if across else [])]:
-        runs = with_column(runs, name)
-    for condition in where:
-        runs = keep(runs, condition)
+    filtered = tuple(parse_condition(condition)[0] for condition in where)
+    runs = filtered_runs(runs, [*(by or ()), *filtered, *([across] if across else [])], where)
     if where:
         # What a study says about its whole table need not hold for a part of it.
         description = replace(description, paragraphs=[])
     if across and across != asked and runs[across].nunique() < 2:
         across = None
     by = by or default_by(runs, sources, across)
-    for name in by:
-        runs = with_column(runs, name)
+    runs = filtered_runs(runs, by, ())
     by = [name for name in dict.fromkeys(by) if name != across] or [STUDY]
     runs, twice = without_repeats(runs, [*by, *([across] if across else [])])
-    chosen = parse_pairs(baseline)
-    if across:
-        if unused := chosen.keys() - {across}:
-            raise ConfigError(
-                f"--baseline {baseline}: {unused.pop()!r} does not stand side by side; {across}=VALUE does"
-            )
-        # A study's own baseline may name a value that a filter has taken away.
-        usual = description.baseline.get(across)
-        first = chosen.get(across, usual if usual in set(runs[across]) else None)
-        anew = {"by": by, "across": across, "baseline": {across: first} if first is not None else {}, "published": []}
-        page = compared(description, runs, tuple(filtered), **anew)
-    else:
-        usual = description.baseline if set(description.baseline) <= set(by) else {}
-        usual = usual if is_there(runs, usual) else {}
-        if by != description.by:
-            description = replace(description, published=[], shown=[])
-        page = compared(description, runs, tuple(filtered), by=by, across="", baseline=chosen or usual)
+    changes = sides(description, runs, by, across, baseline) if across else rows(description, runs, by, baseline)
+    page = compared(description, runs, filtered, **changes)
     lost = [sentence for source in sources for sentence in source.lost]
     return sort_page(replace(page, paragraphs=[*page.paragraphs, *lost, *twice]), sort)
+
+
+def filtered_runs(runs: pd.DataFrame, names: list[str], where: Sequence[str]) -> pd.DataFrame:
+    """The runs that all filters keep, with a column for every name that is grouped or filtered by."""
+    for name in names:
+        runs = with_column(runs, name)
+    for condition in where:
+        runs = keep(runs, condition)
+    return runs
+
+
+def sides(
+    description: Description, runs: pd.DataFrame, by: list[str], across: str, baseline: str | None
+) -> dict[str, object]:
+    """What a table with groups side by side changes about a description.
+
+    Raises:
+        ConfigError: the baseline names another column than the one that stands side by side.
+    """
+    chosen = parse_pairs(baseline)
+    if unused := chosen.keys() - {across}:
+        raise ConfigError(f"--baseline {baseline}: {unused.pop()!r} does not stand side by side; {across}=VALUE does")
+    # A study's own baseline may name a value that a filter has taken away.
+    usual = description.baseline.get(across)
+    first = chosen.get(across, usual if usual in set(runs[across]) else None)
+    return {"by": by, "across": across, "baseline": {} if first is None else {across: first}, "published": []}
+
+
+def rows(description: Description, runs: pd.DataFrame, by: list[str], baseline: str | None) -> dict[str, object]:
+    """What a table with a row a group changes about a description."""
+    usual = description.baseline if set(description.baseline) <= set(by) else {}
+    usual = usual if is_there(runs, usual) else {}
+    changes: dict[str, object] = {"by": by, "across": "", "baseline": parse_pairs(baseline) or usual}
+    return changes if by == description.by else changes | {"published": [], "shown": []}
 
 
 def own_page(sources: list[Source], recipes: Mapping[str, Recipe]) -> Page | None:

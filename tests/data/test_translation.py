@@ -14,6 +14,7 @@ from fbgd.data.catalogues import read_catalogue
 from fbgd.data.dataset import IGNORED, PADDING
 from fbgd.data.translation import clean, split_pairs, translation
 from fbgd.data.vocabulary import BEGIN, END, SPECIAL, UNKNOWN, train_vocabulary
+from fbgd.models import transformer
 
 CATALOGUE = r"""
 msgid ""
@@ -265,3 +266,8 @@ class TestParallelText:
 
 def test_clean_makes_equal_what_looks_equal():
     assert clean("  zwei\n\t Größen ") == clean(unicodedata.normalize("NFD", "zwei Größen")) == "zwei Größen"
+
+
+def test_the_network_ignores_what_the_data_fills_up_with():
+    """Models and data import nothing of each other, so each names the number itself."""
+    assert transformer.PADDING == PADDING

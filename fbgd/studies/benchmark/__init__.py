@@ -1,0 +1,1 @@
+"""Speed of the engine, as ratios that are measured side by side."""
