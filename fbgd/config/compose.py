@@ -1,5 +1,6 @@
 """From words to a checked configuration: groups in ``conf/``, a user's YAML files, single keys."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from fbgd.config.full_batch_gd import translate
-from fbgd.config.overrides import check_override, normalise, split
+from fbgd.config.overrides import Override, check_override, normalise, parse
 from fbgd.config.schema import Config
 from fbgd.config.targets import check_target
 from fbgd.errors import ConfigError
@@ -27,7 +28,7 @@ def choices(group: str) -> list[str]:
     return sorted(path.stem for path in (FOLDER / group).glob("*.yaml"))
 
 
-def compose(overrides: list[str] | tuple[str, ...] = ()) -> Config:
+def compose(overrides: Iterable[str] = ()) -> Config:
     """The checked configuration that the defaults and ``overrides`` make.
 
     Args:
@@ -39,7 +40,7 @@ def compose(overrides: list[str] | tuple[str, ...] = ()) -> Config:
         ConfigError: an unknown group, choice, key, class or argument, with the nearest valid name; a value of the
             wrong type or outside its range.
     """
-    files, words = normalise(list(overrides), GROUPS)
+    files, words = normalise(parse(overrides), GROUPS)
     skeleton = OmegaConf.to_container(OmegaConf.structured(Config))
     parser = OverridesParser.create()
     for word in words:
@@ -79,9 +80,9 @@ def check_targets(config: Config) -> None:
         check_target(f"probe.{name}", {key: value for key, value in node.items() if key != "every"})
 
 
-def empty_renamed(composed: Any, words: list[str]) -> None:
+def empty_renamed(composed: Any, words: list[Override]) -> None:
     """Where ``words`` name the class of a node inside a group, leave of that node only what they say themselves."""
-    said = dict(map(split, words))
+    said = {word.key for word in words}
     for key in said:
         path, _, last = key.rpartition(".")
         if last == "_target_" and "." in path:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from fbgd.config.build import check, work
 from fbgd.config.compose import GROUPS, compose
-from fbgd.config.overrides import overlay, split
+from fbgd.config.overrides import Override, overlay, parse
 from fbgd.config.schema import Config, to_dict
 from fbgd.errors import ConfigError
 from fbgd.runs.directory import RunDirectory
@@ -46,6 +46,7 @@ class Rung:
     labels: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self):
+        object.__setattr__(self, "overrides", tuple(parse(self.overrides)))
         if not self.labels:
             object.__setattr__(self, "labels", {"rung": self.name})
         reserved = [key for key in self.labels if key in FIXED or "." in key]
@@ -77,7 +78,7 @@ class PlannedRun:
         return RunDirectory(self.path).read_summary() is not None
 
 
-def plan(rungs: list[Rung], overrides: list[str], seeds: int | Sequence[int], out: Path) -> list[PlannedRun]:
+def plan(rungs: list[Rung], overrides: Sequence[str], seeds: int | Sequence[int], out: Path) -> list[PlannedRun]:
     """All runs of a study, seed by seed, so that a table over fewer seeds is complete early.
 
     Args:
@@ -95,6 +96,7 @@ def plan(rungs: list[Rung], overrides: list[str], seeds: int | Sequence[int], ou
     if not seeds:
         raise ValueError(f"--seeds = {len(seeds)} must be at least 1")
     check_labels(rungs)
+    overrides = parse(overrides)
     for word in overrides:
         if (name := regularizer_of(word)) and not any(word in rung_words(rung, overrides) for rung in rungs):
             raise ConfigError(f"{word}: no rung has the regulariser {name!r}; choose it with regularizer={name}")
@@ -135,10 +137,10 @@ def check_labels(rungs: list[Rung]) -> None:
             raise ValueError(f"two rungs have the labels {rung.labels}")
 
 
-def rung_words(rung: Rung, overrides: list[str]) -> list[str]:
+def rung_words(rung: Rung, overrides: list[Override]) -> list[Override]:
     """The rung's own words under the user's, without those about a regulariser that it does not have."""
     general = [word for word in overrides if regularizer_of(word) is None]
-    words = overlay(rung.overrides, general, GROUPS)
+    words = overlay(parse(rung.overrides), general, GROUPS)
     special = [word for word in overrides if regularizer_of(word) is not None]
     if not special:
         return words
@@ -146,9 +148,9 @@ def rung_words(rung: Rung, overrides: list[str]) -> list[str]:
     return words + [word for word in special if regularizer_of(word) in present]
 
 
-def regularizer_of(word: str) -> str | None:
+def regularizer_of(word: Override) -> str | None:
     """The regulariser that a word like ``regularizer.gradient_penalty.radius=0.1`` is about, else ``None``."""
-    parts = split(word)[0].split(".")
+    parts = word.key.split(".")
     return parts[1] if parts[0] == "regularizer" and len(parts) > 2 else None
 
 

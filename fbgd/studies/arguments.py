@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fbgd.config.overrides import split
+from fbgd.config.overrides import Override, parse
 from fbgd.errors import ConfigError, nearest
 from fbgd.studies.study import Study
 from fbgd.studies.writer import RESULTS
@@ -81,7 +81,7 @@ class Request:
     study: Study
     data: str
     preset: Any
-    overrides: list[str]
+    overrides: list[Override]
     arguments: argparse.Namespace
 
     @property
@@ -129,18 +129,18 @@ def read_request(study: Study, arguments: argparse.Namespace) -> Request:
     return Request(study, data, preset, overrides, arguments)
 
 
-def split_data(words: list[str], default: str) -> tuple[str, list[str]]:
+def split_data(words: list[str], default: str) -> tuple[str, list[Override]]:
     """The data set that ``words`` choose, which decides a study's preset, and the other words.
 
     Raises:
         ConfigError: a word is not ``key=value``.
     """
-    pairs = [(word, *split(word)) for word in words]
-    data = {key: value for _, key, value in pairs}.get("data", default)
-    return data, [word for word, key, _ in pairs if key != "data"]
+    overrides = parse(words)
+    data = {word.key: word.value for word in overrides}.get("data", default)
+    return data, [word for word in overrides if word.key != "data"]
 
 
-def refuse(overrides: list[str], held: tuple[str, ...]) -> None:
+def refuse(overrides: list[Override], held: tuple[str, ...]) -> None:
     """Raise :class:`ConfigError` when an override is about what the study itself sets.
 
     Args:
@@ -148,7 +148,7 @@ def refuse(overrides: list[str], held: tuple[str, ...]) -> None:
         held: keys, with all that is below them; with ``=`` at the end the key alone.
     """
     for word in overrides:
-        key = split(word)[0]
+        key = word.key
         if key == "seed":
             raise ConfigError(f"{word}: a study counts its own seeds; choose how many with --seeds N")
         for entry in held:

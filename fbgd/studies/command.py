@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fbgd.config.compose import GROUPS, compose
-from fbgd.config.overrides import overlay, split
+from fbgd.config.overrides import overlay, parse
 from fbgd.report.evidence import Evidence
 from fbgd.runs.plan import Rung, collect, curves
 from fbgd.studies.arguments import Request, make_parser, read_request
@@ -79,7 +79,10 @@ def show_rungs(rungs: list[Rung], request: Request) -> None:
 
     Only the first setting is composed, which shows a user's typing errors; the rest is read off the words.
     """
-    settings = [dict(map(split, overlay(rung.overrides, request.overrides, GROUPS))) for rung in rungs]
+    settings = [
+        {word.key: word.value for word in overlay(parse(rung.overrides), parse(request.overrides), GROUPS)}
+        for rung in rungs
+    ]
     compose([f"{key}={value}" for key, value in settings[0].items()])
     shared = {key: value for key, value in settings[0].items() if all(own.get(key) == value for own in settings)}
     differing = dict.fromkeys(key for own in settings for key in own if key not in shared)

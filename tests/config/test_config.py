@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 
 from fbgd.config.build import build
 from fbgd.config.compose import FOLDER, GROUPS, choices, compose
-from fbgd.config.overrides import overlay
+from fbgd.config.overrides import overlay, parse
 from fbgd.config.schema import Config, to_dict
 from fbgd.errors import ConfigError
 from fbgd.runs.provenance import differences, identity
@@ -98,9 +98,9 @@ def test_groups_first_then_keys_and_the_last_word_wins():
 
 def test_a_group_chosen_on_top_replaces_what_was_said_about_it():
     base = ["optimizer=sgd", "optimizer.lr=0.4", "optimizer.momentum=0.5", "regime=full_batch"]
-    assert overlay(base, ["optimizer.lr=1"], GROUPS) == [*base, "optimizer.lr=1"]
-    assert overlay(base, ["optimizer=adam"], GROUPS) == ["regime=full_batch", "optimizer=adam"]
-    words = overlay(base, ["optimizer._target_=torch.optim.NAdam"], GROUPS)
+    assert overlay(parse(base), parse(["optimizer.lr=1"]), GROUPS) == [*base, "optimizer.lr=1"]
+    assert overlay(parse(base), parse(["optimizer=adam"]), GROUPS) == ["regime=full_batch", "optimizer=adam"]
+    words = overlay(parse(base), parse(["optimizer._target_=torch.optim.NAdam"]), GROUPS)
     assert compose(words).optimizer == {"_target_": "torch.optim.NAdam"}
 
 

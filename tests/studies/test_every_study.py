@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import runpy
 
 import pandas as pd
 import pytest
@@ -10,7 +11,7 @@ from files import ROOT
 from fbgd.config.build import check
 from fbgd.config.compose import compose
 from fbgd.report.claims import judge, read_findings
-from fbgd.report.evidence import read_evidence
+from fbgd.report.evidence import Evidence, read_evidence
 from fbgd.runs.rows import read_rows
 from fbgd.studies import BUILT_IN
 from fbgd.studies.command import main
@@ -81,6 +82,28 @@ def test_mistakes_end_in_one_line_before_anything_runs(key, tmp_path, capsys):
         assert message in error
         assert error.count("\n") == 1
         assert not (tmp_path / "none").exists()
+
+
+def test_a_study_of_one_s_own_in_one_file(tmp_path, capsys):
+    """The example of the documentation: short, and with all that a built-in study has."""
+    path = ROOT / "docs" / "examples" / "batch_sizes.py"
+    assert len(path.read_text().splitlines()) <= 90
+    study = runpy.run_path(str(path))["STUDY"]
+    assert main(study, [*QUICK, "--out", str(tmp_path)]) == 0
+    assert {"study.json", "runs.csv", "table.csv", "table.md", "claims.csv", "accuracy.png"} <= {
+        entry.name for entry in tmp_path.iterdir()
+    }
+    for data in study.presets:
+        assert main(study, [f"data={data}", "--list"]) == 0
+    assert "500, equal steps" in capsys.readouterr().out
+    # With the real batch sizes there is something to judge.
+    runs = pd.DataFrame(
+        {"batch": batch, "budget": budget, "seed": seed, "status": "done", "test_accuracy": 0.9 - int(batch) / 1e4 - lift}
+        for batch in ("25", "500") for budget in ("equal passes", "equal steps") for seed, lift in enumerate((0, 1e-3))
+    )  # fmt: skip
+    runs.loc[(runs["batch"] == "500") & (runs["seed"] == 1), "test_accuracy"] += 1e-4
+    found = judge(study.claims, Evidence(study.describe("", None, [], []), runs))
+    assert [finding.verdict for finding in found] == ["supported", "opposite"]
 
 
 def test_keys_and_folders_are_their_own():
