@@ -8,11 +8,13 @@ from collections.abc import Callable
 from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from runpy import run_path
 
 import pytest
 from files import ROOT
 
 from fbgd.config.compose import choices
+from fbgd.studies.command import main
 
 PATHS = [
     ROOT / "README.md",
@@ -113,6 +115,9 @@ def test_every_command_works(line, tmp_path, monkeypatch, capsys):
         return
     assert words[0] == "python", line
     path = Path(words[1])
+    if path.parent == Path("docs/examples"):
+        assert main(run_path(str(ROOT / path))["STUDY"], settings_only(words[2:])) == 0
+        return
     assert path.parent == Path("scripts"), line
     if path.stem not in SCRIPTS:
         pytest.fail(f"{path}: name it in SCRIPTS, with what makes its command quick")
@@ -142,9 +147,10 @@ def test_links_exist(name):
             assert ((ROOT / name).parent / target).exists(), target
 
 
-@pytest.mark.parametrize("group", ["optimizer", "regularizer", "data", "model"])
+@pytest.mark.parametrize("group", ["optimizer", "regularizer", "data", "model", "objective", "probe"])
 def test_every_choice_is_listed(group):
-    page = DOCUMENTS[{"data": "docs/data.md", "model": "docs/models.md"}.get(group, f"docs/{group}s.md")]
+    pages = {"data": "data", "objective": "objectives-and-probes", "probe": "objectives-and-probes"}
+    page = DOCUMENTS[f"docs/{pages.get(group, f'{group}s')}.md"]
     rows = re.search(rf"\| `{group}=` \|.*?(\n\n|\Z)", page, flags=re.DOTALL).group(0)
     listed = set(re.findall(r"`(\w+)`", "".join(line.split("|")[1] for line in rows.splitlines()[2:] if line)))
     assert listed == set(choices(group)) - {"custom", "none"}

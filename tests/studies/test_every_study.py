@@ -98,7 +98,8 @@ def test_a_study_of_one_s_own_in_one_file(tmp_path, capsys):
     assert "500, equal steps" in capsys.readouterr().out
     # With the real batch sizes there is something to judge.
     runs = pd.DataFrame(
-        {"batch": batch, "budget": budget, "seed": seed, "status": "done", "test_accuracy": 0.9 - int(batch) / 1e4 - lift}
+        {"batch": batch, "budget": budget, "seed": seed, "status": "done",
+         "test_accuracy": 0.9 - int(batch) / 1e4 - lift}
         for batch in ("25", "500") for budget in ("equal passes", "equal steps") for seed, lift in enumerate((0, 1e-3))
     )  # fmt: skip
     runs.loc[(runs["batch"] == "500") & (runs["seed"] == 1), "test_accuracy"] += 1e-4
