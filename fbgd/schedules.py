@@ -8,7 +8,7 @@ looks at its start, so that no last step is.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from torch import Tensor
 
@@ -239,7 +239,8 @@ def as_schedule(schedule: Callable[[float, float], float]) -> Schedule | PlainSc
         ConfigError: it cannot be called.
     """
     if callable(getattr(schedule, "factor", None)):
-        return schedule
+        # Whatever has the method serves as one.
+        return cast(Schedule, schedule)
     if not callable(schedule):
         raise ConfigError(f"schedule = {schedule!r} is no function (passes, step) -> factor")
     return PlainSchedule(schedule)

@@ -60,7 +60,7 @@ def build(config: Config, blocks_per_call: int | None = None, dataset: Dataset |
     source = build_source(config, dataset, samples, ingredients)
     model = build_model(config, dataset).to(device, dtype)
     if config.impl.channels_last:
-        model = model.to(memory_format=torch.channels_last)
+        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
     optimizer = build_optimizer(config, list(model.parameters()))
     lr = learning_rate(config, optimizer)
     gradient = build_gradient(config, model, source, ingredients, loss, blocks_per_call)
@@ -204,7 +204,7 @@ def facts_of(experiment: Experiment, dataset: Dataset, device: torch.device) -> 
         blocks_per_call=experiment.gradient.blocks_per_call,
         device=str(device) if device.type == "cpu" else torch.cuda.get_device_name(device),
         threads=torch.get_num_threads(),
-        data=dataset.facts,
+        data=dict(dataset.facts),
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
@@ -41,7 +41,7 @@ def compose(overrides: Iterable[str] = ()) -> Config:
             wrong type or outside its range.
     """
     files, words = normalise(parse(overrides), GROUPS)
-    skeleton = OmegaConf.to_container(OmegaConf.structured(Config))
+    skeleton = cast(dict, OmegaConf.to_container(OmegaConf.structured(Config)))
     parser = OverridesParser.create()
     for word in words:
         check_override(word, skeleton, choices)
@@ -52,13 +52,13 @@ def compose(overrides: Iterable[str] = ()) -> Config:
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(FOLDER), version_base="1.3"):
-            composed = hydra_compose("config", overrides=words)
+            composed = hydra_compose("config", overrides=list(words))
         OmegaConf.set_struct(composed, False)
         for group, path in files.items():
             OmegaConf.update(composed, group, merge_file(path, composed[group]), merge=False)
         empty_renamed(composed, words)
         merged = OmegaConf.merge(OmegaConf.structured(Config), composed)
-        config = OmegaConf.to_object(merged)
+        config = cast(Config, OmegaConf.to_object(merged))
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(explain(error)) from None
     check_targets(config)
@@ -99,7 +99,8 @@ def merge_file(path: str, overridden: Any) -> Any:
         raise ConfigError(f"{path} is not readable as YAML: {' '.join(str(error).split())}") from None
     if not isinstance(loaded, DictConfig):
         raise ConfigError(f"{path} must hold keys and values, the first being _target_: some.package.Class")
-    later = {key: value for key, value in OmegaConf.to_container(overridden).items() if value != "???"}
+    container = cast(dict, OmegaConf.to_container(overridden))
+    later = {key: value for key, value in container.items() if value != "???"}
     return OmegaConf.merge(loaded, later)
 
 

@@ -7,7 +7,6 @@ was configured so from the beginning.
 """
 
 import math
-from numbers import Real
 
 from fbgd.config.schema import Config, is_positive, require
 from fbgd.config.targets import check_target, find_target
@@ -56,7 +55,7 @@ def translate_warmup(config: Config) -> None:
 def translate_clipping(config: Config) -> None:
     """Make the optimizer's clipping a regulariser, the last one, as it acts just before the step."""
     limit = config.optimizer["max_norm"]
-    valid = isinstance(limit, Real) and not isinstance(limit, bool) and 0 < limit < math.inf
+    valid = isinstance(limit, int | float) and not isinstance(limit, bool) and 0 < limit < math.inf
     require(valid, "optimizer.max_norm", limit, "(0, inf), or null")
     if "gradient_clipping" in config.regularizer:
         raise ConfigError(

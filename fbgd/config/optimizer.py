@@ -1,5 +1,8 @@
 """The configured optimizer: made, tried, and its learning rate."""
 
+from collections.abc import Callable
+from typing import Any, cast
+
 import torch
 from torch import Tensor
 
@@ -39,7 +42,7 @@ def build_optimizer(config: Config, params: list[Tensor]) -> torch.optim.Optimiz
 def decay_groups(params: list[Tensor]) -> list[dict]:
     """Parameter groups: those of two or more dimensions, and the others without weight decay; no empty ones."""
     matrices, others = ([param for param in params if (param.dim() >= 2) is many] for many in (True, False))
-    groups = [{"params": matrices}, {"params": others, "weight_decay": 0.0}]
+    groups: list[dict[str, Any]] = [{"params": matrices}, {"params": others, "weight_decay": 0.0}]
     return [group for group in groups if group["params"]]
 
 
@@ -69,6 +72,6 @@ def try_optimizer(config: Config) -> None:
         return torch.zeros(())
 
     try:
-        optimizer.step(closure)
+        optimizer.step(cast(Callable[[], float], closure))
     except Exception as error:
         raise ConfigError(f"optimizer ({config.optimizer['_target_']}): a trial step failed: {error}") from error

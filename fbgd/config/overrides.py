@@ -95,7 +95,8 @@ def check_override(word: Override, skeleton: dict, choices: Callable[[str], list
             if choice.strip() and choice.strip() not in choices(key):
                 raise ConfigError(f"{key}={choice.strip()} is unknown; {nearest(choice.strip(), choices(key))}")
         return
-    node, path = skeleton, []
+    node = skeleton
+    path: list[str] = []
     for part in key.split("."):
         if part not in node:
             where = ".".join(path) + "." if path else ""

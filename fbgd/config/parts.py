@@ -65,7 +65,7 @@ def build_probes(config: Config) -> tuple[ScheduledProbe, ...]:
     for name, node in config.probe.items():
         arguments = {key: value for key, value in node.items() if key != "every"}
         every = node.get("every", 1.0)
-        valid = isinstance(every, Real) and not isinstance(every, bool) and 0 < every < math.inf
+        valid = isinstance(every, int | float) and not isinstance(every, bool) and 0 < every < math.inf
         require(valid, f"probe.{name}.every", every, "(0, inf) passes")
         probe = build_target(f"probe.{name}", arguments)
         if not callable(probe):

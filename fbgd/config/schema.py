@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from omegaconf import OmegaConf
 
@@ -149,9 +149,9 @@ class Config:
 
 def from_dict(node: Node) -> Config:
     """The checked configuration that :func:`to_dict` gave as nested dictionaries."""
-    return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), node))
+    return cast(Config, OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), node)))
 
 
 def to_dict(config: Config) -> Node:
     """The configuration as nested dictionaries of plain values."""
-    return OmegaConf.to_container(OmegaConf.structured(config), resolve=True)
+    return cast(Node, OmegaConf.to_container(OmegaConf.structured(config), resolve=True))

@@ -65,7 +65,7 @@ class BlockOrder:
     @cached_property
     def steps_per_pass(self) -> int:
         """ceil(blocks_per_pass / blocks_per_step), 1 for full batch."""
-        if self.blocks_per_step == "all":
+        if isinstance(self.blocks_per_step, str):
             return 1
         return -(-self.blocks_per_pass // self.blocks_per_step)
 

@@ -89,7 +89,7 @@ class MeanGradient:
         if self.on_blocks:
             shares = (penalty.coefficient(lr) * powers[penalty.power - 1] for penalty in self.on_blocks)
             objective = objective + sum(shares)
-        if self.on_full:
+        if self.on_full and rate is not None:
             plain = self._full_gradient(params, blocks, rate) if self.changed_blocks else gradient
             for penalty in self.on_full:
                 # In PyTorch 2.13 the forward derivative of a vectorised gradient is wrong through batch norm, so an
@@ -143,9 +143,10 @@ class MeanGradient:
                 parts = parts.sum(1)
             weight = size / blocks.samples
             if weight != 1:
-                gradient, parts = torch._foreach_mul(gradient, weight), weight * parts
+                gradient, parts = list(torch._foreach_mul(gradient, weight)), weight * parts
             total = list(torch._foreach_add(total, gradient) if total else gradient)
             statistics = parts if statistics is None else statistics + parts
+        assert statistics is not None, "a step has at least one block"
         return total, statistics.unbind()
 
 

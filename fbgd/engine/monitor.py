@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import cast
 
 import torch
 import torch.nn as nn
@@ -45,7 +46,7 @@ class Monitor:
         if share and self.averaged is None:
             self.averaged = self._weights()
         elif share:
-            torch._foreach_lerp_(self.averaged, self._weights(), share)
+            torch._foreach_lerp_(cast(list[Tensor], self.averaged), self._weights(), share)
 
     def evaluate(self, pass_index: int, passes: float) -> Row:
         """Metrics now, ``passes`` passes into training; they are remembered if they are the best so far."""
@@ -53,14 +54,17 @@ class Monitor:
             row = self.measure(pass_index)
             if self.stopping is not None:
                 value, best = row[self.stopping.metric], self.best
-                if self.stopping.improves(value, best and best["row"][self.stopping.metric]):
+                before = None if best is None else best["row"][self.stopping.metric]
+                if self.stopping.improves(value, before):
                     state = {name: entry.detach().clone() for name, entry in self.model.state_dict().items()}
                     self.best = {"row": row, "passes": passes, "model": state}
         return row
 
     def exhausted(self, passes: float) -> bool:
         """Whether early stopping ends training now."""
-        return self.best is not None and self.stopping.exhausted(passes, self.best["passes"])
+        return (
+            self.stopping is not None and self.best is not None and self.stopping.exhausted(passes, self.best["passes"])
+        )
 
     @property
     def never_averaged(self) -> bool:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from numbers import Real
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 import torch
@@ -108,7 +108,7 @@ class ScheduledProbe:
         scalar = isinstance(value, Tensor) and value.numel() == 1 and not value.is_complex()
         if isinstance(value, bool) or not (scalar or isinstance(value, Real)):
             raise ConfigError(f"probe.{self.name}: the column {name!r} is {value!r}, and must be a number")
-        return float(value)
+        return float(cast(float, value))
 
 
 def run_probes(

@@ -6,6 +6,7 @@ blocks and the optimizers that treat every entry alike work on them as they are.
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import cast
 
 import torch
 import torch.nn as nn
@@ -60,7 +61,7 @@ class StackedSource:
             return SeparateBlocks(members)
         # Members that train on the same samples as they are: indices (M, B), all read at once.
         indices = [torch.stack(blocks) for blocks in zip(*(member.indices for member in members), strict=True)]
-        keys = torch.stack([member.keys for member in members], dim=1)
+        keys = torch.stack([cast(Tensor, member.keys) for member in members], dim=1)
         return replace(members[0], indices=indices, keys=keys)
 
 
@@ -152,8 +153,9 @@ def layered_classification(model: nn.Module) -> Objective | None:
 def layered_forward(model: nn.Module) -> Callable[[list[Tensor], Tensor], Tensor] | None:
     """The forward pass of all members, ``(params (M, ...), inputs (M, B, ...)) -> outputs``, or ``None``."""
     known = (nn.Flatten, nn.Linear, nn.ReLU, nn.Identity)
-    in_a_row = type(model).forward is nn.Sequential.forward and type(model[0]) is nn.Flatten
-    if not in_a_row or any(type(layer) not in known for layer in model):
+    if not isinstance(model, nn.Sequential) or type(model).forward is not nn.Sequential.forward:
+        return None
+    if type(model[0]) is not nn.Flatten or any(type(layer) not in known for layer in model):
         return None
 
     def forward(params: list[Tensor], inputs: Tensor) -> Tensor:

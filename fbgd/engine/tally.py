@@ -31,6 +31,7 @@ class Tally:
     def means(self) -> list[Row]:
         """The mean of every value over the steps so far, a row for each member; this waits for the device."""
         clipped = float(self.clipped) / self.steps
+        assert self.sums is not None, "no step was added"
         members = (self.sums / self.steps).reshape(len(self.names), -1).T.tolist()
         # The loss of a perfect network is -0.0.
         rows = [[mean + 0.0 for mean in means] for means in members]

@@ -14,6 +14,9 @@ for step in steps:
 """
 
 from collections.abc import Callable, Sequence
+from typing import cast
+
+from torch import Tensor
 
 from fbgd.engine.experiment import Experiment, Member, Progress
 from fbgd.engine.record import Recorder
@@ -47,7 +50,7 @@ def train_members(experiment: Experiment, members: Sequence[Member]) -> None:
         experiment: what to train; of several members, their parameters, blocks and gradients are stacked.
         members: the runs, all of them at the same step. One that has ended is no longer looked at.
     """
-    params = list(experiment.model.parameters())
+    params: list[Tensor] = list(experiment.model.parameters())
     source, schedule, optimizer = experiment.source, experiment.schedule, experiment.optimizer
     for group in optimizer.param_groups:
         group.setdefault("initial_lr", group["lr"])
@@ -61,6 +64,7 @@ def train_members(experiment: Experiment, members: Sequence[Member]) -> None:
             group["lr"] = group["initial_lr"] * factor
         closure = StepClosure(experiment, params, step, source.step(step), factor * experiment.lr)
         seed_step(start, step)
-        optimizer.step(closure)
+        # A tensor without dimensions serves as the number that torch's stub asks for.
+        optimizer.step(cast(Callable[[], float], closure))
         step += 1
         recorder.after_step(step, closure)

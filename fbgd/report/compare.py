@@ -131,7 +131,7 @@ def agreed(sources: list[Source], metric: str | None) -> Description:
     if len(known) == 1 and known[0] is not None:
         only = known[0]
         same = metric in (None, only.metric)
-        return only if same else replace(only, metric=metric, published=[], paragraphs=[])
+        return only if same else replace(only, metric=metric or only.metric, published=[], paragraphs=[])
     titles = [source.description.title if source.description else source.path.name for source in sources]
     baselines = [description.baseline for description in known if description is not None]
     metrics = {description.metric if description else "test_accuracy" for description in known}

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import pandas as pd
 from rich.console import Console
@@ -66,6 +67,21 @@ def shown_value(value: object) -> str:
     return str(value) if value != "" else UNKNOWN
 
 
+def shown_entry(key: str, row: dict) -> str:
+    """A row's group value."""
+    return shown_value(row[key])
+
+
+def shown_number(key: str, form: str, row: dict) -> str:
+    """A row's number, such as a cost."""
+    return number(row[key], form)
+
+
+def shown_side(digits: int, suffix: str, row: dict) -> str:
+    """Mean, standard deviation and count of one of the groups side by side."""
+    return f"{spread(row, digits, suffix)} ({count(row, suffix)})"
+
+
 def count(row: dict, suffix: str = "") -> str:
     """``3``, ``2 of 3`` where runs have no value, ``3, 1 diverged``."""
     n, runs, diverged = (int(row[f"{key}{suffix}"]) for key in ("n", "runs", "diverged"))
@@ -110,7 +126,7 @@ def cells(table: pd.DataFrame, by: list[str], metric: str = "test_accuracy") -> 
         low, high = row["ci_low"], row["ci_high"]
         return UNKNOWN if math.isnan(low) else f"{low:,.{digits}f} to {high:,.{digits}f}"
 
-    columns: dict[str, Callable[[dict], str]] = {key: lambda row, key=key: shown_value(row[key]) for key in by}
+    columns: dict[str, Callable[[dict], str]] = {key: partial(shown_entry, key) for key in by}
     columns |= {"n": count, label(metric): lambda row: spread(row, digits), "95 % interval": interval}
     if table["delta"].notna().any():
         columns["Δ baseline (95 %)"] = lambda row: change(row, digits)
@@ -119,9 +135,7 @@ def cells(table: pd.DataFrame, by: list[str], metric: str = "test_accuracy") -> 
         columns["published %"] = lambda row: number(row["published"], ".2f")
     forms = {"passes": "g", "gradient_evaluations": ",.0f", "seconds": ".0f"}
     names = {"gradient_evaluations": "gradient evals"}
-    columns |= {
-        names.get(cost, cost): lambda row, cost=cost: number(row[cost], forms[cost]) for cost in COSTS if cost != metric
-    }
+    columns |= {names.get(cost, cost): partial(shown_number, cost, forms[cost]) for cost in COSTS if cost != metric}
     return list(columns), [[show(row) for show in columns.values()] for row in table.to_dict("records")]
 
 
@@ -131,18 +145,16 @@ def side_cells(
     """Header and rows of a table side by side, ``values`` being the columns' values, the reference first."""
     means = pd.concat([table[f"mean {value}"] for value in values])
     digits = decimals(means, is_fraction(metric))
-    columns: dict[str, Callable[[dict], str]] = {key: lambda row, key=key: shown_value(row[key]) for key in by}
+    columns: dict[str, Callable[[dict], str]] = {key: partial(shown_entry, key) for key in by}
     for value in values:
         suffix = f" {value}"
-        columns[f"{value or UNKNOWN}: {label(metric)}"] = lambda row, suffix=suffix: (
-            f"{spread(row, digits, suffix)} ({count(row, suffix)})"
-        )
+        columns[f"{value or UNKNOWN}: {label(metric)}"] = partial(shown_side, digits, suffix)
     for value in values[1:]:
         suffix = f" {value}"
         against = f"{value or UNKNOWN} - {values[0] or UNKNOWN}"
-        columns[f"{against} (95 %)"] = lambda row, suffix=suffix: change(row, digits, suffix)
-        columns["p (Holm)" if len(values) == 2 else f"p (Holm) {value}"] = lambda row, suffix=suffix: number(
-            row[f"p_value{suffix}"], ".2g"
+        columns[f"{against} (95 %)"] = partial(change, digits=digits, suffix=suffix)
+        columns["p (Holm)" if len(values) == 2 else f"p (Holm) {value}"] = partial(
+            shown_number, f"p_value{suffix}", ".2g"
         )
     return list(columns), [[show(row) for show in columns.values()] for row in table.to_dict("records")]
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import pandas as pd
 from omegaconf import OmegaConf
@@ -86,7 +87,7 @@ def read_directories(path: Path, folders: list[Path]) -> Source:
     for folder in folders:
         directory = RunDirectory(folder)
         try:
-            settings = OmegaConf.to_container(OmegaConf.load(directory.config))
+            settings = cast(dict, OmegaConf.to_container(OmegaConf.load(directory.config)))
             rows.append(run_row(directory, {}, settings["seed"], science(settings)))
         except FileNotFoundError:
             reason = run_row(directory, {}, 0, {})["error"]

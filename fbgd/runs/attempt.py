@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from omegaconf import OmegaConf
@@ -173,7 +174,11 @@ class Attempt:
 
 def snapshot(experiment: Experiment, progress: Progress, rows: list[Row]) -> dict:
     """All state of a run between two steps."""
-    holders = {"model": experiment.model, "optimizer": experiment.optimizer, "monitor": experiment.monitor}
+    holders: dict[str, Any] = {
+        "model": experiment.model,
+        "optimizer": experiment.optimizer,
+        "monitor": experiment.monitor,
+    }
     states = {name: without_views(holder.state_dict()) for name, holder in holders.items()}
     return {**states, "progress": vars(progress).copy(), "rows": rows}
 

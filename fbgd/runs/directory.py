@@ -14,6 +14,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import torch
 from filelock import FileLock, Timeout
@@ -117,7 +118,7 @@ def check_same(config: Config, directory: RunDirectory) -> None:
     """Raise :class:`ConfigError` when the directory holds another experiment than ``config``."""
     if not directory.config.exists():
         return
-    present = OmegaConf.to_container(OmegaConf.load(directory.config))
+    present = cast(dict, OmegaConf.to_container(OmegaConf.load(directory.config)))
     changes = differences(science(present), science(to_dict(config)))
     if changes:
         raise ConfigError(

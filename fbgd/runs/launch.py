@@ -9,9 +9,18 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import replace
+from typing import IO
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from fbgd.config.schema import Config, to_dict
 from fbgd.engine.record import Row
@@ -70,6 +79,12 @@ def to_jobs(todo: list[PlannedRun], say: Callable[[str], None]) -> list[list[Pla
     return list(jobs.values())
 
 
+def pipe(stream: IO[str] | None) -> IO[str]:
+    """A stream that was asked to be a pipe."""
+    assert stream is not None
+    return stream
+
+
 class Worker:
     """A worker process that executes one job at a time."""
 
@@ -85,7 +100,7 @@ class Worker:
             env=os.environ | sizes,
         )
         self.printed: list[str] = []
-        self.reader = threading.Thread(target=lambda: self.printed.extend(self.process.stderr), daemon=True)
+        self.reader = threading.Thread(target=lambda: self.printed.extend(pipe(self.process.stderr)), daemon=True)
         self.reader.start()
 
     def execute(self, job: list[dict], on_message: Callable[[dict], None]) -> str | None:
@@ -95,7 +110,7 @@ class Worker:
             print(json.dumps(job), file=self.process.stdin, flush=True)
         except BrokenPipeError:
             return self._crash()
-        for line in self.process.stdout:
+        for line in pipe(self.process.stdout):
             message = json.loads(line)
             if "ended" in message:
                 if message["ended"] is None:
@@ -114,11 +129,11 @@ class Worker:
     def close(self) -> None:
         """Let the process end by itself, once its run is done."""
         with suppress(BrokenPipeError):
-            self.process.stdin.close()
+            pipe(self.process.stdin).close()
         self.process.wait()
         self.reader.join()
-        self.process.stdout.close()
-        self.process.stderr.close()
+        pipe(self.process.stdout).close()
+        pipe(self.process.stderr).close()
 
 
 class Launcher:
@@ -215,7 +230,7 @@ class StudyProgress:
         skipped = len(planned) - len(todo)
         news = f"{skipped} of {len(planned)} runs done before" if skipped else ""
         self.study = self.progress.add_task("study", total=sum(self.work.values()), news=news)
-        self.tasks: dict[object, int] = {}
+        self.tasks: dict[object, TaskID] = {}
         self.rows: dict[object, Row] = {}
         self.shares: dict[object, float] = {}
 

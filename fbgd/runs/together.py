@@ -10,12 +10,14 @@ from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
+from typing import cast
 
 from fbgd.config.data import load_data
 from fbgd.config.optimizer import build_optimizer
 from fbgd.config.parts import build_ingredients
 from fbgd.config.schema import CROSS_ENTROPY, Config
 from fbgd.config.targets import declares, find_target
+from fbgd.engine.blocks import BlockSource
 from fbgd.engine.experiment import Experiment, Member, Progress
 from fbgd.engine.kernels import Objective
 from fbgd.engine.record import Row
@@ -180,7 +182,8 @@ def stacked_experiment(config: Config, experiments: list[Experiment]) -> Experim
     return replace(
         first,
         model=params,
-        source=StackedSource([experiment.source for experiment in experiments]),
+        # To the loop it is a source like that of one run.
+        source=cast(BlockSource, StackedSource([experiment.source for experiment in experiments])),
         gradient=stacked_gradient(first.gradient, plain_objective(config, first)),
         optimizer=optimizer,
     )

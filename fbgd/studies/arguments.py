@@ -104,7 +104,7 @@ class Request:
     @property
     def title(self) -> str:
         """The title of page and figures: what, on which data, and what is special about it."""
-        quick, changed = self.arguments.quick and "quick", self.changed and "changed settings"
+        quick, changed = "quick" * self.arguments.quick, "changed settings" * bool(self.changed)
         return ", ".join(filter(None, [self.study.title, self.data, self.preset.variant, quick, changed]))
 
 
@@ -157,7 +157,7 @@ def refuse(overrides: list[Override], held: tuple[str, ...]) -> None:
                 raise ConfigError(f"{word}: {HELD}; --list shows its settings, --only chooses among them")
 
 
-def default_out(study: Study, data: str, variant: str, quick: bool, overrides: list[str]) -> Path:
+def default_out(study: Study, data: str, variant: str, quick: bool, overrides: Sequence[str]) -> Path:
     """The folder of a study's results.
 
     Args:
@@ -173,7 +173,7 @@ def default_out(study: Study, data: str, variant: str, quick: bool, overrides: l
     return (RESULTS / "quick" if quick else RESULTS) / (study.family or study.name) / name
 
 
-def science_words(overrides: list[str]) -> list[str]:
+def science_words(overrides: Sequence[str]) -> list[str]:
     """The overrides that change an experiment: none about ``impl`` or ``record``, or about where the data lies."""
     harmless = re.compile(r"\+*(impl|record|data\.source\.(folder|download))\b")
     return [word for word in overrides if not harmless.match(word)]

@@ -35,8 +35,10 @@ def accuracy_difference(
     """
 
     def estimates(evidence: Evidence) -> list[Estimate]:
-        groups = [by_seed(evidence.runs, labels, metric) for labels in (left, right)]
-        return [of_difference(difference(*groups, level=1 - 0.05 / comparisons), case)] if all(map(len, groups)) else []
+        ours, theirs = (by_seed(evidence.runs, labels, metric) for labels in (left, right))
+        if not len(ours) or not len(theirs):
+            return []
+        return [of_difference(difference(ours, theirs, level=1 - 0.05 / comparisons), case)]
 
     return estimates
 

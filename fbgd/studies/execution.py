@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -49,9 +50,9 @@ class Execution:
         ValueError: fewer than one seed.
     """
 
-    preset: object
+    preset: Any
     seeds: int
-    overrides: list[str]
+    overrides: Sequence[str]
     pool: Path
     workers: int
     only: list[str] = field(default_factory=list)

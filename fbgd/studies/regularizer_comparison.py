@@ -18,6 +18,7 @@ never computed again, an interrupted one resumes.
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from fbgd.report.plots import panels_figure
 from fbgd.runs.plan import Rung
@@ -67,7 +68,7 @@ def budget(passes: float, warmup: float) -> tuple[str, ...]:
     return (f"budget.passes={passes}", f"schedule.warmup={warmup}")
 
 
-SMALL = {"sgd": budget(40, 2), "full_batch": budget(120, 12)}
+SMALL: dict[str, Any] = {"sgd": budget(40, 2), "full_batch": budget(120, 12)}
 BLOCKS = ("optimizer.lr=0.3", "regime.block_size=100", "impl.blocks_per_call=1")
 PRESETS = {
     "mnist1d": RegularizerPreset(words=(*data_words("mnist1d", 5), *BLOCKS), **SMALL),

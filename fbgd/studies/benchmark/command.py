@@ -29,7 +29,7 @@ from optimizers import SGD, Adadelta, Adagrad, Adam, AdamW, RMSprop
 
 def measurements(quick: bool) -> list[Callable[[], Ratio]]:
     """All ratios, in the order of the table."""
-    optimizers_and_options = (
+    optimizers_and_options: tuple[tuple[type[torch.optim.Optimizer], dict], ...] = (
         (SGD, {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 5e-4}),
         (Adam, {}),
         (AdamW, {}),

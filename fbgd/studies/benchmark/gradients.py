@@ -23,17 +23,17 @@ def plain_loop(model: nn.Module, source: BlockSource, strength: float, radius: f
     Block by block: ``autograd.grad``, parameters moved along the gradient, ``autograd.grad`` again, parameters moved
     back, the finite difference added, and a running mean over blocks.
     """
-    params = list(model.parameters())
+    params: list[Tensor] = list(model.parameters())
     mean: list[Tensor] = []
     for count, (inputs, targets, _) in enumerate(source.step(0).stacks(1), start=1):
         first = torch.autograd.grad(F.cross_entropy(model(inputs[0]), targets[0]), params)
         norm = torch.stack([entry.pow(2).sum() for entry in first]).sum().sqrt()
         epsilon = radius / norm
         with torch.no_grad():
-            torch._foreach_add_(params, torch._foreach_mul(first, epsilon))
+            torch._foreach_add_(params, list(torch._foreach_mul(first, epsilon)))
         second = torch.autograd.grad(F.cross_entropy(model(inputs[0]), targets[0]), params)
         with torch.no_grad():
-            torch._foreach_sub_(params, torch._foreach_mul(first, epsilon))
+            torch._foreach_sub_(params, list(torch._foreach_mul(first, epsilon)))
         scale = strength * LR / 2 / epsilon
         block = [a + scale * (b - a) for a, b in zip(first, second, strict=True)]
         mean = [old + (new - old) / count for old, new in zip(mean, block, strict=True)] if mean else block
@@ -134,7 +134,8 @@ def mixed_precision(quick: bool) -> Ratio:
     width, count = (8, 16) if quick else (64, 128)
     source = source_of(random_samples(count, (3, 32, 32)), count)
     plain = ResNet((3, 32, 32), 10, depth=18, width=width)
-    fast = ResNet((3, 32, 32), 10, depth=18, width=width).to(memory_format=torch.channels_last)
+    fast = ResNet((3, 32, 32), 10, depth=18, width=width)
+    fast.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
     engines = [MeanGradient(classification(plain)), MeanGradient(classification(fast, torch.bfloat16))]
     slow, quicker = side_by_side(
         lambda: engines[0](detached(plain), source.step(0), LR),

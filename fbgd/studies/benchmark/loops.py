@@ -26,7 +26,7 @@ def optimizer_step(quick: bool, own: type[torch.optim.Optimizer], options: dict)
         for param in params:
             param.grad = torch.randn_like(param)
         steps.append(make(params, **options).step)
-    ours, theirs = side_by_side(*steps, 2 if quick else 25)
+    ours, theirs = side_by_side(steps[0], steps[1], 2 if quick else 25)
     note = f"{len(shapes)} tensors of ResNet-18, options {options or 'default'}"
     return Ratio(f"{name}.step / torch's foreach", ours / theirs, "<= 1.1", ours / theirs <= 1.1, note, (ours, theirs))
 
@@ -112,7 +112,11 @@ def seeds_together(quick: bool, width: int, wanted: float) -> Ratio:
         members = [Member(one.model, one.monitor, Progress(), lambda row, progress: None) for one in stacked]
         train_members(together, members)
 
-    slow, fast = side_by_side(lambda: [alone(one) for one in apart], at_once, 1 if quick else 5)
+    def one_by_one() -> None:
+        for each in apart:
+            alone(each)
+
+    slow, fast = side_by_side(one_by_one, at_once, 1 if quick else 5)
     note = f"{apart[0].steps} steps of SGD, MLP 40-{width}-{width}-10, blocks of 100"
     return Ratio(
         f"three seeds apart / together, h = {width}",

@@ -23,7 +23,7 @@ from fbgd.runs.plan import PlannedRun, Rung, collect
 from fbgd.studies.double_descent.drawing import draw_band, plain_numbers, plain_ticks
 from fbgd.studies.double_descent.figure import descent, measured
 from fbgd.studies.double_descent.settings import Point, Sizes
-from fbgd.studies.double_descent.shape import EPSILON, find_peak
+from fbgd.studies.double_descent.shape import EPSILON, Peak, find_peak
 from fbgd.studies.double_descent.tidy import run_table
 from fbgd.studies.double_descent.words import place, points
 from fbgd.studies.execution import Execution, Outcome
@@ -143,7 +143,7 @@ def summarise(table: pd.DataFrame) -> Summary:
                 else "not among these",
                 "observed peak at width": place(found.peak) if found else "no peak",
                 "rise to the peak (95 %)": points(found.rise if found else None),
-                "peak at that threshold": ("yes" if low <= found.peak <= high else "no") if inside else UNKNOWN,
+                "peak at that threshold": at_threshold_text(found, low, high) if inside else UNKNOWN,
                 "peak certain": UNKNOWN if found is None else "yes" if found.certain else "no",
             }
         )
@@ -151,6 +151,11 @@ def summarise(table: pd.DataFrame) -> Summary:
     return Summary(
         pd.DataFrame(numbers), rows, 1, [PARAGRAPH, f"EMC in samples, with its 95 % interval: {listed}."], "test_error"
     )
+
+
+def at_threshold_text(peak: Peak | None, low: float, high: float) -> str:
+    """Whether the peak lies between the predicted widths."""
+    return "yes" if peak is not None and low <= peak.peak <= high else "no"
 
 
 def told(part: pd.DataFrame) -> str:
@@ -188,7 +193,7 @@ def draw(table: pd.DataFrame, title: str) -> Figure:
     for size in samples:
         left.axhline(size, color="0.5", linestyle=":", linewidth=1)
     left.set(xscale="log", yscale="log", xlabel="width", ylabel="effective model complexity (samples)")
-    plain_numbers(left.yaxis, samples)
+    plain_numbers(left.yaxis, [float(size) for size in samples])
     left.set_title(
         "mean and range over seeds; triangles: at least, at most; dotted: the numbers of samples", fontsize="small"
     )

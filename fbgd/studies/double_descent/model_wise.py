@@ -92,16 +92,17 @@ def literature(reference: Reference) -> dict[str, str]:
     def text(landmark: tuple[int, float] | None) -> str:
         return f"{100 * landmark[1]:.2f} at {landmark[0]}" if landmark else "none"
 
-    rise = f"{100 * (reference.peak[1] - reference.minimum[1]):+.2f}" if reference.peak else UNKNOWN
-    fall = f"{100 * (reference.peak[1] - reference.largest[1]):+.2f}" if reference.peak else UNKNOWN
+    def height(lower: tuple[int, float] | None) -> str:
+        return f"{100 * (reference.peak[1] - lower[1]):+.2f}" if reference.peak and lower else UNKNOWN
+
     return {
         "label noise": f"{reference.label_noise:g}, published",
         "n": str(reference.seeds),
         "threshold": UNKNOWN,
         "first minimum": text(reference.minimum),
         "peak": text(reference.peak),
-        "rise (95 %)": rise,
-        "fall (95 %)": fall,
+        "rise (95 %)": height(reference.minimum),
+        "fall (95 %)": height(reference.largest),
         "largest": text(reference.largest),
         "stopped early: rise (95 %)": UNKNOWN,
     }

@@ -1,6 +1,7 @@
 """The sizes of every data set and model: small ones that were run on a CPU, and the published ones for a GPU."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -146,7 +147,7 @@ def translated(data: str, *, steps: int, warmup_steps: int, block_size: int, lr:
     """The Transformer of Nakkiran et al. 2019: Adam, label smoothing 0.1, no dropout, a fixed number of steps."""
     words = (f"data={data}", "model=transformer", "regime=sgd", "regularizer=label_smoothing", *RECORD)
     adam = ("optimizer=adam", f"optimizer.lr={lr:g}", "optimizer.betas=[0.9,0.98]", "schedule=noam")
-    options = {
+    options: dict[str, Any] = {
         "variant": "transformer",
         "words": (*words, *sizes.pop("words", ())),
         "standard": Procedure("Adam", adam),

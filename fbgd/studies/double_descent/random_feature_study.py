@@ -141,7 +141,7 @@ def fit_all(
     for noise, data in datasets.items():
         targets = F.one_hot(data.train.samples.targets, data.classes).double()
         candidates = ridge(factors, targets, strengths)
-        (measured,) = measure(data.validation, directions, [candidates])
+        (measured,) = measure(validation_of(data), directions, [candidates])
         best = int(np.argmin([loss for _, loss in measured]))
         fits += [Fit(len(directions), noise, MIN_NORM, math.nan), Fit(len(directions), noise, RIDGE, strengths[best])]
         weights += [min_norm(factors, targets), candidates[best]]
@@ -195,6 +195,17 @@ def peak(table: pd.DataFrame, column: str = "test_loss") -> int:
     return int(shown.groupby("width")[column].mean().idxmax())
 
 
+def validation_of(data: Dataset) -> Samples:
+    """The validation split that ridge is tuned on.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if data.validation is None:
+        raise ValueError("data.validation_size = 0: ridge is tuned on a validation split, set it, e.g. to 400")
+    return data.validation
+
+
 def check_data(datasets: Mapping[float, Dataset]) -> None:
     """Raise ``ValueError`` unless the data sets are what :func:`random_feature_study` asks for."""
     if not datasets:
@@ -203,13 +214,12 @@ def check_data(datasets: Mapping[float, Dataset]) -> None:
     for noise, data in datasets.items():
         if not 0 <= noise <= 1:
             raise ValueError(f"label_noise = {noise!r} is outside the valid range [0, 1]")
-        if data.validation is None:
-            raise ValueError("data.validation_size = 0: ridge is tuned on a validation split, set it, e.g. to 400")
+        validation_of(data)
         if data.train.augmentation is not None:
             raise ValueError("data.augment is not 'none': random features are fitted to the samples as they are")
         parts = [
             (data.train.samples, first.train.samples),
-            (data.validation, first.validation),
+            (validation_of(data), validation_of(first)),
             (data.test, first.test),
         ]
         same = all(torch.equal(mine.inputs, other.inputs) for mine, other in parts)

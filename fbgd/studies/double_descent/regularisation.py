@@ -43,7 +43,7 @@ def measure(planned: list[PlannedRun]) -> pd.DataFrame:
     table.insert(6, "weight_decay", table["procedure"].map(strength_of))
     groups: dict[tuple, list[PlannedRun]] = {}
     for run in planned:
-        if run.done and RunDirectory(run.path).read_summary()["status"] == "done":
+        if (RunDirectory(run.path).read_summary() or {}).get("status") == "done":
             groups.setdefault((int(run.labels["width"]), run.labels["procedure"]), []).append(run)
     errors = {key: ensemble_error(runs) for key, runs in groups.items()}
     ensemble = [errors.get(key) for key in zip(table["width"], table["procedure"], strict=True)]

@@ -43,7 +43,7 @@ def nearest_prior(weights: Tensor, features: Tensor, labels: Tensor) -> tuple[fl
         precision: relative(weights, softmax_mode(features, labels, len(weights), precision / len(labels)))
         for precision in NEAREST
     }
-    best = min(found, key=found.get)
+    best = min(found, key=lambda precision: found[precision])
     return best, found[best]
 
 

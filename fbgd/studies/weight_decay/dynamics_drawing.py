@@ -48,6 +48,7 @@ def draw_map(figure: Figure, axes: Axes, cells: pd.DataFrame) -> None:
     sns.heatmap(
         named, annot=True, fmt=".1f", cmap="rocket_r", norm=scale, cbar_kws={"label": "test error (%)"}, ax=axes
     )
-    plain_numbers(axes.collections[0].colorbar.ax.yaxis)
+    if (colorbar := axes.collections[0].colorbar) is not None:
+        plain_numbers(colorbar.ax.yaxis)
     axes.tick_params(axis="y", labelrotation=0)
     axes.set(xlabel="learning rate", ylabel="weight decay", title="SGD, one seed a cell")

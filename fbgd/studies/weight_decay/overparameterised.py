@@ -89,9 +89,9 @@ def chosen_decays(ends: pd.DataFrame) -> dict[tuple[str, float], float]:
     }
     chosen = choose_candidate(texts, rungs, candidates)
     return {
-        (rung.labels["regime"], float(rung.labels["rate"])): chosen[rung.name]
+        (rung.labels["regime"], float(rung.labels["rate"])): value
         for rung in rungs
-        if chosen[rung.name] is not None
+        if (value := chosen[rung.name]) is not None
     }
 
 

@@ -63,8 +63,12 @@ class PriorSizes(Preset):
 
     def solved(self, model: str, train_size: int, precision: float) -> PriorPoint:
         """A point trained to its minimiser; without a prior that of separable labels lies at infinity."""
-        words = ("optimizer=lbfgs", "schedule=constant", f"budget.passes={self.solves}")
-        words += self.mlp if model == MLP else ()
+        words = (
+            "optimizer=lbfgs",
+            "schedule=constant",
+            f"budget.passes={self.solves}",
+            *(self.mlp if model == MLP else ()),
+        )
         return PriorPoint(model, train_size, precision, LBFGS, (*words, *gaussian_prior(precision)))
 
     def compared(self, train_size: int) -> list[PriorPoint]:

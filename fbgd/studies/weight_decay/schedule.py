@@ -5,6 +5,7 @@ Source: D'Angelo, Andriushchenko, Varre & Flammarion 2023, "Why Do We Need Weigh
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -223,7 +224,10 @@ def draw(table: pd.DataFrame, title: str) -> Figure:
     return figure
 
 
-STYLES = {"train_loss": {"linestyle": "-"}, "test_loss": {"linestyle": ":", "marker": "o", "markersize": 4}}
+STYLES: dict[str, dict[str, Any]] = {
+    "train_loss": {"linestyle": "-"},
+    "test_loss": {"linestyle": ":", "marker": "o", "markersize": 4},
+}
 
 
 def relative_loss(axes, table, schedule, base, palette, value="train_loss", label=None) -> None:
