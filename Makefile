@@ -63,7 +63,7 @@ $(VENV)/docs: $(READY)
 	touch $(VENV)/docs
 
 docs: $(VENV)/docs
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 benchmark: $(READY)
 	$(BIN)/python scripts/benchmark.py --json results/benchmark.json
