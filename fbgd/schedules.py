@@ -8,7 +8,7 @@ looks at its start, so that no last step is.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, cast
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -229,7 +229,7 @@ class PlainSchedule:
         return self.function(passes, step)
 
 
-def as_schedule(schedule: Callable[[float, float], float]) -> Schedule | PlainSchedule:
+def as_schedule(schedule: Any) -> Schedule | PlainSchedule:
     """A schedule as it is, and any other function of the passes with a schedule's interface.
 
     >>> as_schedule(lambda passes, step: 1 / (1 + passes)).factor(1.0, 0.5, [])
@@ -239,8 +239,7 @@ def as_schedule(schedule: Callable[[float, float], float]) -> Schedule | PlainSc
         ConfigError: it cannot be called.
     """
     if callable(getattr(schedule, "factor", None)):
-        # Whatever has the method serves as one.
-        return cast(Schedule, schedule)
+        return schedule
     if not callable(schedule):
         raise ConfigError(f"schedule = {schedule!r} is no function (passes, step) -> factor")
     return PlainSchedule(schedule)

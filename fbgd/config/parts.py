@@ -2,6 +2,7 @@
 
 import math
 from numbers import Real
+from typing import Any
 
 import torch
 
@@ -47,7 +48,8 @@ def build_schedule(config: Config) -> Schedule | PlainSchedule:
     """
     schedule = as_schedule(build_target("schedule", config.schedule))
     try:
-        factor = schedule.factor(0.0, 1.0, [torch.ones(2, 2)])
+        # A schedule of the user's may return anything.
+        factor: Any = schedule.factor(0.0, 1.0, [torch.ones(2, 2)])
     except Exception as error:
         raise ConfigError(f"schedule ({config.schedule['_target_']}): a trial failed: {error}") from error
     if not isinstance(factor, Real):

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from numbers import Real
-from typing import Protocol, cast
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -98,17 +98,18 @@ class ScheduledProbe:
             RuntimeError: it has changed parameters or the optimizer's state.
         """
         with untouched(f"probe.{self.name}", state):
-            numbers = self.probe(state)
+            # A probe of the user's may return anything.
+            numbers: Any = self.probe(state)
         if not isinstance(numbers, Mapping):
             kind = type(numbers).__name__
             raise ConfigError(f"probe.{self.name} returned a {kind}, where numbers by their names are wanted")
         return {f"{self.name}/{name}": self._number(name, value) for name, value in numbers.items()}
 
-    def _number(self, name: str, value: object) -> float:
+    def _number(self, name: str, value: Any) -> float:
         scalar = isinstance(value, Tensor) and value.numel() == 1 and not value.is_complex()
         if isinstance(value, bool) or not (scalar or isinstance(value, Real)):
             raise ConfigError(f"probe.{self.name}: the column {name!r} is {value!r}, and must be a number")
-        return float(cast(float, value))
+        return float(value)
 
 
 def run_probes(

@@ -152,13 +152,13 @@ class Launcher:
         self.display = display
         self.idle: list[Worker] = []
         self.busy: set[Worker] = set()
-        self.stopped = False
+        self.stopped = threading.Event()
         self.lock = threading.Lock()
 
     def stop(self) -> None:
         """End all workers and start no more; what they had checkpointed stays, and none counts as failed."""
         with self.lock:
-            self.stopped = True
+            self.stopped.set()
             for worker in self.busy:
                 worker.process.terminate()
 
@@ -170,7 +170,7 @@ class Launcher:
     def run(self, runs: list[PlannedRun]) -> None:
         """Execute a job's runs to their end; a failure goes to the ``error.txt`` of those that are not done."""
         with self.lock:
-            if self.stopped:
+            if self.stopped.is_set():
                 return
             worker = self.idle.pop() if self.idle else Worker(self.threads)
             self.busy.add(worker)
@@ -180,11 +180,11 @@ class Launcher:
         failure = worker.execute(job, lambda message: self._hear(runs[message["run"]], message))
         with self.lock:
             self.busy.discard(worker)
-            if failure is None and not self.stopped:
+            if failure is None and not self.stopped.is_set():
                 self.idle.append(worker)
-        if failure is not None or self.stopped:
+        if failure is not None or self.stopped.is_set():
             worker.close()
-        if self.stopped:
+        if self.stopped.is_set():
             return
         for run in runs:
             directory = RunDirectory(run.path)

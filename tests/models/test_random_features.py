@@ -12,8 +12,8 @@ from fbgd.data import Samples, digits, prepare
 from fbgd.models.random_features import factorise, min_norm, random_directions, random_features, ridge
 from fbgd.report.plots import save
 from fbgd.studies.double_descent import random_feature_study as module
-from fbgd.studies.double_descent.random_feature_figure import draw
 from fbgd.studies.double_descent.random_feature_study import STRENGTHS, feature_grid, peak, random_feature_study
+from fbgd.studies.double_descent.random_features import draw
 
 EPS = np.finfo(np.float64).eps
 NOISES = (0.0, 0.2)
