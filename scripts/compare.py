@@ -25,6 +25,7 @@ from fbgd.report.compare import compare
 from fbgd.report.formats import FORMATS, check_format, render, show
 from fbgd.runs.directory import write_atomically
 from fbgd.studies import BUILT_IN
+from fbgd.studies.writer import rewrite
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -61,6 +62,11 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--format", default="terminal", metavar="|".join(FORMATS), help="(default: terminal)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write there instead of printing")
+    parser.add_argument(
+        "--rewrite",
+        action="store_true",
+        help="make table.csv, table.md, claims.csv of studies anew in place",
+    )
     return parser
 
 
@@ -74,6 +80,10 @@ def main(words: list[str] | None = None) -> int:
     arguments = make_parser().parse_args(words)
     try:
         check_format(arguments.format)
+        if arguments.rewrite:
+            for path in arguments.paths:
+                rewrite(BUILT_IN, path)
+            return 0
         page = compare(
             arguments.paths,
             by=arguments.by.split(",") if arguments.by else None,

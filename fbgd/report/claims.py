@@ -173,7 +173,8 @@ def claims_page(results: Path) -> str:
         "",
         "Every claim that a study of this folder was asked, with its estimate, 95 % interval and verdict. *Supported*: "
         "the interval lies on the claimed side of 0 (or within the margin of a claim of no difference); *opposite*: on "
-        "the other; *undecided*: neither. Made from each study's `claims.csv`, which its own code made from `runs.csv` "
+        "the other; *undecided*: neither. An estimate without an interval is a number of these runs' means, and its "
+        "verdict is about them alone. Made from each study's `claims.csv`, which its own code made from `runs.csv` "
         "and `measurements.csv`.",
     ]
     for path in sorted(results.rglob(CLAIMS)):

@@ -14,6 +14,8 @@ from fbgd.studies.study import Study
 from fbgd.studies.writer import RESULTS
 
 HELD = "this study sets it itself"
+# What every study's command line has; the rest are options of single studies.
+COMMON = {"figure", "overrides", "seeds", "workers", "out", "only", "quick", "list"}
 
 
 def make_parser(studies: Sequence[Study], about: str) -> argparse.ArgumentParser:
@@ -121,9 +123,9 @@ def read_request(study: Study, arguments: argparse.Namespace) -> Request:
     preset = study.presets[data]
     for option in study.options:
         preset = option.apply(data, preset, getattr(arguments, option.name))
-    for name in ("augment", "model"):
-        if getattr(arguments, name, None) is not None and name not in {option.name for option in study.options}:
-            raise ConfigError(f"--{name}: {study.key} has no such option")
+    foreign = set(vars(arguments)) - COMMON - {option.name for option in study.options}
+    if given := sorted(name for name in foreign if getattr(arguments, name) is not None):
+        raise ConfigError(f"--{given[0]}: {study.key} has no such option")
     if arguments.quick:
         preset = study.quick(preset, data)
     return Request(study, data, preset, overrides, arguments)

@@ -93,7 +93,7 @@ def show_rungs(rungs: list[Rung], request: Request) -> None:
     names = ["name", *columns, *(["more"] if len(columns) < len(differing) else [])]
     published = any(rung.published for rung in rungs)
     for name in [*names, *(["published %"] if published else [])]:
-        table.add_column(name, overflow="fold", no_wrap=name == "name")
+        table.add_column(name, overflow="fold", no_wrap=name in ("name", "published %"))
     for rung, own in zip(rungs, settings, strict=True):
         cells = [rung.name, *(own.get(key, "–") for key in columns)]
         if len(names) > len(cells):

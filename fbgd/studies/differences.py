@@ -62,9 +62,13 @@ def against_baseline(label: str, baseline: str, name: str, within: str) -> Claim
             estimate
             for value in dict.fromkeys(evidence.runs[within])
             for estimate in accuracy_difference(
-                {label: name, within: value}, {label: baseline, within: value}, case=value, comparisons=comparisons
+                {label: name, within: value},
+                {label: baseline, within: value},
+                case=f"{within} {value}",
+                comparisons=comparisons,
             )(evidence)
         ]
 
-    sentence = f"{name} is better than {baseline}; the interval is corrected for all rows."
-    return Claim(f"{name} is better", sentence, "difference in test accuracy, points", estimates)
+    sentence = f"{name} is better than {baseline}."
+    quantity = "difference in test accuracy, interval corrected for all rows, points"
+    return Claim(f"{name} is better", sentence, quantity, estimates)

@@ -1,6 +1,7 @@
 """From a study's evidence to its folder, and the page printed: the one writer of all studies."""
 
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,11 +100,23 @@ def printed(page: Page, note: str) -> None:
     sys.stdout.flush()
 
 
-def rewrite(study: Study, folder: Path) -> Page:
-    """Make the page of a study's folder anew from its files, without its runs; figures stay."""
-    page = page_of(read_evidence(folder), study.recipe)
+def rewrite(studies: Mapping[str, Study], folder: Path) -> None:
+    """Make the page of a study's folder anew from its files, without its runs; figures stay.
+
+    Args:
+        studies: those that are known, by their keys.
+        folder: of one of them.
+
+    Raises:
+        ValueError: it is the folder of no such study.
+    """
+    evidence = read_evidence(folder)
+    if evidence.description.study not in studies:
+        raise ValueError(f"{folder} is the folder of no built-in study; valid: {', '.join(sorted(studies))}")
+    study = studies[evidence.description.study]
+    page = page_of(evidence, study.recipe)
     write_atomically(folder / "table.csv", render(page, "csv"))
     write_atomically(folder / "table.md", render(page, "md"))
     if study.claims:
         write_atomically(folder / CLAIMS, to_csv(page.findings))
-    return page
+    update_claims(folder)

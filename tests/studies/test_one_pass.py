@@ -18,6 +18,7 @@ from fbgd.schedules import Step
 from fbgd.studies.execution import Execution
 from fbgd.studies.weight_decay import schedule
 from fbgd.studies.weight_decay.one_pass import CONSTANT, COSINE, MATCHED, PRESETS, PROBE, OnePass
+from fbgd.studies.weight_decay.schedule_drawing import draw
 
 TINY = OnePass(
     words=(
@@ -136,7 +137,7 @@ def test_the_page_says_what_the_table_says(trained):
                 wanted = final.loc[mine, value].mean() - final.loc[plain, value].mean()
                 assert row[f"delta_{value}"] == pytest.approx(wanted)
     assert len(findings(table)) == 5 + 1 + 1
-    schedule.draw(table, "a title")
+    draw(table, final, "a title")
 
 
 def made_up(losses, seeds=(0, 1, 2)):

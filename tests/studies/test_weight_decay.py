@@ -237,7 +237,8 @@ class TestProduct:
         assert explained(table, degrees + 45) < 0.95
         assert best_direction(table) == degrees
         (lead,) = product_lead(table.assign(test_error=np.exp(table["test_error"])))
-        assert (lead.low > MARGIN, lead.high < -MARGIN) == (leads, not leads)
+        assert (lead.value > MARGIN, lead.value < -MARGIN) == (leads, not leads)
+        assert lead.low <= lead.value <= lead.high
 
     def test_too_small_a_map_says_nothing(self):
         assert product_lead(cells(lambda rate, decay: rate, rates=(0.1, 1.0))) == []

@@ -1,6 +1,6 @@
 """The registry of optimizers and regularisers: one row each brings all contract tests.
 
-Every field is drawn or used by tests/test_optimizers.py and tests/test_regularizers.py.
+Every field is drawn or used by tests/optimizers/test_optimizers.py and tests/regularizers/test_regularizers.py.
 """
 
 from collections.abc import Callable

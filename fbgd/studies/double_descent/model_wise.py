@@ -141,7 +141,11 @@ NOISES = by_column("label_noise", "label noise")
 CLAIMS = (
     rises(NOISES, "Over the width the test error rises from a first minimum to a peak."),
     falls(NOISES, "Beyond the peak it falls again."),
-    flat(NOISES, "Stopped at its lowest test error, no rise of a point is left.", value="best_test_error"),
+    flat(
+        NOISES,
+        "Stopped at its lowest test error, what is left of the peak rises by less than a point.",
+        value="best_test_error",
+    ),
 )
 STUDY = descent(
     "model_wise",

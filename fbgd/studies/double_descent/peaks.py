@@ -1,6 +1,5 @@
 """What the claims of double descent estimate: how far a curve rises to its peak, and how far it falls after it."""
 
-import math
 from collections.abc import Callable, Iterable
 
 import pandas as pd
@@ -10,13 +9,12 @@ from fbgd.report.evidence import Evidence
 from fbgd.studies.double_descent.shape import find_peak
 
 Cases = Callable[[pd.DataFrame], Iterable[tuple[str, pd.DataFrame]]]
-NO_PEAK = Estimate(0.0, math.nan, math.nan)
 
 
 def heights(
     cases: Cases, side: str, value: str = "test_error", along: str = "width", scale: float = 100
 ) -> Callable[[Evidence], list[Estimate]]:
-    """The rise or the fall of the peak of each case's curve; 0 without an interval where there is no peak.
+    """The rise or the fall of the peak of each case's curve; nothing for a curve whose mean has no peak.
 
     Args:
         cases: the tidy table to the curves and their names.
@@ -27,12 +25,11 @@ def heights(
     """
 
     def estimates(evidence: Evidence) -> list[Estimate]:
-        found = []
-        for name, part in cases(evidence.measurements):
-            peak = find_peak(part, value, along)
-            estimate = NO_PEAK if peak is None else of_difference(getattr(peak, side), scale=scale)
-            found.append(estimate._replace(case=name))
-        return found
+        return [
+            of_difference(getattr(peak, side), name, scale)
+            for name, part in cases(evidence.measurements)
+            if (peak := find_peak(part, value, along)) is not None
+        ]
 
     return estimates
 
@@ -55,10 +52,6 @@ def falls(cases: Cases, sentence: str, **options) -> Claim:
 
 
 def flat(cases: Cases, sentence: str, margin: float = 1.0, **options) -> Claim:
-    """That it rises by less than ``margin`` points, or has no peak at all."""
-
-    def estimates(evidence: Evidence) -> list[Estimate]:
-        return [Estimate(0.0, 0.0, 0.0, one.case) if math.isnan(one.low) and one.value == 0 else one
-                for one in heights(cases, "rise", **options)(evidence)]  # fmt: skip
-
-    return Claim("no peak", sentence, "error at the peak minus first minimum, points", estimates, within(margin))
+    """That it rises by less than ``margin`` points where there still is a peak."""
+    return Claim("no peak", sentence, "error at the peak minus first minimum, points",
+                 heights(cases, "rise", **options), within(margin))  # fmt: skip

@@ -140,7 +140,7 @@ CLAIMS = (
     ),
     flat(
         lambda table: [(name, part) for name, part in curves(table).items() if name != PLAIN],
-        "Regularised, no rise of a point is left.",
+        "Regularised, what is left of the peak rises by less than a point.",
         value="error",
     ),
 )

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from fbgd.report.claims import Claim, Estimate, beyond, exactly, higher, lower, of_difference
+from fbgd.report.claims import Claim, Estimate, beyond, higher, lower, of_difference
 from fbgd.report.evidence import Evidence
 from fbgd.report.statistics import Difference, difference
 from fbgd.studies.weight_decay.dynamics_settings import SGD
@@ -17,6 +17,7 @@ Effect = Callable[[pd.DataFrame, str], Difference | None]
 MARGIN = 0.1
 # Below any error that a test set can show.
 SMALLEST = 1e-5
+RESAMPLES = 1000
 
 
 def make_claims(compared: Rows, cells: Rows, effect: Effect) -> tuple[Claim, ...]:
@@ -84,5 +85,12 @@ def product_lead(cells: pd.DataFrame) -> list[Estimate]:
     inner = inner.assign(log_error=np.log(inner["test_error"].clip(lower=SMALLEST)))
     if min(inner[name].nunique() for name in ("rate", "decay", "test_error")) < 3:
         return []
-    product, *factors = (explained(inner, degrees, "log_error") for degrees in ANGLES.values())
-    return [exactly(product - max(factors), f"{len(inner)} cells")]
+
+    def lead(rows: pd.DataFrame) -> float:
+        product, *factors = (explained(rows, degrees, "log_error") for degrees in ANGLES.values())
+        return product - max(factors)
+
+    draws = np.random.default_rng(0)
+    resampled = [lead(inner.iloc[draws.integers(len(inner), size=len(inner))]) for _ in range(RESAMPLES)]
+    low, high = np.quantile(resampled, [0.025, 0.975])
+    return [Estimate(lead(inner), float(low), float(high), f"{len(inner)} cells, bootstrap over cells")]

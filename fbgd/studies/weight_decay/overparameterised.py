@@ -254,8 +254,7 @@ STUDY = Study(
 
     python scripts/weight_decay.py overparameterised    MNIST-1D, a ResNet that fits every label, 5 seeds, 10 minutes
 
-What to expect: decay keeps SGD's training loss off zero, and the test error over learning rate and decay goes with
-their product.
+What to expect: with SGD the chosen decay lowers the test error, and keeps the training loss off zero.
 """,
     presets=PRESETS,
     rungs=rungs,

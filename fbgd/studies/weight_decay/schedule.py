@@ -5,25 +5,22 @@ Source: D'Angelo, Andriushchenko, Varre & Flammarion 2023, "Why Do We Need Weigh
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
-from matplotlib.figure import Figure
 
 from fbgd.report.claims import Claim, Estimate, Rule, higher, lower, of_difference, within
 from fbgd.report.evidence import Evidence
 from fbgd.report.formats import UNKNOWN
 from fbgd.report.pages import Summary
-from fbgd.report.plots import make_figure
 from fbgd.report.statistics import Difference, difference
 from fbgd.runs.directory import RunDirectory
 from fbgd.runs.plan import PlannedRun, Rung, collect, curves
 from fbgd.studies.double_descent.figure import measured
 from fbgd.studies.execution import Execution, Outcome
 from fbgd.studies.study import Study
-from fbgd.studies.weight_decay.one_pass import CONSTANT, COSINE, MATCHED, PRESETS, PROBE, OnePass
+from fbgd.studies.weight_decay.one_pass import CONSTANT, COSINE, MATCHED, PRESETS, PROBE, OnePass, several_passes
+from fbgd.studies.weight_decay.schedule_drawing import draw
 
 KEYS = ["schedule", "weight_decay", "seed"]
 # Gaps that differ by less are called equal: the published differences of the losses themselves are 0.01 to 0.03 nats.
@@ -155,13 +152,13 @@ PARAGRAPH = (
 )
 
 
-def effects(schedule: str, value: str) -> Callable[[Evidence], list[Estimate]]:
-    """What every weight decay adds to a loss at one schedule, in nats, paired by seed."""
+def effects(chosen: Callable[[str], bool], value: str) -> Callable[[Evidence], list[Estimate]]:
+    """What every weight decay adds to a loss at the chosen schedules, in nats, paired by seed."""
 
     def estimates(evidence: Evidence) -> list[Estimate]:
         final = ends(evidence.measurements)
         cells = dict.fromkeys(zip(final["schedule"], final["weight_decay"], strict=True))
-        names = [name for name in dict.fromkeys(final["schedule"]) if name == schedule or name.endswith(schedule)]
+        names = [name for name in dict.fromkeys(final["schedule"]) if chosen(name)]
         return [
             of_difference(against(final, (name, decay), (name, 0.0), value), f"weight decay {decay:g}", scale=1)
             for name in names
@@ -194,79 +191,22 @@ def distances(table: pd.DataFrame, decay: float) -> Difference:
     return difference(plain, matched)
 
 
-def draw(table: pd.DataFrame, title: str) -> Figure:
-    """Training loss relative to no decay for every schedule; norms, effective rates, and the test loss at the end."""
-    figure, panels = make_figure((18, 9.5), 2, 3)
-    decays = sorted(set(table["weight_decay"]))
-    palette = dict(zip(decays, sns.color_palette("viridis", len(decays)), strict=True))
-    for axes, schedule in zip(panels, (COSINE, CONSTANT, PROBE), strict=False):
-        for value in STYLES:
-            relative_loss(axes, table, schedule, schedule, palette, value)
-        if schedule == COSINE and MATCHED in set(table["schedule"]):
-            relative_loss(axes, table, MATCHED, COSINE, {0.0: "C3"}, label="no decay, matched effective rate")
-        axes.axhline(0, color="0.3", linewidth=1)
-        axes.set(title=schedule, xlabel="step", ylabel="loss minus that without decay (nats)")
-        axes.legend(fontsize="small")
-    norms, rates, losses = panels[3:]
-    cosine = table[table["schedule"] == COSINE]
-    for decay, colour in palette.items():
-        part = cosine[cosine["weight_decay"] == decay].groupby("step")
-        norms.plot(part["norm/matrices"].mean(), color=colour, label=f"weight decay {decay:g}")
-    norms.set(title="cosine: norm of the weight matrices", xlabel="step", ylabel="norm")
-    norms.legend(fontsize="small")
-    effective_rates(rates, cosine, decays)
-    sns.stripplot(
-        ends(table).assign(cell=lambda frame: frame["schedule"]),
-        x="test", y="cell", hue="weight_decay", palette=palette, dodge=True, ax=losses,
-    )  # fmt: skip
-    losses.set(title="at the end: a dot a seed", xlabel="test loss (nats per token)", ylabel="")
-    figure.suptitle(f"{title}: mean and range over seeds; above, training loss (solid) and test loss (dotted)")
-    return figure
-
-
-STYLES: dict[str, dict[str, Any]] = {
-    "train_loss": {"linestyle": "-"},
-    "test_loss": {"linestyle": ":", "marker": "o", "markersize": 4},
-}
-
-
-def relative_loss(axes, table, schedule, base, palette, value="train_loss", label=None) -> None:
-    """A loss of the cells of a schedule minus that of ``base`` without decay, paired by seed and step."""
-    keys = ["seed", "step"]
-    plain = table[(table["schedule"] == base) & (table["weight_decay"] == 0)].set_index(keys)[value]
-    for decay, colour in palette.items():
-        part = table[(table["schedule"] == schedule) & (table["weight_decay"] == decay)].set_index(keys)[value]
-        change = (part - plain).dropna().groupby("step")
-        if len(part) and (schedule, decay) != (base, 0.0):
-            named = label or f"weight decay {decay:g}" if value == "train_loss" else None
-            axes.plot(change.mean(), color=colour, label=named, **STYLES[value])
-            axes.fill_between(change.min().index, change.min(), change.max(), color=colour, alpha=0.18, linewidth=0)
-
-
-def effective_rates(axes, cosine: pd.DataFrame, decays: list[float]) -> None:
-    """The learning rate over the norm of every weight matrix, without decay (solid) and with the largest (dashed)."""
-    scales = ("norm.weight", "/matrices")
-    names = [name for name in cosine if name.startswith("norm/") and not name.endswith(scales)]
-    palette = sns.color_palette("husl", len(names))
-    for decay, style in ((decays[0], "-"), (decays[-1], "--")):
-        part = cosine[cosine["weight_decay"] == decay]
-        for name, colour in zip(names, palette, strict=True):
-            rates = (part["learning_rate"] / part[name]).groupby(part["step"]).mean()
-            label = name.removeprefix("norm/").removesuffix(".weight") if style == "-" else None
-            axes.plot(rates, style, color=colour, linewidth=1.2, label=label)
-    axes.set(
-        title=f"cosine: learning rate over norm; solid: no decay, dashed: {decays[-1]:g}", xlabel="step", yscale="log"
-    )
-    axes.legend(fontsize="xx-small", ncol=2)
-
-
 SOURCE = "D'Angelo et al. 2023"
 
 
-def claim(name: str, sentence: str, schedule: str, value: str, rule: Rule) -> Claim:
-    """A published claim about what weight decay adds to a loss."""
-    quantity = f"{'test - training' if value == 'gap' else value} loss with decay minus without, nats"
-    return Claim(name, sentence, quantity, effects(schedule, value), rule, f"claimed by {SOURCE}", "+.4f")
+LOSSES = {
+    "half": "training loss half way",
+    "train": "training loss at the end",
+    "test": "test loss at the end",
+    "gap": "test loss minus training loss",
+}
+
+
+def claim(name: str, sentence: str, schedule: str | Callable[[str], bool], value: str, rule: Rule) -> Claim:
+    """A published claim about what weight decay adds to a loss at a schedule."""
+    chosen = schedule.__eq__ if isinstance(schedule, str) else schedule
+    quantity = f"{LOSSES[value]} with decay minus without, nats"
+    return Claim(name, sentence, quantity, effects(chosen, value), rule, f"claimed by {SOURCE}", "+.4f")
 
 
 STUDY = Study(
@@ -285,17 +225,18 @@ STUDY = Study(
     execute=execute,
     measure=measure,
     summarise=measured(summarise),
-    figures={"figure.png": lambda evidence: draw(evidence.measurements, evidence.title)},
+    figures={"figure.png": lambda evidence: draw(evidence.measurements, ends(evidence.measurements), evidence.title)},
     claims=(
         claim("higher half way", "Cosine: with decay the training loss is higher half way.", COSINE, "half", higher),
         claim("lower at the end", "Cosine: with decay it is lower at the end.", COSINE, "train", lower),
         claim("constant rate", "Constant: with decay the training loss is higher at the end.", CONSTANT, "train",
               higher),
-        claim("then tiny", "Constant, then tiny: the order of the cosine comes back.", PROBE, "train", lower),
+        claim("then tiny", "Constant, then tiny: with decay the training loss is lower at the end.", PROBE, "train",
+              lower),
         claim("no overfitting", f"One pass: the gap is the same, to {MARGIN:g} nats.", COSINE, "gap", within(MARGIN)),
         Claim("effective rate", "At its effective rate a run without decay follows the course of the decayed one.",
               "distance of the plain run minus that of the matched one, mean |training loss|, nats", closer, higher,
               f"claimed by {SOURCE}", "+.4f"),
-        claim("several passes", "Several passes: with decay the test loss is lower.", "passes", "test", lower),
+        claim("several passes", "Several passes: with decay the test loss is lower.", several_passes, "test", lower),
     ),
 )  # fmt: skip

@@ -1,0 +1,76 @@
+"""The panels of the figure ``schedule``."""
+
+from typing import Any
+
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from fbgd.report.plots import make_figure
+from fbgd.studies.weight_decay.one_pass import CONSTANT, COSINE, MATCHED, PROBE
+
+
+def draw(table: pd.DataFrame, ends: pd.DataFrame, title: str) -> Figure:
+    """Training loss relative to no decay for every schedule; norms, effective rates, and the test loss at the end."""
+    figure, panels = make_figure((18, 9.5), 2, 3)
+    decays = sorted(set(table["weight_decay"]))
+    palette = dict(zip(decays, sns.color_palette("viridis", len(decays)), strict=True))
+    for axes, schedule in zip(panels, (COSINE, CONSTANT, PROBE), strict=False):
+        for value in STYLES:
+            relative_loss(axes, table, schedule, schedule, palette, value)
+        if schedule == COSINE and MATCHED in set(table["schedule"]):
+            relative_loss(axes, table, MATCHED, COSINE, {0.0: "C3"}, label="no decay, matched effective rate")
+        axes.axhline(0, color="0.3", linewidth=1)
+        axes.set(title=schedule, xlabel="step", ylabel="loss minus that without decay (nats)")
+        axes.legend(fontsize="small")
+    norms, rates, losses = panels[3:]
+    cosine = table[table["schedule"] == COSINE]
+    for decay, colour in palette.items():
+        part = cosine[cosine["weight_decay"] == decay].groupby("step")
+        norms.plot(part["norm/matrices"].mean(), color=colour, label=f"weight decay {decay:g}")
+    norms.set(title="cosine: norm of the weight matrices", xlabel="step", ylabel="norm")
+    norms.legend(fontsize="small")
+    effective_rates(rates, cosine, decays)
+    sns.stripplot(
+        ends.assign(cell=lambda frame: frame["schedule"]),
+        x="test", y="cell", hue="weight_decay", palette=palette, dodge=True, ax=losses,
+    )  # fmt: skip
+    losses.set(title="at the end: a dot a seed", xlabel="test loss (nats per token)", ylabel="")
+    figure.suptitle(f"{title}: mean and range over seeds; above, training loss (solid) and test loss (dotted)")
+    return figure
+
+
+STYLES: dict[str, dict[str, Any]] = {
+    "train_loss": {"linestyle": "-"},
+    "test_loss": {"linestyle": ":", "marker": "o", "markersize": 4},
+}
+
+
+def relative_loss(axes, table, schedule, base, palette, value="train_loss", label=None) -> None:
+    """A loss of the cells of a schedule minus that of ``base`` without decay, paired by seed and step."""
+    keys = ["seed", "step"]
+    plain = table[(table["schedule"] == base) & (table["weight_decay"] == 0)].set_index(keys)[value]
+    for decay, colour in palette.items():
+        part = table[(table["schedule"] == schedule) & (table["weight_decay"] == decay)].set_index(keys)[value]
+        change = (part - plain).dropna().groupby("step")
+        if len(part) and (schedule, decay) != (base, 0.0):
+            named = label or f"weight decay {decay:g}" if value == "train_loss" else None
+            axes.plot(change.mean(), color=colour, label=named, **STYLES[value])
+            axes.fill_between(change.min().index, change.min(), change.max(), color=colour, alpha=0.18, linewidth=0)
+
+
+def effective_rates(axes, cosine: pd.DataFrame, decays: list[float]) -> None:
+    """The learning rate over the norm of every weight matrix, without decay (solid) and with the largest (dashed)."""
+    scales = ("norm.weight", "/matrices")
+    names = [name for name in cosine if name.startswith("norm/") and not name.endswith(scales)]
+    palette = sns.color_palette("husl", len(names))
+    for decay, style in ((decays[0], "-"), (decays[-1], "--")):
+        part = cosine[cosine["weight_decay"] == decay]
+        for name, colour in zip(names, palette, strict=True):
+            rates = (part["learning_rate"] / part[name]).groupby(part["step"]).mean()
+            label = name.removeprefix("norm/").removesuffix(".weight") if style == "-" else None
+            axes.plot(rates, style, color=colour, linewidth=1.2, label=label)
+    axes.set(
+        title=f"cosine: learning rate over norm; solid: no decay, dashed: {decays[-1]:g}", xlabel="step", yscale="log"
+    )
+    axes.legend(fontsize="xx-small", ncol=2)
