@@ -76,6 +76,17 @@ def page_of(evidence: Evidence, recipe: Recipe | None = None, told: tuple[str, .
     )
 
 
+def measured(summarise: Callable[[pd.DataFrame], Summary]) -> Callable[[Evidence], Summary]:
+    """A summary of the tidy table alone; an empty one of an empty table."""
+
+    def summary(evidence: Evidence) -> Summary:
+        if not len(evidence.measurements):
+            return Summary(evidence.measurements, [], 1, metric="")
+        return summarise(evidence.measurements)
+
+    return summary
+
+
 def by_description(evidence: Evidence) -> Summary:
     """The table that a description asks for: groups side by side, or a row a group."""
     return side_summary(evidence) if evidence.description.across else group_summary(evidence)

@@ -80,8 +80,7 @@ def show_rungs(rungs: list[Rung], request: Request) -> None:
     Only the first setting is composed, which shows a user's typing errors; the rest is read off the words.
     """
     settings = [
-        {word.key: word.value for word in overlay(parse(rung.overrides), parse(request.overrides), GROUPS)}
-        for rung in rungs
+        {word.key: word.value for word in overlay(parse(rung.overrides), request.overrides, GROUPS)} for rung in rungs
     ]
     compose([f"{key}={value}" for key, value in settings[0].items()])
     shared = {key: value for key, value in settings[0].items() if all(own.get(key) == value for own in settings)}

@@ -27,7 +27,7 @@ from fbgd.report.evidence import Evidence
 from fbgd.report.plots import pairs_figure, search_figure
 from fbgd.runs.plan import Rung
 from fbgd.studies.differences import accuracy_difference
-from fbgd.studies.presets import data_words, quick_words
+from fbgd.studies.presets import data_words, ingredient_words, quick_words
 from fbgd.studies.study import Preset, Study
 from fbgd.studies.tuning import Candidates, Tuning, chosen_values
 
@@ -83,12 +83,7 @@ def rungs(preset: FairPreset) -> list[Rung]:
 
     def words(passes: float, warmup: bool, regularizers: tuple[str, ...] = (), block_size: int = large) -> list[str]:
         said = [f"budget.passes={passes:g}", f"schedule.warmup={preset.warmup * passes if warmup else 0:g}"]
-        said += [f"regime.block_size={block_size}", f"regularizer=[{','.join(regularizers)}]"]
-        if "gradient_clipping" in regularizers:
-            said.append(f"regularizer.gradient_clipping.max_norm={preset.clip}")
-        if "gradient_penalty" in regularizers:
-            said.append(f"regularizer.gradient_penalty.strength={preset.strength}")
-        return said
+        return [*said, f"regime.block_size={block_size}", *ingredient_words(regularizers, preset.clip, preset.strength)]
 
     both = ("gradient_clipping", "gradient_penalty")
     ladder = {

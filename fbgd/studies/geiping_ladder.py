@@ -19,7 +19,7 @@ from fbgd.report.claims import Claim, Rule, higher, lower, within
 from fbgd.report.plots import curves_figure, ladder_figure
 from fbgd.runs.plan import Published, Rung
 from fbgd.studies.differences import accuracy_difference
-from fbgd.studies.presets import data_words
+from fbgd.studies.presets import data_words, ingredient_words
 from fbgd.studies.study import Option, Preset, Study
 
 BASELINE = "Baseline SGD"
@@ -85,14 +85,10 @@ def rungs(preset: LadderPreset) -> list[Rung]:
                 f"optimizer.lr={lr}")  # fmt: skip
 
     def full_batch(block_size: int, *regularizers: str, order: str = "fixed") -> tuple[str, ...]:
-        words = ["regime=full_batch", f"regime.block_size={block_size}", f"regime.order={order}",
-                 f"impl.blocks_per_call={preset.calls[block_size == small]}",
-                 f"regularizer=[{','.join(regularizers)}]"]  # fmt: skip
-        if "gradient_clipping" in regularizers:
-            words.append(f"regularizer.gradient_clipping.max_norm={preset.clip}")
-        if "gradient_penalty" in regularizers:
-            words.append(f"regularizer.gradient_penalty.strength={preset.strength}")
-        return tuple(words)
+        calls = preset.calls[block_size == small]
+        words = ("regime=full_batch", f"regime.block_size={block_size}", f"regime.order={order}")
+        ingredients = ingredient_words(regularizers, preset.clip, preset.strength)
+        return (*words, f"impl.blocks_per_call={calls}", *ingredients)
 
     everything = ("gradient_clipping", "gradient_penalty")
     settings = {

@@ -31,3 +31,14 @@ def data_words(data: str, evaluate_every: float, validation: bool = True) -> tup
 def quick_words(data: str) -> tuple[str, ...]:
     """The words of ``--quick`` for a data set."""
     return (*QUICK, "data.source.train=100", "data.source.test=100") if data == "mnist1d" else QUICK
+
+
+def ingredient_words(ingredients: tuple[str, ...], clip: float, strength: float) -> tuple[str, ...]:
+    """The words for regularisers of a ladder, with the threshold of clipping and the strength of the penalty.
+
+    >>> ingredient_words(("gradient_clipping",), clip=0.25, strength=1.0)
+    ('regularizer=[gradient_clipping]', 'regularizer.gradient_clipping.max_norm=0.25')
+    """
+    options = {"gradient_clipping": f"max_norm={clip}", "gradient_penalty": f"strength={strength}"}
+    own = (f"regularizer.{name}.{options[name]}" for name in ingredients)
+    return (f"regularizer=[{','.join(ingredients)}]", *own)

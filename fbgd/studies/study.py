@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -12,9 +12,7 @@ from fbgd.report.description import Description
 from fbgd.report.evidence import Evidence
 from fbgd.report.pages import Recipe, Summary, by_description
 from fbgd.runs.plan import PlannedRun, Rung
-
-if TYPE_CHECKING:
-    from fbgd.studies.execution import Execution, Outcome
+from fbgd.studies.execution import Execution, Outcome
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,10 +52,8 @@ def nothing(preset: Any) -> list[dict]:
     return []
 
 
-def run_all(execution: "Execution", rungs: list[Rung]) -> "Outcome":
+def run_all(execution: Execution, rungs: list[Rung]) -> Outcome:
     """Every rung with every seed."""
-    from fbgd.studies.execution import Outcome
-
     return Outcome(execution.run(rungs))
 
 
@@ -105,7 +101,7 @@ class Study:
     paragraphs: tuple[str, ...] = ()
     held: tuple[str, ...] = ()
     options: tuple[Option, ...] = ()
-    execute: Callable[["Execution", list[Rung]], "Outcome"] = run_all
+    execute: Callable[[Execution, list[Rung]], Outcome] = run_all
     measure: Callable[[list[PlannedRun]], pd.DataFrame] | None = None
     summarise: Callable[[Evidence], Summary] = by_description
     figures: Mapping[str, Callable[[Evidence], Figure]] = field(default_factory=dict)

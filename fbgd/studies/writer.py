@@ -44,18 +44,13 @@ def write(study: Study, evidence: Evidence, out: Path) -> bool:
     # From the files, so that whoever reads them makes the same page.
     kept = replace(read_evidence(out, evidence.description), curves=evidence.curves)
     page = page_of(kept, study.recipe)
-    pages = {"table.csv": render(page, "csv"), "table.md": render(page, "md")}
-    if study.claims:
-        pages[CLAIMS] = to_csv(page.findings)
-    for name, content in pages.items():
-        write_atomically(out / name, content)
+    names += write_page(study, page, out)
     if not kept.empty:
         kept = replace(kept, table=page.table)
         for name, draw in study.figures.items():
             save(draw(kept), out / name)
-            pages[name] = ""
-    update_claims(out)
-    printed(page, f"Written to {out}/: {', '.join([*pages, *names])}")
+            names.append(name)
+    printed(page, f"Written to {out}/: {', '.join(names)}")
     return succeeded
 
 
@@ -87,6 +82,17 @@ def write_numbers(evidence: Evidence, out: Path) -> list[str]:
     return list(contents)
 
 
+def write_page(study: Study, page: Page, out: Path) -> list[str]:
+    """Write a study's page and claims, and the claims of all studies anew; returns the files' names."""
+    contents = {"table.csv": render(page, "csv"), "table.md": render(page, "md")}
+    if study.claims:
+        contents[CLAIMS] = to_csv(page.findings)
+    for name, content in contents.items():
+        write_atomically(out / name, content)
+    update_claims(out)
+    return list(contents)
+
+
 def update_claims(out: Path) -> None:
     """Write ``results/claims.md`` anew when a study's folder lies below ``results/``, and is no ``--quick`` one."""
     inside = out.resolve().is_relative_to(RESULTS.resolve())
@@ -114,9 +120,4 @@ def rewrite(studies: Mapping[str, Study], folder: Path) -> None:
     if evidence.description.study not in studies:
         raise ValueError(f"{folder} is the folder of no built-in study; valid: {', '.join(sorted(studies))}")
     study = studies[evidence.description.study]
-    page = page_of(evidence, study.recipe)
-    write_atomically(folder / "table.csv", render(page, "csv"))
-    write_atomically(folder / "table.md", render(page, "md"))
-    if study.claims:
-        write_atomically(folder / CLAIMS, to_csv(page.findings))
-    update_claims(folder)
+    write_page(study, page_of(evidence, study.recipe), folder)

@@ -16,12 +16,12 @@ from scipy.stats import binomtest
 from fbgd.report.claims import Claim, Estimate, higher
 from fbgd.report.evidence import Evidence
 from fbgd.report.formats import UNKNOWN
-from fbgd.report.pages import Summary
+from fbgd.report.pages import Summary, measured
 from fbgd.report.plots import make_figure
 from fbgd.report.statistics import t_interval
 from fbgd.runs.plan import PlannedRun, Rung, collect
 from fbgd.studies.double_descent.drawing import draw_band, plain_numbers, plain_ticks
-from fbgd.studies.double_descent.figure import descent, measured
+from fbgd.studies.double_descent.figure import descent
 from fbgd.studies.double_descent.settings import Point, Sizes
 from fbgd.studies.double_descent.shape import EPSILON, Peak, find_peak
 from fbgd.studies.double_descent.tidy import run_table

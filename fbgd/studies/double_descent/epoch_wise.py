@@ -3,11 +3,11 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fbgd.report.pages import Summary
+from fbgd.report.pages import Summary, measured
 from fbgd.report.plots import make_figure
 from fbgd.runs.plan import PlannedRun
 from fbgd.studies.double_descent.drawing import draw_band, passes_axis, width_colours
-from fbgd.studies.double_descent.figure import descent, measured
+from fbgd.studies.double_descent.figure import descent
 from fbgd.studies.double_descent.peaks import by_column, falls, rises
 from fbgd.studies.double_descent.settings import Point, Sizes
 from fbgd.studies.double_descent.shape import find_peak

@@ -74,17 +74,6 @@ def descent(
     )
 
 
-def measured(summarise: Callable[[pd.DataFrame], Summary]) -> Callable[[Evidence], Summary]:
-    """A summary of the tidy table alone; an empty one of an empty table."""
-
-    def summary(evidence: Evidence) -> Summary:
-        if not len(evidence.measurements):
-            return Summary(evidence.measurements, [], 1, metric="")
-        return summarise(evidence.measurements)
-
-    return summary
-
-
 def quick(sizes: Sizes, data: str) -> Sizes:
     """The sizes of ``--quick``: few widths and passes on next to nothing."""
     kept = ("model=", "model.", "data.train_size")

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fbgd.report.pages import Summary
+from fbgd.report.pages import Summary, measured
 from fbgd.report.plots import make_figure
 from fbgd.runs.plan import PlannedRun
 from fbgd.studies.double_descent.drawing import mark_map
-from fbgd.studies.double_descent.figure import descent, measured
+from fbgd.studies.double_descent.figure import descent
 from fbgd.studies.double_descent.settings import Point, Sizes
 from fbgd.studies.double_descent.shape import EPSILON, find_peak, threshold
 from fbgd.studies.double_descent.tidy import evaluation_table

@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 
 from fbgd.report.evidence import Evidence
 from fbgd.report.formats import UNKNOWN
-from fbgd.report.pages import Summary
+from fbgd.report.pages import Summary, measured
 from fbgd.report.plots import make_figure
 from fbgd.runs.plan import PlannedRun, collect
 from fbgd.studies.double_descent.drawing import error_axes, mark_threshold, plain_numbers, plain_ticks
-from fbgd.studies.double_descent.figure import descent, measured
+from fbgd.studies.double_descent.figure import descent
 from fbgd.studies.double_descent.peaks import by_column, falls, flat, rises
 from fbgd.studies.double_descent.settings import Point, Reference, Sizes
 from fbgd.studies.double_descent.shape import EPSILON, find_peak, threshold

@@ -12,11 +12,10 @@ from fbgd.config.compose import compose
 from fbgd.errors import ConfigError
 from fbgd.report.claims import Claim, Estimate, exactly, within
 from fbgd.report.evidence import Evidence
-from fbgd.report.pages import Summary
+from fbgd.report.pages import Summary, measured
 from fbgd.report.plots import make_figure
 from fbgd.runs.plan import Rung
 from fbgd.runs.provenance import git_revision
-from fbgd.studies.double_descent.figure import measured
 from fbgd.studies.double_descent.random_feature_study import (
     FIGURE,
     MIN_NORM,

@@ -4,13 +4,13 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from fbgd.report.pages import Summary
+from fbgd.report.pages import Summary, measured
 from fbgd.report.plots import make_figure
 from fbgd.runs.directory import RunDirectory
 from fbgd.runs.plan import PlannedRun, collect
 from fbgd.studies.double_descent.drawing import draw_band, error_axes, plain_ticks, width_colours
 from fbgd.studies.double_descent.ensemble import ensemble_error
-from fbgd.studies.double_descent.figure import descent, measured
+from fbgd.studies.double_descent.figure import descent
 from fbgd.studies.double_descent.peaks import flat, rises
 from fbgd.studies.double_descent.settings import Point, Procedure, Sizes
 from fbgd.studies.double_descent.shape import find_peak

@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 from fbgd.report.claims import Claim, Estimate, lower, of_difference
 from fbgd.report.evidence import Evidence
 from fbgd.report.formats import UNKNOWN
-from fbgd.report.pages import Summary
+from fbgd.report.pages import Summary, measured
 from fbgd.report.plots import make_figure
 from fbgd.report.statistics import Difference, difference
 from fbgd.runs.plan import PlannedRun, collect
 from fbgd.studies.double_descent.drawing import draw_band, mark_threshold, plain_ticks, width_colours
-from fbgd.studies.double_descent.figure import descent, measured
+from fbgd.studies.double_descent.figure import descent
 from fbgd.studies.double_descent.settings import Point, Sizes
 from fbgd.studies.double_descent.shape import EPSILON, by_seed, find_peak, threshold
 from fbgd.studies.double_descent.tidy import run_table

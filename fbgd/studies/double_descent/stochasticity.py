@@ -8,12 +8,12 @@ from matplotlib.figure import Figure
 
 from fbgd.report.claims import Claim, Estimate, of_difference, within
 from fbgd.report.evidence import Evidence
-from fbgd.report.pages import Summary
+from fbgd.report.pages import Summary, measured
 from fbgd.report.plots import make_figure
 from fbgd.report.statistics import difference
 from fbgd.runs.plan import PlannedRun
 from fbgd.studies.double_descent.drawing import draw_band, plain_ticks
-from fbgd.studies.double_descent.figure import descent, measured
+from fbgd.studies.double_descent.figure import descent
 from fbgd.studies.double_descent.peaks import rises
 from fbgd.studies.double_descent.settings import Point, Sizes
 from fbgd.studies.double_descent.shape import find_peak

@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 from fbgd.report.claims import Claim, Estimate, higher, of_difference
 from fbgd.report.evidence import Evidence
 from fbgd.report.formats import UNKNOWN
-from fbgd.report.pages import Summary
+from fbgd.report.pages import Summary, measured
 from fbgd.report.plots import make_figure
 from fbgd.report.statistics import Difference, difference
 from fbgd.runs.plan import PlannedRun, collect
 from fbgd.studies.double_descent.drawing import draw_band, plain_ticks
-from fbgd.studies.double_descent.figure import descent, measured
+from fbgd.studies.double_descent.figure import descent
 from fbgd.studies.double_descent.peaks import by_column, heights
 from fbgd.studies.double_descent.presets import TRANSLATION, TRANSLATION_MODELS
 from fbgd.studies.double_descent.settings import Point, Procedure, Sizes

@@ -9,11 +9,10 @@ from matplotlib.figure import Figure
 from fbgd.report.claims import Claim, Estimate, beyond, exactly, higher, lower, of_difference, within
 from fbgd.report.evidence import Evidence
 from fbgd.report.formats import UNKNOWN
-from fbgd.report.pages import Summary
+from fbgd.report.pages import Summary, measured
 from fbgd.report.plots import make_figure
 from fbgd.report.statistics import Difference, difference
 from fbgd.runs.plan import PlannedRun, Rung, collect, with_subset_of_seed
-from fbgd.studies.double_descent.figure import measured
 from fbgd.studies.double_descent.words import percent, points
 from fbgd.studies.execution import Execution, Outcome
 from fbgd.studies.study import Study

@@ -6,12 +6,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from fbgd.report.formats import UNKNOWN
-from fbgd.report.pages import Summary
+from fbgd.report.pages import Summary, measured
 from fbgd.report.plots import make_figure
 from fbgd.report.statistics import Difference, difference
 from fbgd.runs.plan import PlannedRun, Rung, collect, curves
 from fbgd.studies.double_descent.drawing import plain_numbers
-from fbgd.studies.double_descent.figure import measured
 from fbgd.studies.double_descent.words import percent, points
 from fbgd.studies.execution import Execution, Outcome
 from fbgd.studies.study import Study

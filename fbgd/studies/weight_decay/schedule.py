@@ -12,11 +12,10 @@ import pandas as pd
 from fbgd.report.claims import Claim, Estimate, Rule, higher, lower, of_difference, within
 from fbgd.report.evidence import Evidence
 from fbgd.report.formats import UNKNOWN
-from fbgd.report.pages import Summary
+from fbgd.report.pages import Summary, measured
 from fbgd.report.statistics import Difference, difference
 from fbgd.runs.directory import RunDirectory
 from fbgd.runs.plan import PlannedRun, Rung, collect, curves
-from fbgd.studies.double_descent.figure import measured
 from fbgd.studies.execution import Execution, Outcome
 from fbgd.studies.study import Study
 from fbgd.studies.weight_decay.one_pass import CONSTANT, COSINE, MATCHED, PRESETS, PROBE, OnePass, several_passes
