@@ -36,6 +36,11 @@ class Summary:
     told: tuple[str, ...] = ()
 
 
+def no_paragraphs(evidence: Evidence) -> list[str]:
+    """Nothing to add."""
+    return []
+
+
 @dataclass(frozen=True)
 class Recipe:
     """What code adds to a ``study.json``.
@@ -43,10 +48,12 @@ class Recipe:
     Args:
         summarise: from the evidence to the table.
         claims: what the study is asked.
+        paragraphs: what a reader of the page must know about how its settings came about.
     """
 
     summarise: Callable[[Evidence], Summary]
     claims: tuple[Claim, ...] = ()
+    paragraphs: Callable[[Evidence], list[str]] = no_paragraphs
 
 
 def page_of(evidence: Evidence, recipe: Recipe | None = None, told: tuple[str, ...] = ()) -> Page:
@@ -63,7 +70,8 @@ def page_of(evidence: Evidence, recipe: Recipe | None = None, told: tuple[str, .
     recipe = recipe or Recipe(by_description)
     summary = recipe.summarise(evidence)
     description = evidence.description
-    texts = caption(evidence.runs, description, summary.paragraphs, summary.metric, (*summary.told, *told))
+    texts = [*recipe.paragraphs(evidence), *summary.paragraphs]
+    texts = caption(evidence.runs, description, texts, summary.metric, (*summary.told, *told))
     header = list(summary.rows[0]) if summary.rows else ["nothing finished"]
     return Page(
         description.title,

@@ -124,14 +124,25 @@ def search_figure(
     rows = -(-len(names) // count)
     figure, panels = make_figure((3.1 * count, 2.5 * rows + 0.6), rows, count, sharey=True)
     shown = with_numbers(searched)
-    rings = with_numbers(chosen).merge(shown, on=[by, hue, "value"])
+    means = shown.groupby([by, hue, "value"], sort=False, as_index=False)["percent"].mean()
+    rings = with_numbers(chosen).merge(means, on=[by, hue, "value"])
     palette = palette_of(searched[hue])
     for index, axes in enumerate(panels):
         if index >= len(names):
             axes.set_axis_off()
             continue
         mine, ringed = (frame[frame[by] == names[index]] for frame in (shown, rings))
-        sns.lineplot(mine, x="value", y="percent", hue=hue, palette=palette, marker="o", legend=index == 0, ax=axes)
+        sns.lineplot(
+            mine,
+            x="value",
+            y="percent",
+            hue=hue,
+            palette=palette,
+            marker="o",
+            errorbar="se",
+            legend=index == 0,
+            ax=axes,
+        )
         for value, group in ringed.groupby(hue):
             axes.plot(group["value"], group["percent"], "o", mfc="none", mec=palette[value], ms=13, mew=1.8)
         values = sorted(set(mine["value"]))

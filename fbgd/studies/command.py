@@ -60,7 +60,7 @@ def execute(study: Study, arguments: argparse.Namespace) -> int:
     outcome = study.execute(execution, rungs)
     preset = None if request.changed or arguments.quick else request.preset
     description = study.describe(
-        request.title, preset, rungs if outcome.rungs is None else outcome.rungs, request.changed, outcome.paragraphs
+        request.title, preset, rungs if outcome.rungs is None else outcome.rungs, request.changed
     )
     planned = outcome.planned
     evidence = Evidence(

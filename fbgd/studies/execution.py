@@ -24,14 +24,12 @@ class Outcome:
         searched: the search's runs, a row a candidate; empty without tuning.
         measurements: of a study without runs; others have a ``measure``.
         rungs: the settings that were run in the end; ``None``: those that were asked for.
-        paragraphs: what a reader of the page must know about how they came about.
     """
 
     planned: list[PlannedRun]
     searched: pd.DataFrame = field(default_factory=pd.DataFrame)
     measurements: pd.DataFrame = field(default_factory=pd.DataFrame)
     rungs: list[Rung] | None = None
-    paragraphs: tuple[str, ...] = ()
 
 
 @dataclass

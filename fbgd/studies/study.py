@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from fbgd.report.claims import Claim
 from fbgd.report.description import Description
 from fbgd.report.evidence import Evidence
-from fbgd.report.pages import Recipe, Summary, by_description
+from fbgd.report.pages import Recipe, Summary, by_description, no_paragraphs
 from fbgd.runs.plan import PlannedRun, Rung
 from fbgd.studies.execution import Execution, Outcome
 
@@ -78,7 +78,8 @@ class Study:
         paragraphs: what a reader of the table must know.
         held: keys and sections that the study sets itself; with ``=`` at the end the key alone.
         options: of its own on the command line.
-        execute: runs the rungs; more than all rungs with all seeds where a study searches or bisects.
+        execute: runs the rungs; more than all rungs with all seeds where a study searches or bisects. Its
+            ``paragraphs``, if it has such a method, tell the page's reader how the rungs came about.
         measure: from the planned runs to a tidy table of what the page needs beyond the runs' last rows.
         summarise: from the evidence to the page's table; by default groups, as the description says.
         figures: file names, and what draws them once there is a result.
@@ -115,10 +116,9 @@ class Study:
     @property
     def recipe(self) -> Recipe:
         """What its code adds to its ``study.json``."""
-        return Recipe(self.summarise, self.claims)
+        return Recipe(self.summarise, self.claims, getattr(self.execute, "paragraphs", no_paragraphs))
 
-    def describe(self, title: str, preset: Preset | None, rungs: list[Rung], overrides: list[str],
-                 paragraphs: tuple[str, ...] = ()) -> Description:  # fmt: skip
+    def describe(self, title: str, preset: Preset | None, rungs: list[Rung], overrides: list[str]) -> Description:
         """Its ``study.json``.
 
         Args:
@@ -126,7 +126,6 @@ class Study:
             preset: of the study; ``None`` where the setting is not the published one.
             rungs: the settings that were run; none where nothing is trained.
             overrides: what was changed about all rungs.
-            paragraphs: what came out of the run, beside the study's own.
         """
         by = [label for label in rungs[0].labels if label != self.across] if rungs else []
         return Description(
@@ -140,7 +139,7 @@ class Study:
             published=[*published_values(rungs, by), *([] if preset is None else self.published(preset))],
             source=self.source,
             overrides=list(overrides),
-            paragraphs=[*self.paragraphs, *paragraphs],
+            paragraphs=list(self.paragraphs),
         )
 
 

@@ -1,7 +1,8 @@
-"""Choosing a setting, most often the learning rate, on the validation split: for every rung from equally many values.
+"""Choosing a setting, most often the learning rate, on the validation split, for every rung from its own grid.
 
-Every value is tried with seed 0. The rung's own runs then take the chosen value and fresh seeds, from 1 on, so that no
-run counts in the table because it was the best of several; and nothing is ever chosen on the test set.
+Every value is tried with the same few search seeds. A grid whose best or chosen value is its first or last is extended
+beyond it and searched again. The rung's own runs then take the chosen value and fresh seeds, so that no run counts in
+the table because it was the best of several; and nothing is ever chosen on the test set.
 """
 
 from collections.abc import Callable
@@ -10,14 +11,17 @@ from typing import Any
 
 import pandas as pd
 
+from fbgd.report.evidence import Evidence
 from fbgd.runs.plan import Rung, collect
 from fbgd.studies.execution import Execution, Outcome
+from fbgd.studies.selection import Choice, beyond
+from fbgd.studies.selection import choose as choose_value
 
-SEARCH_SEED = 0
+SEARCH_SEEDS = 3
+# A grid grows by so many values at most: a search that always wants more has met something else than a bad grid.
+EXTENSIONS = 4
 CANDIDATE = "candidate"
 METRIC = "validation_accuracy"
-# Of more rows than these the figure tells the choice.
-LISTED = 12
 Candidates = dict[str, tuple[float, ...]]
 
 
@@ -27,22 +31,48 @@ class Tuning:
 
     Args:
         key: what is chosen, ``optimizer.lr``.
-        candidates: a preset to the values by rung name, equally many for each.
+        candidates: a preset to the values by rung name, ascending with about equal ratios; a single value is no
+            search.
+        seeds: the search seeds are 0, 1, ... up to this number; those that count follow them.
     """
 
     key: str
     candidates: Callable[[Any], Candidates]
+    seeds: int = SEARCH_SEEDS
 
     def __call__(self, execution: Execution, rungs: list[Rung]) -> Outcome:
-        """Search, choose, and run what was chosen."""
-        values = self.candidates(execution.preset)
-        searching = execution.run(search_rungs(rungs, self.key, values), [SEARCH_SEED])
-        searched = collect(searching)
-        chosen = choose(searched, rungs, values)
-        tuned = tuned_rungs(rungs, self.key, values, chosen)
-        fresh = range(SEARCH_SEED + 1, SEARCH_SEED + 1 + execution.seeds)
-        paragraphs = tuple(search_paragraphs(self.key, values, chosen))
-        return Outcome(execution.run(tuned, fresh), searched, rungs=tuned, paragraphs=paragraphs)
+        """Search, extend, choose, and run what was chosen."""
+        searched = self.search(execution, rungs)
+        tuned = tuned_rungs(rungs, self.key, self.candidates(execution.preset), choices(searched, rungs))
+        fresh = range(self.seeds, self.seeds + execution.seeds)
+        return Outcome(execution.run(tuned, fresh), searched, rungs=tuned)
+
+    def search(self, execution: Execution, rungs: list[Rung]) -> pd.DataFrame:
+        """A row a run of the search, whose grids grow until what they choose is interior."""
+        grids = self.candidates(execution.preset)
+        todo, tables = grids, []
+        for _ in range(1 + EXTENSIONS):
+            wanted = search_rungs([rung for rung in rungs if rung.name in todo], self.key, todo)
+            tables.append(collect(execution.run(wanted, range(self.seeds))))
+            searched = pd.concat(tables, ignore_index=True)
+            todo = {
+                rung: (beyond(choice.values, choice.side),)
+                for rung, choice in choices(searched, rungs).items()
+                if choice is not None and choice.side and len(choice.values) > 1 and execution.wanted(rung)
+            }
+            if not todo or not execution.finished:
+                break
+        return searched
+
+    def paragraphs(self, evidence: Evidence) -> list[str]:
+        """What a reader of the table must know about the choices; nothing where there was no search."""
+        if not len(evidence.searched):
+            return []
+        labels = [*evidence.description.by, *filter(None, [evidence.description.across])]
+        return choice_paragraphs(self.key, {
+            " / ".join(str(value) for value in group): choose_from(mine)
+            for group, mine in evidence.searched.groupby(labels, sort=False)
+        })  # fmt: skip
 
 
 def log_grid(centre: float, count: int = 5, per_decade: int = 2) -> tuple[float, ...]:
@@ -62,65 +92,92 @@ def search_rungs(rungs: list[Rung], key: str, candidates: Candidates) -> list[Ru
             name=f"{rung.name}, {key} {value:g}",
             overrides=(*rung.overrides, f"{key}={value!r}"),
             published=None,
-            labels={**rung.labels, CANDIDATE: f"{value:g}"},
+            labels={**rung.labels, CANDIDATE: f"{value:.10g}"},
         )
         for rung in rungs
         for value in candidates[rung.name]
     ]
 
 
-def choose(runs: pd.DataFrame, rungs: list[Rung], candidates: Candidates) -> dict[str, float | None]:
-    """The candidate with the best validation accuracy, by rung; the smallest of equals.
-
-    ``None`` where no candidate has a result: none was run, or all failed.
+def choices(searched: pd.DataFrame, rungs: list[Rung]) -> dict[str, Choice | None]:
+    """What a search chooses by validation accuracy, by rung; ``None`` where no candidate has a result with all seeds.
 
     Args:
-        runs: a row a candidate, with the rungs' labels and the candidate's.
+        searched: a row a run, with the rungs' labels, the candidate's and the seed.
         rungs: the rungs.
-        candidates: their values.
     """
-    chosen: dict[str, float | None] = {}
+    found: dict[str, Choice | None] = {}
     for rung in rungs:
-        mine = runs
+        mine = searched
         for label, value in rung.labels.items():
             mine = mine[mine[label] == value]
-        scores = {float(row[CANDIDATE]): row[METRIC] for row in mine.to_dict("records") if pd.notna(row[METRIC])}
-        known = [value for value in candidates[rung.name] if float(f"{value:g}") in scores]
-        chosen[rung.name] = max(known, key=lambda value: scores[float(f"{value:g}")]) if known else None
-    return chosen
+        found[rung.name] = choose_from(mine)
+    return found
 
 
-def tuned_rungs(rungs: list[Rung], key: str, candidates: Candidates, chosen: dict[str, float | None]) -> list[Rung]:
+def choose_from(searched: pd.DataFrame) -> Choice | None:
+    """What the search of a single rung chooses."""
+    if not len(searched):
+        return None
+    numbers = searched.assign(value=searched[CANDIDATE].astype(float))
+    scores = numbers.pivot(index="seed", columns="value", values=METRIC).astype(float).sort_index(axis=1)
+    return choose_value(tuple(float(value) for value in scores.columns), scores.to_numpy())
+
+
+def tuned_rungs(rungs: list[Rung], key: str, candidates: Candidates, chosen: dict[str, Choice | None]) -> list[Rung]:
     """The rungs with what was chosen; with the middle candidate where nothing could be, so that its runs tell why."""
     tuned = []
     for rung in rungs:
-        value = chosen[rung.name]
-        if value is None:
-            value = candidates[rung.name][len(candidates[rung.name]) // 2]
+        grid, choice = candidates[rung.name], chosen[rung.name]
+        value = grid[len(grid) // 2] if choice is None else choice.value
         tuned.append(replace(rung, overrides=(*rung.overrides, f"{key}={value!r}")))
     return tuned
 
 
-def search_paragraphs(key: str, candidates: Candidates, chosen: dict[str, float | None]) -> list[str]:
-    """What a reader of the table must know about the choice."""
-    (count,) = {len(values) for values in candidates.values()}
-    if count == 1:
+def choice_paragraphs(key: str, chosen: dict[str, Choice | None]) -> list[str]:
+    """What a reader of the table must know about the choices, by the names of their rows."""
+    known = {name: choice for name, choice in chosen.items() if choice is not None}
+    nothing = [name for name, choice in chosen.items() if choice is None]
+    unsearched = f"Without a result of every search seed, so with the middle value: {'; '.join(nothing)}."
+    if not known:
+        return [unsearched] if nothing else []
+    if all(len(choice.values) == 1 for choice in known.values()):
         return [f"{key} has one value for each row, so nothing was chosen."]
-    edge = [name for name, value in chosen.items() if value in (candidates[name][0], candidates[name][-1])]
-    nothing = [name for name, value in chosen.items() if value is None]
+    seeds = max(choice.seeds for choice in known.values())
+    counts = [len(choice.values) for choice in known.values()]
+    count = " to ".join(str(number) for number in dict.fromkeys((min(counts), max(counts))))
     texts = [
-        f"{key} was chosen for each row from {count} values by the validation accuracy of one run with seed "
-        f"{SEARCH_SEED}, which is not among the seeds of the table: see search.csv. The intervals are those of the "
-        "chosen value; that another seed might have chosen another one is not in them."
+        f"{key} was chosen for each row from {count} "
+        f"values by the mean validation accuracy over {seeds} search seed{'s' if seeds > 1 else ''}, none of which "
+        "counts in the table: of the values within one standard error of the best, the one nearest their middle; see "
+        "search.csv. The intervals of the table are those of the chosen values.",
+        f"Chosen: {'; '.join(f'{name} {choice.value:g}' for name, choice in known.items())}.",
     ]
-    if len(chosen) <= LISTED:
-        values = "; ".join(f"{name} {value:g}" for name, value in chosen.items() if value is not None)
-        texts.append(f"Chosen: {values}.")
-    if edge:
-        texts.append(f"The first or last of its values was chosen, so a better one may lie beyond: {'; '.join(edge)}.")
-    if nothing:
-        texts.append(f"Without any result to choose by, so the middle value: {'; '.join(nothing)}.")
-    return texts
+    doubts = [f"{name} {doubt}" for name, choice in known.items() if (doubt := doubt_about(choice))]
+    if seeds == 1:
+        texts.append("With one search seed the uncertainty of these choices is unknown.")
+    elif doubts:
+        texts.append(
+            "A bootstrap over the search seeds chooses another value in so many of its draws (in brackets the other "
+            f"values with what they change of the mean validation accuracy, points): {'; '.join(doubts)}."
+        )
+    else:
+        texts.append("A bootstrap over the search seeds always chooses the same values.")
+    if edge := [name for name, choice in known.items() if choice.side]:
+        texts.append(
+            f"The best or chosen value is the first or last, so a better one may lie beyond: {'; '.join(edge)}."
+        )
+    return [*texts, unsearched] if nothing else texts
+
+
+def doubt_about(choice: Choice) -> str:
+    """How often other values are chosen, and what they change; empty where they never are."""
+    others = [index for index in choice.shares.argsort()[::-1] if index != choice.place and choice.shares[index] > 0]
+    if not others:
+        return ""
+    changes = 100 * (choice.means - choice.means[choice.place])
+    told = ", ".join(f"{choice.values[index]:g}: {changes[index]:+.1f}" for index in others)
+    return f"{100 * (1 - choice.shares[choice.place]):.0f} % ({told})"
 
 
 def chosen_values(runs: pd.DataFrame, key: str, labels: list[str]) -> pd.DataFrame:

@@ -1,21 +1,24 @@
 """Choosing a learning rate on the validation split."""
 
 import math
+import re
 from itertools import pairwise
 
 import pandas as pd
 import pytest
 
+from fbgd.report.description import Description
+from fbgd.report.evidence import Evidence
 from fbgd.runs.plan import Rung, collect, plan
 from fbgd.studies.execution import Execution
 from fbgd.studies.study import Preset
 from fbgd.studies.tuning import (
     CANDIDATE,
+    EXTENSIONS,
     Tuning,
-    choose,
+    choices,
     chosen_values,
     log_grid,
-    search_paragraphs,
     search_rungs,
     tuned_rungs,
 )
@@ -48,25 +51,32 @@ def test_log_grid_is_even_and_centred():
 
 
 def searched(scores):
-    """A search's rows: the given validation accuracies; the test accuracies are in the opposite order."""
+    """A search's rows: the given validation accuracies; the test accuracies are in the opposite order.
+
+    Args:
+        scores: a rung to its accuracies: a row a seed, a column a candidate.
+    """
     rows = []
     for rung, own in zip(RUNGS, scores, strict=True):
-        for value, score in zip(CANDIDATES[rung.name], own, strict=True):
-            accuracies = {"validation_accuracy": score, "test_accuracy": None if score is None else 1 - score}
-            rows.append({**rung.labels, CANDIDATE: f"{value:g}", **accuracies})
+        for seed, line in enumerate(own):
+            for value, score in zip(CANDIDATES[rung.name], line, strict=True):
+                accuracies = {"validation_accuracy": score, "test_accuracy": None if score is None else 1 - score}
+                rows.append({**rung.labels, CANDIDATE: f"{value:g}", "seed": seed, **accuracies})
     return pd.DataFrame(rows)
 
 
 @pytest.mark.parametrize(
     ("scores", "expected"),
     [
-        ([(0.2, 0.9, 0.1), (0.5, 0.3, 0.7)], (0.1, 1e30)),
-        ([(0.9, 0.9, 0.1), (0.2, 0.7, 0.7)], (1e-3, 0.1)),
-        ([(None, 0.1, None), (None, None, None)], (0.1, None)),
+        ([[(0.2, 0.9, 0.1)], [(0.5, 0.3, 0.7)]], (0.1, 1e30)),
+        # The mean over the search seeds decides, not the luckiest one.
+        ([[(0.5, 0.6, 0.1), (0.5, 0.6, 0.7)], [(0.9, 0.2, 0.1), (0.1, 0.4, 0.1)]], (0.1, 0.1)),
+        ([[(None, 0.1, None)], [(None, None, None)]], (0.1, None)),
     ],
 )
-def test_the_best_on_the_validation_split_is_chosen_and_the_test_set_is_not_looked_at(scores, expected):
-    assert tuple(choose(searched(scores), RUNGS, CANDIDATES).values()) == expected
+def test_the_validation_split_decides_and_the_test_set_is_not_looked_at(scores, expected):
+    found = choices(searched(scores), RUNGS).values()
+    assert tuple(None if choice is None else choice.value for choice in found) == expected
 
 
 def test_every_rung_is_searched_with_every_candidate():
@@ -78,44 +88,71 @@ def test_every_rung_is_searched_with_every_candidate():
 
 
 def test_without_a_choice_the_middle_value_runs_and_tells_why():
-    found = tuned_rungs(RUNGS, KEY, CANDIDATES, {"small, SGD": 1e-3, "small, full batch": None})
+    chosen = choices(searched([[(0.9, 0.1, 0.1)], [(None, None, None)]]), RUNGS)
+    found = tuned_rungs(RUNGS, KEY, CANDIDATES, chosen)
     assert [rung.overrides[-1] for rung in found] == ["optimizer.lr=0.001", "optimizer.lr=0.1"]
 
 
 def test_from_the_search_to_the_runs_that_count(tmp_path):
-    tuning = Tuning(KEY, lambda preset: CANDIDATES)
+    tuning = Tuning(KEY, lambda preset: CANDIDATES, seeds=2)
     execution = Execution(Preset(), 2, ["budget.passes=4"], tmp_path, 2)
     outcome = tuning(execution, RUNGS)
     assert execution.finished
-    assert list(outcome.searched["status"]).count("done") >= 4
-    assert set(outcome.searched["seed"]) == {0}
-    # The absurd rate diverges or learns nothing; what was chosen has the best validation accuracy.
-    for rung in outcome.rungs:
-        mine = outcome.searched[outcome.searched["regime"] == rung.labels["regime"]]
-        best = mine.loc[mine["validation_accuracy"].astype(float).idxmax(), CANDIDATE]
-        assert float(rung.overrides[-1].partition("=")[2]) == float(best)
+    assert set(outcome.searched["seed"]) == {0, 1}
+    tried = outcome.searched.groupby("regime")[CANDIDATE].nunique()
+    for rung, choice in choices(outcome.searched, RUNGS).items():
+        # The absurd rate diverges or learns nothing. Where an end was the best, the grid has grown beyond it.
+        assert choice.value < 1e30
+        assert len(choice.values) == 3 or choice.side == 0 or len(choice.values) == 3 + EXTENSIONS
+        assert tried[rung.partition(", ")[2]] == len(choice.values)
+    chosen = [float(rung.overrides[-1].partition("=")[2]) for rung in outcome.rungs]
+    assert chosen == [choice.value for choice in choices(outcome.searched, RUNGS).values()]
     runs = collect(outcome.planned)
-    assert list(runs["seed"]) == [1, 1, 2, 2]
+    assert list(runs["seed"]) == [2, 2, 3, 3]
     assert list(runs["status"]) == ["done"] * 4
     assert set(runs["budget.passes"]) == {"4"}
-    chosen = chosen_values(runs, KEY, ["size", "regime"])
-    assert [float(value) for value in chosen[CANDIDATE]] == [
-        float(rung.overrides[-1].partition("=")[2]) for rung in outcome.rungs
-    ]
-    # The search is not repeated, and its seed is not among those of the table.
+    assert [float(value) for value in chosen_values(runs, KEY, ["size", "regime"])[CANDIDATE]] == chosen
+    # The search is not repeated, and its seeds are not among those of the table.
     again = tuning(Execution(Preset(), 2, ["budget.passes=4"], tmp_path, 1), RUNGS)
     assert [run.path for run in again.planned] == [run.path for run in outcome.planned]
     assert all(run.done for run in again.planned)
 
 
-def test_the_caption_says_what_was_chosen_at_an_edge_or_not_at_all():
-    chosen = {"small, SGD": 1e-3, "small, full batch": None}
-    told = " ".join(search_paragraphs(KEY, CANDIDATES, chosen))
-    assert "from 3 values" in told
-    assert "may lie beyond: small, SGD." in told
-    assert "the middle value: small, full batch." in told
-    single = {name: values[:1] for name, values in CANDIDATES.items()}
-    assert "nothing was chosen" in search_paragraphs(KEY, single, chosen)[0]
+def test_a_grid_grows_until_the_choice_is_interior(tmp_path, monkeypatch):
+    """The runs are replaced by a curve whose best value, 0.8, lies two steps beyond the grid."""
+    asked = []
+
+    def scores(planned):
+        rows = [{**run.labels, "seed": run.seed, "validation_accuracy": -abs(math.log(float(run.labels[CANDIDATE]) / 0.8))}
+                for run in planned]  # fmt: skip
+        asked.append([float(row[CANDIDATE]) for row in rows])
+        return pd.DataFrame(rows)
+
+    monkeypatch.setattr("fbgd.studies.tuning.collect", scores)
+    execution = Execution(Preset(), 1, [], tmp_path, 1)
+    execution.execute = lambda planned: planned
+    tuning = Tuning(KEY, lambda preset: {rung.name: (0.1, 0.2, 0.4) for rung in RUNGS}, seeds=1)
+    table = tuning.search(execution, RUNGS[:1])
+    assert asked == [[0.1, 0.2, 0.4], [0.8], [1.6]]
+    assert choices(table, RUNGS[:1])["small, SGD"].value == 0.8
+
+
+def test_the_page_says_what_was_chosen_how_surely_at_an_edge_or_not_at_all():
+    doubtful = [(0.9, 0.5, 0.5), (0.5, 0.5, 0.9)]
+    table = searched([doubtful, [(None, None, None)] * 2])
+    description = Description("title", ["size", "regime"])
+    told = " ".join(Tuning(KEY, lambda preset: CANDIDATES).paragraphs(Evidence(description, searched=table)))
+    assert "from 3 values by the mean validation accuracy over 2 search seeds" in told
+    assert "Chosen: small / SGD 0.1." in told
+    # The middle value of the plateau is half of the draws' choice; either end would add 20 points.
+    assert re.search(r"small / SGD (4|5)\d % \(", told)
+    assert "1e+30: +20.0" in told
+    assert "may lie beyond: small / SGD." in told
+    assert "the middle value: small / full batch." in told
+    assert Tuning(KEY, lambda preset: CANDIDATES).paragraphs(Evidence(description)) == []
+    single = table[table[CANDIDATE] == "0.1"].assign(validation_accuracy=0.5)
+    assert "nothing was chosen" in Tuning(KEY, lambda preset: CANDIDATES).paragraphs(
+        Evidence(description, searched=single))[0]  # fmt: skip
 
 
 def test_seeds_must_be_positive(tmp_path):

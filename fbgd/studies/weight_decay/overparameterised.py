@@ -13,9 +13,8 @@ from fbgd.runs.plan import PlannedRun, Rung, collect, curves
 from fbgd.studies.double_descent.drawing import plain_numbers
 from fbgd.studies.double_descent.words import percent, points
 from fbgd.studies.execution import Execution, Outcome
+from fbgd.studies.selection import choose as choose_value
 from fbgd.studies.study import Study
-from fbgd.studies.tuning import CANDIDATE, METRIC, SEARCH_SEED
-from fbgd.studies.tuning import choose as choose_candidate
 from fbgd.studies.weight_decay.dynamics_claims import make_claims
 from fbgd.studies.weight_decay.dynamics_drawing import draw_curves, draw_errors, draw_map
 from fbgd.studies.weight_decay.dynamics_presets import PRESETS, quick
@@ -23,6 +22,7 @@ from fbgd.studies.weight_decay.dynamics_settings import FULL_BATCH, SGD, Dynamic
 from fbgd.studies.weight_decay.noise import gradient_noise
 
 KEYS = ["regime", "rate", "decay", "seed"]
+SEARCH_SEED = 0
 # The share of the phase with the peak learning rate, from its end, over which training is called settled.
 SETTLED = 1 / 3
 
@@ -60,38 +60,20 @@ def execute(execution: Execution, rungs: list[Rung]) -> Outcome:
 
 
 def chosen_decays(ends: pd.DataFrame) -> dict[tuple[str, float], float]:
-    """The weight decay with the best validation accuracy of the search's seed, by regime and learning rate.
+    """The weight decay chosen by the validation accuracy of the search's seed, by regime and learning rate.
 
-    The smallest of equals; what was not searched is left out.
+    What was not searched is left out.
 
     Args:
         ends: a row a run.
     """
     searched = ends[(ends["seed"] == SEARCH_SEED) & (ends["decay"] > 0)]
-    texts = searched.assign(
-        rate=searched["rate"].map("{:g}".format),
-        **{CANDIDATE: searched["decay"].map("{:g}".format), METRIC: 1 - searched["validation_error"]},
-    )
-    rungs = [
-        Rung(f"{regime}, {rate}", (), labels={"regime": regime, "rate": rate})
-        for regime, rate in dict.fromkeys(zip(texts["regime"], texts["rate"], strict=True))
-    ]
-    candidates = {
-        rung.name: tuple(
-            sorted(
-                searched.loc[
-                    (texts["regime"] == rung.labels["regime"]) & (texts["rate"] == rung.labels["rate"]), "decay"
-                ]
-            )
-        )
-        for rung in rungs
-    }
-    chosen = choose_candidate(texts, rungs, candidates)
-    return {
-        (rung.labels["regime"], float(rung.labels["rate"])): value
-        for rung in rungs
-        if (value := chosen[rung.name]) is not None
-    }
+    chosen = {}
+    for (regime, rate), mine in searched.groupby(["regime", "rate"], sort=False):
+        accuracies = 1 - mine.pivot(index="seed", columns="decay", values="validation_error").sort_index(axis=1)
+        if (choice := choose_value(tuple(accuracies.columns), accuracies.to_numpy())) is not None:
+            chosen[regime, rate] = choice.value
+    return chosen
 
 
 def end_table(planned: list[PlannedRun]) -> pd.DataFrame:
