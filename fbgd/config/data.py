@@ -1,16 +1,20 @@
 """The configured data set, and whether model and regularisers take it."""
 
+import json
+from functools import lru_cache
+
 from fbgd.config.ingredients import Ingredients
 from fbgd.config.schema import Config
 from fbgd.config.targets import build_target, find_target
 from fbgd.data import Dataset, prepare
+from fbgd.data.dataset import Arrays
 from fbgd.errors import ConfigError
 
 
 def load_data(config: Config) -> Dataset:
     """The data set of a configuration."""
     return prepare(
-        build_target("data.source", config.data.source),
+        read_source(json.dumps(config.data.source, sort_keys=True)),
         train_size=config.data.train_size,
         validation_size=config.data.validation_size,
         label_noise=config.data.label_noise,
@@ -19,6 +23,15 @@ def load_data(config: Config) -> Dataset:
         seed=config.data.seed,
         augment_seed=config.seed,
     )
+
+
+@lru_cache(maxsize=1)
+def read_source(source: str) -> Arrays:
+    """The arrays of a source, given as JSON; the last one stays in memory.
+
+    A worker trains run after run on the same data, and making MNIST-1D takes as long as a short run.
+    """
+    return build_target("data.source", json.loads(source))
 
 
 def token_shape(config: Config) -> tuple[int, ...] | None:
