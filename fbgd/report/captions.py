@@ -4,7 +4,8 @@ import pandas as pd
 
 from fbgd.report.description import Description
 from fbgd.report.settings import also_differ, distinct, shared, with_label
-from fbgd.report.statistics import PAIRED, WELCH
+from fbgd.report.statistics import DUNNETT, PAIRED, WELCH
+from fbgd.report.tables import LOG
 
 # Classes by which averaged, best or otherwise other weights are evaluated than those of the last step.
 OTHER_WEIGHTS = {
@@ -14,9 +15,9 @@ OTHER_WEIGHTS = {
     "schedule-free optimizers": "ScheduleFree",
 }
 TESTS = {
-    frozenset([PAIRED]): "the paired t-test over the same seeds",
-    frozenset([WELCH]): "Welch's t-test",
-    frozenset([PAIRED, WELCH]): "the paired t-test where the seeds are the same, else Welch's",
+    DUNNETT: "Dunnett's test (variances are alike, and pooled)",
+    WELCH: "Welch's t-test with Holm's correction (variances are not pooled)",
+    PAIRED: "the paired t-test with Holm's correction (values of the same seed go together, so pairing them pays)",
 }
 
 
@@ -75,22 +76,34 @@ def ends_with(runs: pd.DataFrame, key: str, target: str) -> bool:
 def statistics(table: pd.DataFrame, by: list[str], baseline: dict[str, str]) -> str:
     """What the columns of a table by groups are."""
     against = ""
-    if tests := {str(test) for test in table["test"] if test}:
+    if tests := list(dict.fromkeys(str(test) for test in table["test"] if test)):
         rest = [key for key in by if key not in baseline]
         name = " / ".join(baseline.values()) + (f" of the same {' and '.join(rest)}" if rest else "")
-        against = f", difference to {name} with its 95 % interval by {TESTS[frozenset(tests)]}, p Holm-corrected"
+        against = f", difference to {name} by {by_tests(tests)}"
     costs = " Gradient evaluations: samples times gradients per sample."
-    return f"Mean ± standard deviation over n seeds, 95 % t-interval{against}.{costs}"
+    return f"Mean ± standard deviation over n seeds, 95 % t-interval{against}.{survivors(table)}{costs}"
+
+
+def by_tests(tests: list[str]) -> str:
+    """Which tests were taken, on which scale, and what their intervals and p-values hold for."""
+    names = " or ".join(TESTS[name] for name in dict.fromkeys(test.removesuffix(LOG) for test in tests))
+    logs = [test for test in tests if test.endswith(LOG)]
+    scale = " of log errors, which span a decade: the factor is that of the geometric mean errors" if logs else ""
+    return f"{names}{scale}; 95 % intervals and p-values hold for all differences of the table together"
+
+
+def survivors(table: pd.DataFrame) -> str:
+    """Why rows have no interval, where any has not because runs went wrong."""
+    wrong = sum(table[name].sum() for name in table if str(name).startswith(("diverged", "failed")))
+    reason = " A row with a diverged or failed run has its rate in place of intervals and p: what is left survived."
+    return reason if wrong else ""
 
 
 def side_statistics(table: pd.DataFrame, across: str, values: list[str]) -> str:
     """What the columns of a table side by side are."""
-    tests = {str(test) for value in values[1:] for test in table[f"test {value}"] if test}
-    by = f" by {TESTS[frozenset(tests)]}" if tests else ""
-    return (
-        f"Columns: {across}. Mean ± standard deviation (n seeds), differences to {values[0]} with their 95 % "
-        f"interval{by}, p Holm-corrected over the table."
-    )
+    tests = list(dict.fromkeys(str(test) for value in values[1:] for test in table[f"test {value}"] if test))
+    by = f" by {by_tests(tests)}" if tests else ""
+    return f"Columns: {across}. Mean ± standard deviation (n seeds), differences to {values[0]}{by}.{survivors(table)}"
 
 
 def provenance(runs: pd.DataFrame) -> list[str]:

@@ -25,6 +25,7 @@ class Evidence:
         searched: a row a candidate of the tuned setting; empty without tuning.
         curves: the recorded rows of all finished runs, for figures; empty where they were read from a folder.
         table: the numbers of the page, for figures.
+        level: of the intervals of estimates; :func:`fbgd.report.claims.judge` raises it with the number of claims.
     """
 
     description: Description
@@ -33,6 +34,7 @@ class Evidence:
     searched: pd.DataFrame = field(default_factory=pd.DataFrame)
     curves: pd.DataFrame = field(default_factory=pd.DataFrame)
     table: pd.DataFrame = field(default_factory=pd.DataFrame)
+    level: float = 0.95
 
     @property
     def title(self) -> str:

@@ -28,6 +28,7 @@ LATEX = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "±": r"$\pm$",
+    "×": r"$\times$",
     "Δ": r"$\Delta$",
     "–": "--",
     "…": r"\dots{}",
@@ -83,9 +84,11 @@ def shown_side(digits: int, suffix: str, row: dict) -> str:
 
 
 def count(row: dict, suffix: str = "") -> str:
-    """``3``, ``2 of 3`` where runs have no value, ``3, 1 diverged``."""
-    n, runs, diverged = (int(row[f"{key}{suffix}"]) for key in ("n", "runs", "diverged"))
-    return (str(n) if n == runs else f"{n} of {runs}") + (f", {diverged} diverged" if diverged else "")
+    """``3``, ``2 of 3`` where runs have no value, ``3, 1 of 3 diverged``: the rates of what went wrong."""
+    n, runs = (int(row[f"{key}{suffix}"]) for key in ("n", "runs"))
+    wrong = {name: int(row[f"{name}{suffix}"]) for name in ("diverged", "failed")}
+    rates = [f"{number} of {runs} {name}" for name, number in wrong.items() if number]
+    return ", ".join([str(n) if n == runs else f"{n} of {runs}", *rates])
 
 
 def decimals(means: pd.Series, percent: bool) -> int:
@@ -110,10 +113,16 @@ def spread(row: dict, digits: int, suffix: str = "") -> str:
 
 
 def change(row: dict, digits: int, suffix: str = "") -> str:
-    """A difference and its interval, that with one digit less: ``-3.63 (-9.9 to 2.6)``."""
+    """A difference and its interval, that with one digit less: ``-3.63 (-9.9 to 2.6)``.
+
+    Of compared logarithms the quotient and its interval: ``+3.10, error x 0.52 (0.41 to 0.66)``.
+    """
     low, high = row[f"delta_low{suffix}"], row[f"delta_high{suffix}"]
     fewer = max(0, digits - 1)
     interval = "" if math.isnan(low) else f" ({low:,.{fewer}f} to {high:,.{fewer}f})"
+    if not math.isnan(row[f"ratio{suffix}"]):
+        ratio, *limits = (row[f"ratio{end}{suffix}"] for end in ("", "_low", "_high"))
+        interval = f", error × {ratio:.3g}" + ("" if math.isnan(limits[0]) else " ({:.2g} to {:.2g})".format(*limits))
     return number(row[f"delta{suffix}"], f"+,.{digits}f") + interval
 
 
@@ -130,7 +139,7 @@ def cells(table: pd.DataFrame, by: list[str], metric: str = "test_accuracy") -> 
     columns |= {"n": count, label(metric): lambda row: spread(row, digits), "95 % interval": interval}
     if table["delta"].notna().any():
         columns["Δ baseline (95 %)"] = lambda row: change(row, digits)
-        columns["p (Holm)"] = lambda row: number(row["p_value"], ".2g")
+        columns["p"] = lambda row: number(row["p_value"], ".2g")
     if table["published"].notna().any():
         columns["published %"] = lambda row: number(row["published"], ".2f")
     forms = {"passes": "g", "gradient_evaluations": ",.0f", "seconds": ".0f"}
@@ -153,9 +162,7 @@ def side_cells(
         suffix = f" {value}"
         against = f"{value or UNKNOWN} - {values[0] or UNKNOWN}"
         columns[f"{against} (95 %)"] = partial(change, digits=digits, suffix=suffix)
-        columns["p (Holm)" if len(values) == 2 else f"p (Holm) {value}"] = partial(
-            shown_number, f"p_value{suffix}", ".2g"
-        )
+        columns["p" if len(values) == 2 else f"p {value}"] = partial(shown_number, f"p_value{suffix}", ".2g")
     return list(columns), [[show(row) for show in columns.values()] for row in table.to_dict("records")]
 
 
@@ -203,8 +210,8 @@ def to_markdown(page: Page) -> str:
 
 
 def to_csv(page: Page) -> str:
-    """The numbers, exactly; notes are left out."""
-    return page.table.to_csv(index=False, lineterminator="\n")
+    """The numbers, in as many digits as machines agree about; notes are left out."""
+    return page.table.to_csv(index=False, lineterminator="\n", float_format="%.8g")
 
 
 def escape(word: str) -> str:

@@ -1,4 +1,4 @@
-"""What a table says about its means: intervals, differences with theirs, and p-values corrected over the table."""
+"""Intervals of means, differences of two means, and the correction of p-values over a family."""
 
 import math
 from typing import NamedTuple
@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-PAIRED, WELCH = "paired t", "Welch"
+PAIRED, WELCH, DUNNETT = "paired t", "Welch", "Dunnett"
 
 
 class Difference(NamedTuple):
@@ -34,31 +34,18 @@ def paired(left: pd.Series, right: pd.Series) -> bool:
     return len(left) > 1 and unique and set(left.index) == set(right.index)
 
 
-def difference(left: pd.Series, right: pd.Series, level: float = 0.95) -> Difference:
-    """The difference of two means: paired t-test over the same seeds, else Welch's.
-
-    Interval and p-value are NaN where they are not defined: fewer than two values on a side, or no spread at all.
-
-    Args:
-        left: values indexed by seed.
-        right: values indexed by seed, subtracted.
-        level: of the interval.
-    """
-    delta = left.mean() - right.mean()
-    undefined = Difference(delta, math.nan, math.nan, math.nan)
-    if len(left) < 2 or len(right) < 2:
-        return undefined
-    if paired(left, right):
-        differences = (left - right.loc[left.index]).to_numpy()
-        if without_spread(differences):
-            return undefined
-        name, test = PAIRED, stats.ttest_1samp(differences, 0.0)
-    else:
-        if without_spread(left.to_numpy()) and without_spread(right.to_numpy()):
-            return undefined
-        name, test = WELCH, stats.ttest_ind(left.to_numpy(), right.to_numpy(), equal_var=False)
+def paired_t(left: pd.Series, right: pd.Series, level: float = 0.95) -> Difference:
+    """The mean of the differences seed by seed, by the paired t-test."""
+    test = stats.ttest_1samp((left - right.loc[left.index]).to_numpy(), 0.0)
     interval = test.confidence_interval(level)
-    return Difference(delta, float(interval.low), float(interval.high), float(test.pvalue), name)
+    return Difference(left.mean() - right.mean(), float(interval.low), float(interval.high), float(test.pvalue), PAIRED)
+
+
+def welch(left: pd.Series, right: pd.Series, level: float = 0.95) -> Difference:
+    """The difference of two means with unequal variances, by Welch's t-test."""
+    test = stats.ttest_ind(left.to_numpy(), right.to_numpy(), equal_var=False)
+    interval = test.confidence_interval(level)
+    return Difference(left.mean() - right.mean(), float(interval.low), float(interval.high), float(test.pvalue), WELCH)
 
 
 def without_spread(values: np.ndarray) -> bool:
@@ -75,3 +62,47 @@ def holm(p_values: np.ndarray) -> np.ndarray:
         running = max(running, min(1.0, (len(tested) - rank) * p_values[index]))
         corrected[index] = running
     return corrected
+
+
+def difference(left: pd.Series, right: pd.Series, level: float = 0.95, *, pairs: bool = False) -> Difference:
+    """The difference of two means: Welch's t-test, or the paired one where pairing by seed pays.
+
+    Interval and p-value are NaN where they are not defined: fewer than two values on a side, or no spread at all.
+
+    Args:
+        left: values indexed by seed.
+        right: values indexed by seed, subtracted.
+        level: of the interval.
+        pairs: pair the same seeds in any case: by design they share more than a number, the order of their data say.
+    """
+    undefined = Difference(left.mean() - right.mean(), math.nan, math.nan, math.nan)
+    if not testable(left, right):
+        return undefined
+    if (pairs and paired(left, right)) or pairing_pays([left], right):
+        same = without_spread((left - right.loc[left.index]).to_numpy())
+        return undefined if same else paired_t(left, right, level)
+    return welch(left, right, level)
+
+
+def testable(left: pd.Series, right: pd.Series) -> bool:
+    """Whether two groups have at least two values each, and these are not all the same."""
+    return min(len(left), len(right)) > 1 and not all(without_spread(own.to_numpy()) for own in (left, right))
+
+
+def pairing_pays(groups: list[pd.Series], reference: pd.Series) -> bool:
+    """Whether differences seed by seed are surely more precise than differences of means.
+
+    Pairing takes the shared variation of a seed away, ``1 - r`` of the variance stays, and costs half of the degrees
+    of freedom. It pays where the correlation is above ``1 - (t_unpaired / t_paired)^2``. So that it is not chosen
+    because of a lucky correlation, the lower 95 % limit of the mean correlation (Fisher's z; the groups share the
+    reference, so they count as one) has to be above that.
+    """
+    seeds = len(reference)
+    if seeds < 4 or not all(paired(own, reference) for own in groups):
+        return False
+    quantiles = stats.t.ppf(0.975, [2 * seeds - 2, seeds - 1])
+    needed = 1 - (quantiles[0] / quantiles[1]) ** 2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        correlations = [np.corrcoef(own.loc[reference.index], reference)[0, 1] for own in groups]
+    z = np.arctanh(np.clip(correlations, -1 + 1e-12, 1 - 1e-12)).mean() - stats.norm.ppf(0.95) / math.sqrt(seeds - 3)
+    return bool(z > math.atanh(needed))

@@ -2,16 +2,19 @@
 
 import math
 
+import numpy as np
 import pandas as pd
 
 from fbgd.errors import nearest
-from fbgd.report.statistics import difference, holm, t_interval
+from fbgd.report.families import against_one
+from fbgd.report.statistics import Difference, holm, t_interval
 
 COSTS = ("passes", "gradient_evaluations", "seconds")
 COLUMNS = (
     "n",
     "runs",
     "diverged",
+    "failed",
     "mean",
     "std",
     "ci_low",
@@ -19,13 +22,19 @@ COLUMNS = (
     "delta",
     "delta_low",
     "delta_high",
+    "ratio",
+    "ratio_low",
+    "ratio_high",
     "p_value",
     "test",
     "published",
     *COSTS,
 )
-SIDE = ("n", "runs", "diverged", "mean", "std")
-BETWEEN = ("delta", "delta_low", "delta_high", "p_value", "test")
+SIDE = ("n", "runs", "diverged", "failed", "mean", "std")
+BETWEEN = ("delta", "delta_low", "delta_high", "ratio", "ratio_low", "ratio_high", "p_value", "test")
+# Errors that differ by so much are compared by their logarithms.
+DECADE = 10
+LOG = ", log error"
 Group = tuple[str, ...]
 
 
@@ -45,10 +54,14 @@ def summarise(
 ) -> pd.DataFrame:
     """One row a group, in the order of first appearance: the columns ``by``, then :data:`COLUMNS`.
 
-    ``mean``, ``std`` (n - 1), the 95 % t-interval and ``delta``, the difference to the baseline's mean with its own
-    interval, are of ``metric``; ``p_value`` is that of the difference by ``test``, Holm-corrected over the table;
-    costs are means over runs. ``n`` of ``runs`` runs have a value: failed and missing ones are in no mean, diverged
-    ones count with what they ended with, if that is a number.
+    ``mean``, ``std`` (n - 1), the 95 % t-interval and ``delta``, the difference to the baseline's mean, are of
+    ``metric``; ``p_value`` is that of the difference by ``test``. Intervals and p-values of differences hold for the
+    whole table together, see :func:`differences`. Where errors differ by a decade or more, logarithms are compared:
+    ``ratio`` is the quotient of the geometric mean errors, and the interval is its. Costs are means over runs.
+
+    ``n`` of ``runs`` runs have a value: failed and missing ones are in no mean, diverged ones count with what they
+    ended with, if that is a number. A group with any of these has no interval and no p-value, for what is left of it
+    was selected by surviving.
 
     Args:
         runs: a row a run with ``by``, ``seed``, ``status``, the metric and the costs.
@@ -66,12 +79,11 @@ def summarise(
     values, members = split_values(runs, by, metric, is_fraction(metric) if percent is None else percent)
     if baseline is not None:
         check_baseline(list(members), by, baseline)
+    changes = differences(values, members, baseline_of(list(values), by, baseline or {}), metric)
     rows = []
     for group, own in values.items():
-        reference = group if baseline is None else referred(group, by, baseline)
-        found = None if reference == group or reference not in values else difference(own, values[reference])
-        delta = dict(zip(BETWEEN, found or (*[math.nan] * 4, ""), strict=True))
-        low, high = t_interval(own.to_numpy())
+        whole = is_whole(own, members[group])
+        low, high = t_interval(own.to_numpy()) if whole else (math.nan, math.nan)
         costs = members[group].loc[lambda frame: frame["status"].isin(["done", "diverged"])]
         rows.append(
             {
@@ -79,14 +91,86 @@ def summarise(
                 **side(own, members[group]),
                 "ci_low": low,
                 "ci_high": high,
-                **delta,
+                **changes.get(group, NOTHING),
                 "published": (published or {}).get(group, math.nan),
                 **{cost: costs[cost].astype(float).mean() for cost in COSTS},
             }
         )
-    table = pd.DataFrame(rows, columns=[*by, *COLUMNS])
-    table["p_value"] = holm(table["p_value"].to_numpy())
-    return table
+    return pd.DataFrame(rows, columns=[*by, *COLUMNS])
+
+
+NOTHING = dict(zip(BETWEEN, [*[math.nan] * 7, ""], strict=True))
+
+
+def differences(
+    values: dict[Group, pd.Series], members: dict[Group, pd.DataFrame], references: dict[Group, Group], metric: str
+) -> dict[Group, dict[str, object]]:
+    """The columns :data:`BETWEEN` of every group that has a reference, corrected over the table.
+
+    Groups with the same reference are a family, see :func:`fbgd.report.families.against_one`. Of several families
+    each gets its share of the 5 % (Bonferroni); single comparisons are Holm-corrected among themselves.
+
+    Args:
+        values: of the metric by group, indexed by seed.
+        members: all runs by group.
+        references: the group that each group is compared with.
+        metric: by name, which says whether its logarithm may be taken.
+    """
+    found: dict[Group, dict[str, object]] = {
+        group: NOTHING | {"delta": values[group].mean() - values[other].mean()}
+        for group, other in references.items()
+        if all(len(values[key]) == len(members[key]) for key in (group, other))
+    }
+    whole = {group: other for group, other in references.items()
+             if all(is_whole(values[key], members[key]) for key in (group, other))}  # fmt: skip
+    families = [[group for group in whole if whole[group] == other] for other in dict.fromkeys(whole.values())]
+    for family in families:
+        reference = whole[family[0]]
+        scale = {group: values[group] for group in (reference, *family)}
+        logarithmic = spans_a_decade(errors := {group: to_error(own, metric) for group, own in scale.items()})
+        if logarithmic:
+            scale = {group: np.log(own) for group, own in errors.items()}
+        tested = against_one({group: scale[group] for group in family}, scale[reference], 1 - 0.05 / len(families))
+        found |= {group: found[group] | between(change, logarithmic) for group, change in tested.items()}
+    tests = [group for family in families for group in family]
+    p_values = np.array([found[group]["p_value"] for group in tests], dtype=float)
+    single = len(tests) == len(families)
+    corrected = holm(p_values) if single else np.minimum(1, p_values * len(families))
+    for group, p_value in zip(tests, corrected, strict=True):
+        found[group]["p_value"] = float(p_value)
+    return found
+
+
+def between(change: Difference, logarithmic: bool) -> dict[str, object]:
+    """The interval and the test of a difference as columns: of the values, or of the logarithms of their errors."""
+    if not logarithmic:
+        return {"delta_low": change.low, "delta_high": change.high, "p_value": change.p_value, "test": change.test}
+    ratios = dict(zip(("ratio", "ratio_low", "ratio_high"), map(math.exp, change[:3]), strict=True))
+    return {**ratios, "p_value": change.p_value, "test": change.test and change.test + LOG}
+
+
+def to_error(values: pd.Series, metric: str) -> pd.Series:
+    """What is better when smaller: an accuracy's error, in percent where the accuracy is, or the metric itself."""
+    if not is_fraction(metric):
+        return values
+    return (100 if values.max() > 1 else 1) - values
+
+
+def spans_a_decade(errors: dict[Group, pd.Series]) -> bool:
+    """Whether all errors are positive and the groups' means differ by a factor of ten or more."""
+    means = [own.mean() for own in errors.values()]
+    return all((own > 0).all() for own in errors.values()) and max(means) >= DECADE * min(means)
+
+
+def is_whole(values: pd.Series, members: pd.DataFrame) -> bool:
+    """Whether every run of a group is done and has a value."""
+    return len(values) == len(members) and bool((members["status"] == "done").all())
+
+
+def baseline_of(groups: list[Group], by: list[str], baseline: dict[str, str]) -> dict[Group, Group]:
+    """The group that each group is compared with; none for the baselines themselves and those whose was not run."""
+    found = {group: referred(group, by, baseline) for group in groups} if baseline else {}
+    return {group: other for group, other in found.items() if other != group and other in groups}
 
 
 def side_by_side(
@@ -101,7 +185,8 @@ def side_by_side(
     """One row a group, and for every value of the column ``across`` its mean; all others against the first.
 
     The columns are ``by``; for each value :data:`SIDE`, as ``mean SGD``; for each but the first :data:`BETWEEN`, as
-    ``delta full batch``: that value's mean minus the first's. p-values are Holm-corrected over the whole table.
+    ``delta full batch``: that value's mean minus the first's. Rows are compared one by one; p-values and intervals are
+    corrected over the whole table.
 
     Args:
         runs: a row a run.
@@ -123,27 +208,26 @@ def side_by_side(
     columns = list(dict.fromkeys([first or columns[0], *columns]))
     values, members = split_values(runs, [*by, across], metric, is_fraction(metric) if percent is None else percent)
     nothing = pd.Series(dtype=float)
+    groups = list(dict.fromkeys(key[:-1] for key in values))
+    references = {(*group, value): (*group, columns[0]) for group in groups for value in columns[1:]
+                  if {(*group, value), (*group, columns[0])} <= set(values)}  # fmt: skip
+    changes = differences(values, members, references, metric)
     rows = []
-    for group in dict.fromkeys(key[:-1] for key in values):
+    for group in groups:
         row: dict[str, object] = dict(zip(by, group, strict=True))
         for value in columns:
             own = side(values.get((*group, value), nothing), members.get((*group, value), runs.iloc[:0]))
             row |= {f"{key} {value}": entry for key, entry in own.items()}
-        reference = values.get((*group, columns[0]), nothing)
         for value in columns[1:]:
-            found = difference(values.get((*group, value), nothing), reference)
-            row |= {f"{key} {value}": entry for key, entry in zip(BETWEEN, found, strict=True)}
+            row |= {f"{key} {value}": entry for key, entry in changes.get((*group, value), NOTHING).items()}
         rows.append(row)
-    table = pd.DataFrame(rows)
-    tested = [f"p_value {value}" for value in columns[1:]]
-    table[tested] = holm(table[tested].to_numpy().ravel()).reshape(len(table), len(tested))
-    return table
+    return pd.DataFrame(rows)
 
 
 def side(values: pd.Series, members: pd.DataFrame) -> dict[str, object]:
-    """How many runs of a group have a value, of how many, how many diverged; mean and standard deviation."""
-    diverged = int((members["status"] == "diverged").sum())
-    entries = (len(values), len(members), diverged, values.mean(), values.std())
+    """How many runs of a group have a value, of how many, how many diverged or failed; mean, standard deviation."""
+    diverged, failed = (int((members["status"] == status).sum()) for status in ("diverged", "failed"))
+    entries = (len(values), len(members), diverged, failed, values.mean(), values.std())
     return dict(zip(SIDE, entries, strict=True))
 
 

@@ -12,7 +12,7 @@ from fbgd.studies.weight_decay.dynamics_settings import SGD
 from fbgd.studies.weight_decay.product import ANGLES, explained
 
 Rows = Callable[[pd.DataFrame], pd.DataFrame]
-Effect = Callable[[pd.DataFrame, str], Difference | None]
+Effect = Callable[[pd.DataFrame, str, float], Difference | None]
 # A direction explains more than another when its share of the variance is larger by this.
 MARGIN = 0.1
 # Below any error that a test set can show.
@@ -34,29 +34,30 @@ def make_claims(compared: Rows, cells: Rows, effect: Effect) -> tuple[Claim, ...
         return [
             of_difference(found, f"{regime}, rate {rate:g}")
             for (regime, rate), part in groups
-            if (found := effect(part, "test_error")) is not None
+            if (found := effect(part, "test_error", evidence.level)) is not None
         ]
 
     def at_large_rates(evidence: Evidence) -> list[Estimate]:
         found = []
         for regime, part in compared(evidence.measurements).groupby("regime", sort=False):
             rates = sorted(part["rate"].unique())
-            effects = [by_seed(part[part["rate"] == rate]) for rate in (rates[-1], rates[0])]
-            if len(rates) > 1 and all(map(len, effects)):
-                found.append(of_difference(difference(*effects), str(regime)))
+            large, small = (by_seed(part[part["rate"] == rate]) for rate in (rates[-1], rates[0]))
+            if len(rates) > 1 and len(large) and len(small):
+                found.append(of_difference(difference(large, small, evidence.level), str(regime)))
         return found
 
     def settled(column: str) -> Callable[[Evidence], list[Estimate]]:
         def estimates(evidence: Evidence) -> list[Estimate]:
             table = compared(evidence.measurements)
             table = table[table["regime"] == SGD]
-            found = effect(table[table["rate"] == table["rate"].max()], column) if len(table) else None
+            fast = table[table["rate"] == table["rate"].max()]
+            found = effect(fast, column, evidence.level) if len(table) else None
             return [of_difference(found, scale=1)] if found is not None else []
 
         return estimates
 
     def of_product(evidence: Evidence) -> list[Estimate]:
-        return product_lead(cells(evidence.measurements))
+        return product_lead(cells(evidence.measurements), evidence.level)
 
     points = "test error with the chosen decay minus without, points"
     return (
@@ -79,7 +80,7 @@ def by_seed(part: pd.DataFrame) -> pd.Series:
     return (with_decay - without).dropna()
 
 
-def product_lead(cells: pd.DataFrame) -> list[Estimate]:
+def product_lead(cells: pd.DataFrame, level: float) -> list[Estimate]:
     """By how much more the product explains of the map's log test error than either factor; none of a tiny map."""
     inner = cells[cells["decay"] > 0]
     inner = inner.assign(log_error=np.log(inner["test_error"].clip(lower=SMALLEST)))
@@ -92,5 +93,5 @@ def product_lead(cells: pd.DataFrame) -> list[Estimate]:
 
     draws = np.random.default_rng(0)
     resampled = [lead(inner.iloc[draws.integers(len(inner), size=len(inner))]) for _ in range(RESAMPLES)]
-    low, high = np.quantile(resampled, [0.025, 0.975])
+    low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2])
     return [Estimate(lead(inner), float(low), float(high), f"{len(inner)} cells, bootstrap over cells")]

@@ -114,10 +114,10 @@ def gain_by_seed(part: pd.DataFrame, column: str = "test_error") -> pd.Series:
     return (by_seed(part, 0.0, column) - by_seed(part, chosen_precision(part), column)).dropna()
 
 
-def gain(part: pd.DataFrame, column: str = "test_error") -> Difference | None:
+def gain(part: pd.DataFrame, column: str = "test_error", level: float = 0.95) -> Difference | None:
     """The same as a difference with its interval, ``None`` where either is missing."""
     plain, held = (by_seed(part, precision, column) for precision in (0.0, chosen_precision(part)))
-    return difference(plain, held) if len(plain) and len(held) else None
+    return difference(plain, held, level) if len(plain) and len(held) else None
 
 
 def summarise(table: pd.DataFrame) -> Summary:
@@ -169,8 +169,9 @@ PARAGRAPH = (
     "by Newton's method, or in closed form for ridge regression of one-hot labels. Nearest prior: that whose mode is "
     "nearest to the weights, and its distance, out of two a factor of ten. Errors: mean ± standard deviation over n "
     "seeds, each with a training subset and a validation split of its own; the prior is for each number of samples the "
-    "one with the lowest mean error on the validation splits; gains over no prior are paired by seed, in points, with "
-    "their 95 % t-interval. Without a prior, labels that the model can fit have their minimum at infinity, and L-BFGS "
+    "one with the lowest mean error on the validation splits; gains over no prior are in points, each with "
+    "its own 95 % interval (Welch's, or of pairs by seed where they surely go together). Without a prior, labels that "
+    "the model can fit have their minimum at infinity, and L-BFGS "
     "ends on the way there, where the gradient has vanished. The MLP has many modes and ends near one of them."
 )
 
@@ -210,16 +211,16 @@ def gains(evidence: Evidence) -> list[Estimate]:
         of_difference(found, f"{model}, {size} samples")
         for model, part in errors_of(evidence.measurements).groupby("model", sort=False)
         for size, rows in ends_of_sizes(part).items()
-        if (found := gain(rows)) is not None
+        if (found := gain(rows, level=evidence.level)) is not None
     ]
 
 
 def gains_lost(evidence: Evidence) -> list[Estimate]:
     """The gain with the fewest samples minus that with the most, for every model."""
     return [
-        of_difference(difference(*map(gain_by_seed, ends.values())), str(model))
+        of_difference(difference(gain_by_seed(ends[0]), gain_by_seed(ends[1]), evidence.level), str(model))
         for model, part in errors_of(evidence.measurements).groupby("model", sort=False)
-        if len(ends := ends_of_sizes(part)) > 1 and all(len(gain_by_seed(rows)) for rows in ends.values())
+        if len(ends := list(ends_of_sizes(part).values())) > 1 and all(len(gain_by_seed(rows)) for rows in ends)
     ]
 
 

@@ -143,10 +143,10 @@ def map_of(table: pd.DataFrame) -> pd.DataFrame:
     return ends[(ends["regime"] == SGD) & (ends["seed"] == SEARCH_SEED)]
 
 
-def effect(part: pd.DataFrame, column: str) -> Difference | None:
-    """With the chosen decay minus without, paired by seed; ``None`` where either is missing."""
+def effect(part: pd.DataFrame, column: str, level: float = 0.95) -> Difference | None:
+    """With the chosen decay minus without; ``None`` where either is missing."""
     with_decay, without = (part[part["tuned"] == tuned].set_index("seed")[column].dropna() for tuned in (True, False))
-    return difference(with_decay, without) if len(with_decay) and len(without) else None
+    return difference(with_decay, without, level) if len(with_decay) and len(without) else None
 
 
 def summarise(table: pd.DataFrame) -> Summary:
@@ -199,7 +199,8 @@ def number(values: pd.Series) -> str:
 PARAGRAPH = (
     "Mean ± standard deviation over n seeds. The decay above 0 was chosen for each row from the map's by the "
     f"validation accuracy of one run with seed {SEARCH_SEED}, which does not count here; differences to no decay are "
-    "paired by seed, in points, with their 95 % t-interval. Settled: mean over the last third of the passes with the "
+    "in points, each with its own 95 % interval (Welch's, or of pairs by seed where they surely go together). "
+    "Settled: mean over the last third of the passes with the "
     "peak learning rate, of the training loss and of the norms of the blocks' gradients ‖g_B‖. The train error is that "
     "of the last pass. Noise / signal: at the end, the trace of the covariance of the block gradients over the squared "
     "norm of their mean, from another pass; weight decay is in neither. A block is as large in both regimes."

@@ -100,13 +100,15 @@ def ends(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def against(final: pd.DataFrame, left: tuple[str, float], right: tuple[str, float], value: str) -> Difference:
+def against(
+    final: pd.DataFrame, left: tuple[str, float], right: tuple[str, float], value: str, level: float = 0.95
+) -> Difference:
     """A cell minus another one in one of the losses, paired by seed."""
-    series = [
+    ours, theirs = (
         final[(final["schedule"] == schedule) & (final["weight_decay"] == decay)].set_index("seed")[value]
         for schedule, decay in (left, right)
-    ]
-    return difference(*series)
+    )
+    return difference(ours, theirs, level, pairs=True)
 
 
 def summarise(table: pd.DataFrame) -> Summary:
@@ -159,7 +161,9 @@ def effects(chosen: Callable[[str], bool], value: str) -> Callable[[Evidence], l
         cells = dict.fromkeys(zip(final["schedule"], final["weight_decay"], strict=True))
         names = [name for name in dict.fromkeys(final["schedule"]) if chosen(name)]
         return [
-            of_difference(against(final, (name, decay), (name, 0.0), value), f"weight decay {decay:g}", scale=1)
+            of_difference(
+                against(final, (name, decay), (name, 0.0), value, evidence.level), f"weight decay {decay:g}", scale=1
+            )
             for name in names
             for decay in sorted(set(final["weight_decay"]) - {0.0})
             if {(name, decay), (name, 0.0)} <= set(cells)
@@ -174,10 +178,10 @@ def closer(evidence: Evidence) -> list[Estimate]:
     if MATCHED not in set(table["schedule"]):
         return []
     decay = table["weight_decay"].max()
-    return [of_difference(distances(table, decay), f"weight decay {decay:g}", scale=1)]
+    return [of_difference(distances(table, decay, evidence.level), f"weight decay {decay:g}", scale=1)]
 
 
-def distances(table: pd.DataFrame, decay: float) -> Difference:
+def distances(table: pd.DataFrame, decay: float, level: float) -> Difference:
     """How far plain cosine runs are from those with ``decay``, minus how far the matched ones are, paired by seed.
 
     A distance is the mean absolute difference of the training losses over all rows.
@@ -187,7 +191,7 @@ def distances(table: pd.DataFrame, decay: float) -> Difference:
     plain, matched = (
         (wide[other] - wide[COSINE, decay]).abs().groupby("seed").mean() for other in ((COSINE, 0.0), (MATCHED, 0.0))
     )
-    return difference(plain, matched)
+    return difference(plain, matched, level, pairs=True)
 
 
 SOURCE = "D'Angelo et al. 2023"
