@@ -10,6 +10,8 @@
     python scripts/compare.py results/geiping_ladder/mnist1d --where 'rung!=Baseline FB' --sort -mean
     python scripts/compare.py results/geiping_ladder/mnist1d --by regularizer --where schedule.warmup=28
     python scripts/compare.py results/geiping_ladder/mnist1d --metric test_loss --format latex --out table.tex
+    python scripts/compare.py results/geiping_ladder --aggregate --figure profiles.png
+                                  a row a rung over all its data sets: interquartile mean, probability of improvement
 
 DIR is a run directory, a folder of run directories (searched at any depth), a study's results folder, or a runs.csv
 itself. KEY is a label of the study (rung), a dotted setting (optimizer.lr, regime.block_size), or a short name:
@@ -21,8 +23,11 @@ import argparse
 import sys
 from pathlib import Path
 
+from fbgd.report.aggregate_page import aggregate
 from fbgd.report.compare import compare
-from fbgd.report.formats import FORMATS, check_format, render, show
+from fbgd.report.formats import FORMATS, Page, check_format, render, show
+from fbgd.report.plots import save
+from fbgd.report.profiles import profile_figure
 from fbgd.runs.directory import write_atomically
 from fbgd.studies import BUILT_IN
 from fbgd.studies.writer import rewrite
@@ -60,6 +65,12 @@ def make_parser() -> argparse.ArgumentParser:
         help="put the values of KEY side by side, and all others against the first, or against the baseline KEY=VALUE "
         "(default for two studies with the same labels: study)",
     )
+    parser.add_argument(
+        "--aggregate", action="store_true", help="one table over two or more studies instead of a table of each"
+    )
+    parser.add_argument(
+        "--figure", type=Path, metavar="FILE.png", help="with --aggregate: also draw the performance profiles"
+    )
     parser.add_argument("--format", default="terminal", metavar="|".join(FORMATS), help="(default: terminal)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write there instead of printing")
     parser.add_argument(
@@ -68,6 +79,37 @@ def make_parser() -> argparse.ArgumentParser:
         help="make table.csv, table.md, claims.csv of studies anew in place",
     )
     return parser
+
+
+def make_page(arguments: argparse.Namespace) -> Page:
+    """The page that is asked for; draws the figure that goes with it.
+
+    Raises:
+        ValueError: there are no such runs, columns or values, or the options do not go together.
+    """
+    chosen = {
+        "by": arguments.by.split(",") if arguments.by else None,
+        "where": arguments.where,
+        "metric": arguments.metric,
+        "sort": arguments.sort,
+        "baseline": arguments.baseline,
+    }
+    if not arguments.aggregate:
+        if arguments.figure:
+            raise ValueError(f"--figure {arguments.figure}: performance profiles need --aggregate")
+        recipes = {key: study.recipe for key, study in BUILT_IN.items()}
+        return compare(arguments.paths, across=arguments.across, recipes=recipes, **chosen)
+    if arguments.across:
+        raise ValueError(
+            f"--across {arguments.across} sets side by side what --aggregate puts into one row; choose one"
+        )
+    if arguments.figure and arguments.figure.suffix != ".png":
+        raise ValueError(f"--figure {arguments.figure}: figures are written as .png")
+    page, evidence = aggregate(arguments.paths, **chosen)
+    if arguments.figure:
+        arguments.figure.parent.mkdir(parents=True, exist_ok=True)
+        save(profile_figure(evidence), arguments.figure)
+    return page
 
 
 def main(words: list[str] | None = None) -> int:
@@ -84,16 +126,7 @@ def main(words: list[str] | None = None) -> int:
             for path in arguments.paths:
                 rewrite(BUILT_IN, path)
             return 0
-        page = compare(
-            arguments.paths,
-            by=arguments.by.split(",") if arguments.by else None,
-            where=arguments.where,
-            metric=arguments.metric,
-            sort=arguments.sort,
-            baseline=arguments.baseline,
-            across=arguments.across,
-            recipes={key: study.recipe for key, study in BUILT_IN.items()},
-        )
+        page = make_page(arguments)
         if arguments.out:
             arguments.out.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(arguments.out, render(page, arguments.format))

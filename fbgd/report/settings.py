@@ -90,7 +90,7 @@ def with_label(runs: pd.DataFrame, labels: list[str]) -> tuple[list[str], set[st
             told |= set(decided)
             parts = [f"{value}: {described}" for value, part in groups
                      if (described := describe(part.iloc[0][decided].to_dict()))]  # fmt: skip
-            texts.append(f"By {label}: {' | '.join(map(str, parts))}.")
+            texts += [f"By {label}: {' | '.join(map(str, parts))}."] if parts else []
     return texts, told
 
 

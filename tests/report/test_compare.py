@@ -293,6 +293,12 @@ def test_two_studies_stand_side_by_side_by_themselves(tmp_path):
     assert stacked.table["delta"].notna().sum() == 4
 
 
+def test_a_label_with_which_nothing_is_said_gets_no_sentence():
+    """All that differs between the two ladders' settings is told by the data sets' names."""
+    texts = compare([LADDER, LADDER.parent / "fashion_mnist"]).paragraphs
+    assert not [text for text in texts if text.startswith("By study")]
+
+
 def test_folders_of_one_name_are_told_apart(tmp_path):
     page = compare([write_study(tmp_path / "a" / "grid"), write_study(tmp_path / "b" / "grid")])
     assert page.header[2:4] == ["a/grid: test accuracy %", "b/grid: test accuracy %"]

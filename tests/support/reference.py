@@ -1,5 +1,6 @@
 """Naive oracles: slow, obvious, in float64, sharing no code with what they check."""
 
+import itertools
 import math
 
 import torch
@@ -177,3 +178,32 @@ def token_cross_entropy(logits, targets):
                 right += int(scores.argmax()) == label
                 count += 1
     return total, right, count
+
+
+def middle_mean(tasks):
+    """Interquartile mean by sorting all runs and counting a quarter off at each end."""
+    pooled = sorted(float(score) for task in tasks for score in task)
+    cut = len(pooled) // 4
+    middle = pooled[cut : len(pooled) - cut]
+    return sum(middle) / len(middle)
+
+
+def improvement(left, right):
+    """Probability of improvement, pair by pair."""
+    total = 0.0
+    for ours, theirs in zip(left, right, strict=True):
+        wins = sum((x > y) + (x == y) / 2 for x in ours for y in theirs)
+        total += wins / (len(ours) * len(theirs))
+    return total / len(left)
+
+
+def exchanged_p_value(left, right):
+    """The exact two-sided p-value of the probability of improvement over all ways to exchange runs within tasks."""
+    ways = []
+    for ours, theirs in zip(left, right, strict=True):
+        pool = [*ours, *theirs]
+        chosen = itertools.combinations(range(len(pool)), len(ours))
+        ways.append([([pool[i] for i in one], [x for i, x in enumerate(pool) if i not in one]) for one in chosen])
+    distance = abs(improvement(left, right) - 0.5)
+    found = [abs(improvement(*zip(*way, strict=True)) - 0.5) for way in itertools.product(*ways)]
+    return sum(one >= distance - 1e-12 for one in found) / len(found)
