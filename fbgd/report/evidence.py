@@ -24,7 +24,7 @@ class Evidence:
         measurements: the study's own tidy table; empty where ``runs`` says it all.
         searched: a row a candidate of the tuned setting; empty without tuning.
         curves: the recorded rows of all finished runs, for figures; empty where they were read from a folder.
-        table: the numbers of the page, for figures.
+        table: the numbers of the page, for claims and figures.
         level: of the intervals of estimates; :func:`fbgd.report.claims.judge` raises it with the number of claims.
     """
 

@@ -80,7 +80,7 @@ def page_of(evidence: Evidence, recipe: Recipe | None = None, told: tuple[str, .
         [[row[name] for name in header] for row in summary.rows],
         summary.left,
         texts,
-        judge(recipe.claims, evidence),
+        judge(recipe.claims, replace(evidence, table=summary.numbers)),
     )
 
 

@@ -3,13 +3,11 @@
 import math
 from collections.abc import Callable, Mapping
 
-import numpy as np
 import pandas as pd
 
-from fbgd.report.claims import Claim, Estimate, lower, of_difference
+from fbgd.report.claims import Claim, Estimate, of_difference
 from fbgd.report.evidence import Evidence
-from fbgd.report.families import against_one
-from fbgd.report.statistics import Difference, difference
+from fbgd.report.statistics import difference
 
 
 def by_seed(runs: pd.DataFrame, labels: Mapping[str, str], metric: str) -> pd.Series:
@@ -59,11 +57,10 @@ def accuracy_difference(
 
 
 def against_baseline(label: str, baseline: str, name: str, within: str) -> Claim:
-    """That a row of a comparison has a smaller test error than the baseline, for each value of another label.
+    """That a row of a comparison is better than the baseline, for each value of another label, as the table has it.
 
-    Errors are compared by their logarithms, because rows differ by factors. All rows that share a baseline are
-    compared with it together, and the intervals hold for the whole table, see
-    :func:`fbgd.report.families.against_one`. None where a run diverged or failed, or has no error at all.
+    The table's intervals hold for all of its rows together; where it compares logarithms of errors, the gain is in
+    percent of the baseline's error. A row that the table cannot compare has no interval.
 
     Args:
         label: that tells the rows apart.
@@ -73,30 +70,16 @@ def against_baseline(label: str, baseline: str, name: str, within: str) -> Claim
     """
 
     def estimates(evidence: Evidence) -> list[Estimate]:
-        places = list(dict.fromkeys(evidence.runs[within]))
-        found = []
-        for place in places:
-            changes = log_errors_against(evidence.runs, label, baseline, {within: place}, 1 - 0.05 / len(places))
-            if name in changes:
-                value, low, high = (100 * math.expm1(limit) for limit in changes[name][:3])
-                found.append(Estimate(value, low, high, f"{within} {place}"))
-        return found
+        rows = evidence.table[evidence.table[label] == name] if label in evidence.table else evidence.table
+        return [gain(row, f"{within} {row[within]}") for row in rows.to_dict("records") if not math.isnan(row["delta"])]
 
-    sentence = f"{name} has a smaller test error than {baseline}."
-    return Claim(
-        f"{name} is better", sentence, "test error relative to the baseline's, %", estimates, lower, form="+.0f"
-    )
+    sentence = f"{name} is better than {baseline}."
+    return Claim(f"{name} is better", sentence, "gain in test accuracy, points", estimates, form="+.1f")
 
 
-def log_errors_against(
-    runs: pd.DataFrame, label: str, baseline: str, place: Mapping[str, str], level: float
-) -> dict[str, Difference]:
-    """The log test error of every whole group at a place minus the baseline's; nothing where that is not whole."""
-    groups = {}
-    for name in dict.fromkeys(with_labels(runs, place)[label]):
-        labels = {label: name, **place}
-        errors = 1 - by_seed(runs, labels, "test_accuracy")
-        if survived(runs, labels, "test_accuracy") and (errors > 0).all():
-            groups[str(name)] = np.log(errors)
-    reference = groups.pop(baseline, None)
-    return {} if reference is None else against_one(groups, reference, level)
+def gain(row: dict, case: str) -> Estimate:
+    """A table row's difference to its baseline: in points, or as what is saved of the error, in percent."""
+    if math.isnan(row["ratio"]):
+        return Estimate(row["delta"], row["delta_low"], row["delta_high"], case)
+    value, high, low = (100 * (1 - row[key]) for key in ("ratio", "ratio_low", "ratio_high"))
+    return Estimate(value, low, high, f"{case}; % of the error")

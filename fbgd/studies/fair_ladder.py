@@ -1,6 +1,6 @@
 """The fair ladder: every ingredient of full-batch training is given to SGD as well, at equal gradient evaluations.
 
-    python scripts/fair_ladder.py                    MNIST-1D, 6 rungs x {SGD, full batch}, an hour and a half
+    python scripts/fair_ladder.py                    MNIST-1D, 6 rungs x {SGD, full batch}, 2 hours
     python scripts/fair_ladder.py --only "short" --seeds 3
     python scripts/fair_ladder.py data=fashion_mnist    2000 images; most of a day on 2 cores
     python scripts/fair_ladder.py data=cifar10          the sizes of the published ladder; weeks on a GPU
@@ -56,7 +56,7 @@ class FairPreset(Preset):
 
     seeds: int = 10
     short: float = 30
-    long: float = 100
+    long: float = 150
     warmup: float = 0.125
     rates: tuple[tuple[float, ...], tuple[float, ...]] = ((0.1, 0.2, 0.4, 0.8, 1.6), (0.4, 0.8, 1.6, 3.2, 6.4))
     clip: float = 0.25

@@ -69,10 +69,11 @@ class Tuning:
         if not len(evidence.searched):
             return []
         labels = [*evidence.description.by, *filter(None, [evidence.description.across])]
-        return choice_paragraphs(self.key, {
+        chosen = {
             " / ".join(str(value) for value in group): choose_from(mine)
             for group, mine in evidence.searched.groupby(labels, sort=False)
-        })  # fmt: skip
+        }
+        return choice_paragraphs(self.key, chosen, shown=self.key in evidence.description.shown)
 
 
 def log_grid(centre: float, count: int = 5, per_decade: int = 2) -> tuple[float, ...]:
@@ -134,8 +135,14 @@ def tuned_rungs(rungs: list[Rung], key: str, candidates: Candidates, chosen: dic
     return tuned
 
 
-def choice_paragraphs(key: str, chosen: dict[str, Choice | None]) -> list[str]:
-    """What a reader of the table must know about the choices, by the names of their rows."""
+def choice_paragraphs(key: str, chosen: dict[str, Choice | None], *, shown: bool = False) -> list[str]:
+    """What a reader of the table must know about the choices.
+
+    Args:
+        key: what was chosen.
+        chosen: by the names of the rows.
+        shown: whether the table has a column with what was chosen.
+    """
     known = {name: choice for name, choice in chosen.items() if choice is not None}
     nothing = [name for name, choice in chosen.items() if choice is None]
     unsearched = f"Without a result of every search seed, so with the middle value: {'; '.join(nothing)}."
@@ -150,9 +157,10 @@ def choice_paragraphs(key: str, chosen: dict[str, Choice | None]) -> list[str]:
         f"{key} was chosen for each row from {count} "
         f"values by the mean validation accuracy over {seeds} search seed{'s' if seeds > 1 else ''}, none of which "
         "counts in the table: of the values within one standard error of the best, the one nearest their middle; see "
-        "search.csv. The intervals of the table are those of the chosen values.",
-        f"Chosen: {'; '.join(f'{name} {choice.value:g}' for name, choice in known.items())}.",
+        "search.csv. The intervals of the table are those of the chosen values."
     ]
+    if not shown:
+        texts.append(f"Chosen: {'; '.join(f'{name} {choice.value:g}' for name, choice in known.items())}.")
     doubts = [f"{name} {doubt}" for name, choice in known.items() if (doubt := doubt_about(choice))]
     if seeds == 1:
         texts.append("With one search seed the uncertainty of these choices is unknown.")
