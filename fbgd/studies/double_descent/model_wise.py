@@ -14,6 +14,7 @@ from fbgd.report.plots import make_figure
 from fbgd.runs.plan import PlannedRun, collect
 from fbgd.studies.double_descent.crossfit import CROSS_FITTED
 from fbgd.studies.double_descent.drawing import error_axes, mark_threshold, plain_numbers, plain_ticks
+from fbgd.studies.double_descent.draws import OPTION, run_drawn
 from fbgd.studies.double_descent.figure import descent
 from fbgd.studies.double_descent.peaks import by_column, falls, flat, rises
 from fbgd.studies.double_descent.settings import Point, Reference, Sizes
@@ -153,11 +154,14 @@ STUDY = descent(
     """Test error over width, for each label noise; early stopping; the interpolation threshold.
 
     python scripts/double_descent.py model_wise
+    python scripts/double_descent.py model_wise --draws fresh --seeds 10     each seed on data of its own
     """,
     choose,
     measure,
     told,
     draw,
+    further=(OPTION,),
+    execute=run_drawn,
     published=lambda sizes: [asdict(reference) for reference in sizes.references],
     claims=CLAIMS,
 )
