@@ -21,6 +21,8 @@ from scripts import compare
 RESULTS = ROOT / "results"
 FOLDERS = sorted(path.parent for path in RESULTS.rglob("study.json") if "quick" not in path.parts)
 TRAINED = [folder for folder in FOLDERS if (folder / "runs.csv").exists()]
+# The end of a variant's name whose seeds draw data of their own.
+DRAWS = "_draws"
 
 
 def named(folder):
@@ -33,7 +35,12 @@ def study_of(folder):
     study = BUILT_IN[read_evidence(folder).description.study]
     rest = folder.name.removeprefix(f"{study.name}_") if study.family else folder.name
     data = max((data for data in study.presets if f"{rest}_".startswith(f"{data}_")), key=len)
-    return study, data, study.presets[data]
+    preset, variant = study.presets[data], rest.removeprefix(data).strip("_")
+    chosen = {"model": variant.removesuffix(DRAWS), "draws": "fresh" if variant.endswith(DRAWS) else None}
+    for option in study.options:
+        if option.name in chosen:
+            preset = option.apply(data, preset, chosen[option.name])
+    return study, data, preset
 
 
 def rungs_of(folder):
@@ -96,7 +103,12 @@ def test_committed_runs_are_those_of_today_s_settings(folder):
             continue
         # A study may train every seed on a subset of its own.
         # Seeds differ; a label may have a setting's name, as the precision of a prior has.
-        compared = set(mine) - {"seed", "data.seed", *labels}
+        compared = set(mine) - {
+            "seed",
+            "data.seed",
+            *(["data.source.seed"] if folder.name.endswith(DRAWS) else []),
+            *labels,
+        }
         assert {key: row.get(key, "") for key in compared} == {key: mine[key] for key in compared}
     if study.key == "double_descent/emc":
         assert missing < len(known) / 2

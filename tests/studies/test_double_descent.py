@@ -9,9 +9,12 @@ import pandas as pd
 import pytest
 import torch
 from files import write_cifar
+from scipy import stats
+from scipy.stats import binomtest
 
 from fbgd.config.build import build_model, check, load_data
 from fbgd.config.compose import compose
+from fbgd.report.claims import judge
 from fbgd.report.description import Description
 from fbgd.report.evidence import Evidence, read_evidence
 from fbgd.runs.attempt import execute
@@ -29,9 +32,13 @@ from fbgd.studies.double_descent import (
     stochasticity,
     translation,
 )
+from fbgd.studies.double_descent.crossfit import corrected, held_out, relative_rise, widening
+from fbgd.studies.double_descent.draws import with_draw_of_seed
 from fbgd.studies.double_descent.ensemble import ensemble_error
+from fbgd.studies.double_descent.peaks import flat
 from fbgd.studies.double_descent.settings import Point, Procedure
-from fbgd.studies.double_descent.shape import find_peak, threshold
+from fbgd.studies.double_descent.shape import find_heights, find_peak, most_heights, threshold
+from fbgd.studies.double_descent.simultaneous import certain, simultaneous
 from fbgd.studies.double_descent.tidy import COLUMNS, KEYS, run_table
 from scripts import double_descent
 
@@ -62,7 +69,7 @@ def curve(errors, widths=None, seeds=3, **columns):
 
 class TestShape:
     def test_a_double_descent(self):
-        found = find_peak(curve([0.6, 0.4, 0.45, 0.55, 0.5, 0.3], [1, 2, 4, 8, 16, 32]))
+        found = find_peak(curve([0.6, 0.4, 0.46, 0.55, 0.5, 0.3], [1, 2, 4, 8, 16, 32]))
         assert (found.minimum, found.peak) == (2, 8)
         assert found.rise.delta == pytest.approx(0.15)
         assert found.fall.delta == pytest.approx(0.25)
@@ -77,13 +84,31 @@ class TestShape:
     def test_a_curve_that_falls_rises_or_has_one_valley_has_no_peak(self, errors):
         assert find_peak(curve(errors)) is None
 
+    def test_without_a_peak_there_still_is_a_rise_that_is_negative(self):
+        rise, fall = find_heights(curve([0.5, 0.4, 0.3, 0.2]))
+        assert rise.delta == pytest.approx(-0.1)
+        assert fall.delta == pytest.approx(0.2)
+        assert find_heights(curve([0.5, 0.4])) is None
+
     def test_a_rise_is_certain_when_both_intervals_are_above_zero(self):
         table = curve([0.4, 0.5, 0.3])
         table["test_error"] += [0.0, 0.001, 0.0, 0.001, 0.0, 0.0, 0.0, 0.0, 0.001]
         assert find_peak(table).certain
-        # A t-interval of three pairs has 4.3 standard errors on either side.
+        # A widened t-interval of three seeds has 6.8 standard errors on either side.
         table["test_error"] += [0.0, 0.2, 0.0, 0.2, 0.0, 0.0, 0.0, 0.0, 0.0]
         assert not find_peak(table).certain
+
+    def test_seeds_without_a_value_somewhere_do_not_count(self):
+        table = curve([0.4, 0.5, 0.3], seeds=4)
+        table["test_error"] += np.random.default_rng(0).normal(0, 0.003, len(table))
+        less = table[~((table["seed"] == 3) & (table["width"] == 2))]
+        assert find_heights(less) == find_heights(table[table["seed"] < 3])
+
+    def test_one_curve_has_a_rise_without_an_interval(self):
+        rise, _ = find_heights(curve([0.4, 0.5, 0.3], seeds=1))
+        assert rise.delta == pytest.approx(0.1)
+        assert math.isnan(rise.low)
+        assert not find_peak(curve([0.4, 0.5, 0.3], seeds=1)).certain
 
     def test_threshold_is_interpolated_in_the_logarithm(self):
         table = pd.DataFrame({"width": [1, 10, 100], "train_error": [0.5, 0.2, 0.0], "seed": 0})
@@ -91,6 +116,147 @@ class TestShape:
         assert threshold(table, epsilon=0.2) == pytest.approx(10)
         assert math.isnan(threshold(table, epsilon=0.5))
         assert math.isnan(threshold(table.head(2)))
+
+
+def simulated(rng, seeds, mean, spread=1.5, smoothness=0.0):
+    """A table of curves around ``mean``, correlated along the width, with an offset for every seed."""
+    noise = rng.normal(size=(seeds, len(mean)))
+    for place in range(1, len(mean)):
+        noise[:, place] = smoothness * noise[:, place - 1] + math.sqrt(1 - smoothness**2) * noise[:, place]
+    values = np.asarray(mean) + spread * noise + rng.normal(size=(seeds, 1))
+    widths = np.tile(np.arange(len(mean)), seeds)
+    return pd.DataFrame({"width": widths, "seed": np.repeat(range(seeds), len(mean)), "test_error": values.ravel()})
+
+
+class TestCrossFitting:
+    """By simulation with fixed seeds: how often a peak is found where there is none, and where there is one."""
+
+    @pytest.mark.parametrize("mean", [[50.0] * 19, [50.0] * 13 + [40.0, 30.0, 20.0, 10.0, 5.0, 0.0]],
+                             ids=["flat", "flat, then falling"])  # fmt: skip
+    @pytest.mark.parametrize("smoothness", [0.0, 0.5])
+    def test_a_flat_curve_has_no_certain_peak(self, mean, smoothness):
+        rng = np.random.default_rng(19)
+        tables = [simulated(rng, 5, mean, smoothness=smoothness) for _ in range(300)]
+        peaks = [peak for table in tables if (peak := find_peak(table)) is not None]
+        # More than 5 in a hundred are refuted with 99.9 %, where 19 and 35 in a hundred were certain or rose before.
+        for name, found in (("certain", [peak.certain for peak in peaks]), ("rise", [p.rise.low > 0 for p in peaks])):
+            assert binomtest(sum(found), len(tables), 0.05, "greater").pvalue > 0.001, name
+        # And in any case fewer than with plain intervals at the places that all seeds choose.
+        before = sum(most_heights(table).rise.low > 0 for table in tables)
+        assert sum(peak.rise.low > 0 for peak in peaks) < before / 4
+
+    @pytest.mark.parametrize("smoothness", [0.0, 0.9])
+    @pytest.mark.parametrize("seeds", [2, 3, 5, 10])
+    @pytest.mark.parametrize("places", [4, 10, 19])
+    def test_intervals_keep_their_level(self, seeds, places, smoothness):
+        rng = np.random.default_rng(places + seeds)
+        noise = rng.normal(size=(2000, seeds, places))
+        for place in range(1, places):
+            noise[..., place] = smoothness * noise[..., place - 1] + math.sqrt(1 - smoothness**2) * noise[..., place]
+        for values in held_out(noise + 3 * rng.normal(size=(2000, seeds, 1))):
+            half = stats.t.ppf(0.975, seeds - 1) * values.std(-1, ddof=1) / math.sqrt(seeds) * widening(seeds)
+            above = int((values.mean(-1) > half).sum())
+            assert binomtest(above, 2000, 0.035, "greater").pvalue > 0.001
+            assert abs(values.mean()) < 5 * values.std() / math.sqrt(2000)
+
+    def test_a_clear_peak_is_found(self):
+        rng = np.random.default_rng(4)
+        mean = [12.0, 7.0, 3.0, 0.0, 0.0, 2.0, 4.0, 4.0, 2.0, -1.0, -4.0]
+        for seeds, least in ((5, 0.5), (10, 0.9)):
+            found = [find_peak(simulated(rng, seeds, mean)) for _ in range(100)]
+            assert np.mean([peak is not None and peak.certain for peak in found]) > least
+
+    def test_no_value_of_a_seed_decides_where_it_is_measured(self):
+        rng = np.random.default_rng(0)
+        curves = rng.normal(size=(4, 7))
+        rises, falls = held_out(curves)
+        for seed in range(4):
+            means = np.delete(curves, seed, 0).mean(0)
+            padded = [means[0], *means, means[-1]]
+            means = [(padded[i] + 2 * padded[i + 1] + padded[i + 2]) / 4 for i in range(7)]
+            heights = {i: min(means[i] - min(means[:i]), means[i] - min(means[i + 1 :])) for i in range(1, 6)}
+            peak = max(heights, key=heights.get)
+            before = min(range(peak), key=means.__getitem__)
+            after = min(range(peak + 1, 7), key=means.__getitem__)
+            assert rises[seed] == pytest.approx(curves[seed, peak] - curves[seed, before])
+            assert falls[seed] == pytest.approx(curves[seed, peak] - curves[seed, after])
+
+    def test_an_interval_is_wider_by_the_share_of_the_test_seeds(self):
+        values = np.array([1.0, 2.0, 4.0])
+        change = corrected(values)
+        half = stats.t.ppf(0.975, 2) * math.sqrt((1 / 3 + 1 / 2) * values.var(ddof=1))
+        assert (change.low, change.high) == pytest.approx((7 / 3 - half, 7 / 3 + half))
+        # The p-value is 0.05 where the interval ends at zero.
+        assert corrected(values - change.low).p_value == pytest.approx(0.05)
+
+    def test_no_rise_is_claimed_only_where_the_curve_rises_the_most(self):
+        """A rise of two points at exact places is beside those that smoothed means choose."""
+        rng = np.random.default_rng(1)
+        table = simulated(rng, 5, [4.0, 0.0, 2.0, -4.0], spread=0.1).assign(name="a")
+        table["test_error"] /= 100
+        (claim,) = judge([flat(lambda rows: [("a", rows)], "")], Evidence(Description("", []), measurements=table))
+        assert claim.high > 2 > claim.value
+        assert claim.verdict != "supported"
+
+    def test_ridge_that_rises_is_not_said_to_fall(self):
+        rng = np.random.default_rng(2)
+        falling = np.linspace(2, 1, 9) + 0.001 * rng.normal(size=(5, 9))
+        assert relative_rise(falling).high < 0
+        bumped = falling + 0.3 * (np.arange(9) == 5)
+        change = relative_rise(bumped)
+        exact = (bumped[:, 5] / bumped[:, 4]).mean() - 1
+        assert change.high > exact > 0
+        assert relative_rise(bumped[:1]).delta == pytest.approx(
+            (bumped[0][None] / bumped[0][:, None])[np.triu_indices(9, 1)].max() - 1
+        )
+
+
+class TestManyWidths:
+    def test_intervals_hold_together_and_p_values_are_holm_s(self):
+        rng = np.random.default_rng(3)
+        values = {
+            width: (pd.Series(rng.normal(0.5 * width, 1, 5)), pd.Series(rng.normal(0, 1, 5))) for width in range(4)
+        }
+        found = simultaneous({**values, 9: (pd.Series(dtype=float), values[0][1])})
+        assert list(found) == [0, 1, 2, 3]
+        tests = {width: stats.ttest_rel(*pair) for width, pair in values.items()}
+        for width, change in found.items():
+            interval = tests[width].confidence_interval(1 - 0.05 / 4)
+            assert (change.low, change.high) == pytest.approx((interval.low, interval.high))
+        ordered = sorted(found, key=lambda width: tests[width].pvalue)
+        expected = np.maximum.accumulate([(4 - rank) * tests[width].pvalue for rank, width in enumerate(ordered)])
+        assert [found[width].p_value for width in ordered] == pytest.approx(np.minimum(expected, 1))
+
+    def test_a_single_small_p_value_among_many_widths_is_not_certain(self):
+        rng = np.random.default_rng(6)
+        pairs = {width: (pd.Series(rng.normal(size=5)), pd.Series(rng.normal(size=5))) for width in range(40)}
+        assert any(stats.ttest_rel(*pair).pvalue < 0.05 for pair in pairs.values())
+        assert not any(map(certain, simultaneous(pairs).values()))
+
+
+class TestDraws:
+    def test_every_seed_draws_its_own_data(self, tmp_path):
+        planned = plan([Point(6, 0.2, 40, Procedure("SGD")).rung(TINY)], [], 3, tmp_path)
+        runs = with_draw_of_seed(planned, tmp_path)
+        assert [run.config.data.seed for run in runs] == [0, 1, 2]
+        assert [run.config.data.source["seed"] for run in runs] == [42, 43, 44]
+        assert runs[0].path == planned[0].path
+        assert len({run.path for run in [*planned, *runs]}) == 5
+        sets = [load_data(run.config) for run in runs]
+        assert len({data.content_hash for data in sets}) == 3
+        assert not torch.equal(sets[0].test.inputs, sets[1].test.inputs)
+        assert planned[1].config.data.source["seed"] == 42
+
+    def test_a_page_says_what_its_intervals_are_over(self, tmp_path, capsys):
+        words = ["model_wise", *QUICK[:1], "--seeds", "2", "--workers", "1", "impl.threads=1", "--out", str(tmp_path)]
+        assert double_descent.main([*words, "--draws", "fresh"]) == 0
+        page = (tmp_path / "table.md").read_text()
+        assert "mlp_draws" in page
+        assert "Every seed draws data of its own" in page
+        assert "share one draw" not in page
+        runs = read_rows(tmp_path / "runs.csv")
+        assert runs.groupby("seed")["content_hash"].nunique().tolist() == [2, 2]
+        assert runs["content_hash"].nunique() == 4
 
 
 class TestEffectiveModelComplexity:
@@ -305,6 +471,8 @@ class TestScript:
             (["random_features", "data=cifar10"], "no preset"),
             (["model_wise", "optimizer.momentun=0.5"], "momentum"),
             (["emc", "--seeds", "0"], "--seeds = 0"),
+            (["model_wise", "--draws", "fres"], "did you mean 'fresh'"),
+            (["emc", "--draws", "fresh"], "has no such option"),
         ],
     )
     def test_mistakes_end_in_one_line(self, words, message, tmp_path, capsys):

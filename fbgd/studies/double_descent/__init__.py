@@ -2,6 +2,7 @@
 
     python scripts/double_descent.py model_wise             MNIST-1D, the MLP of its notebook, 5 seeds
     python scripts/double_descent.py model_wise --model strided_cnn
+    python scripts/double_descent.py model_wise --draws fresh --seeds 10    every seed on data of its own
     python scripts/double_descent.py stochasticity --seeds 5
     python scripts/double_descent.py model_wise data=cifar10 --model cnn5 --list     the published settings, for a GPU
     python scripts/double_descent.py sample_wise --quick    under a minute, to see that everything runs

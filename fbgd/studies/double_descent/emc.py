@@ -20,10 +20,11 @@ from fbgd.report.pages import Summary, measured
 from fbgd.report.plots import make_figure
 from fbgd.report.statistics import t_interval
 from fbgd.runs.plan import PlannedRun, Rung, collect
+from fbgd.studies.double_descent.crossfit import CROSS_FITTED
 from fbgd.studies.double_descent.drawing import draw_band, plain_numbers, plain_ticks
 from fbgd.studies.double_descent.figure import descent
 from fbgd.studies.double_descent.settings import Point, Sizes
-from fbgd.studies.double_descent.shape import EPSILON, Peak, find_peak
+from fbgd.studies.double_descent.shape import EPSILON, Peak, find_heights, find_peak
 from fbgd.studies.double_descent.tidy import run_table
 from fbgd.studies.double_descent.words import place, points
 from fbgd.studies.execution import Execution, Outcome
@@ -124,14 +125,15 @@ def summarise(table: pd.DataFrame) -> Summary:
     numbers, rows = [], []
     for samples in common_sizes(table):
         low, high = predicted_width(emc, samples)
-        found = find_peak(table[table["train_size"] == samples])
+        part = table[table["train_size"] == samples]
+        found, heights = find_peak(part), find_heights(part)
         numbers.append(
             {
                 "train_size": samples,
                 "predicted_low": low,
                 "predicted_high": high,
                 "peak_width": found.peak if found else math.nan,
-                "rise": found.rise.delta if found else 0.0,
+                "rise": heights.rise.delta if heights else math.nan,
             }
         )
         inside = found is not None and not math.isnan(low)
@@ -142,7 +144,7 @@ def summarise(table: pd.DataFrame) -> Summary:
                 if not math.isnan(low)
                 else "not among these",
                 "observed peak at width": place(found.peak) if found else "no peak",
-                "rise to the peak (95 %)": points(found.rise if found else None),
+                "rise to the peak (95 %)": points(heights.rise if heights else None),
                 "peak at that threshold": at_threshold_text(found, low, high) if inside else UNKNOWN,
                 "peak certain": UNKNOWN if found is None else "yes" if found.certain else "no",
             }
@@ -173,7 +175,7 @@ PARAGRAPH = (
     f"EMC is the largest n with a train error of at most {100 * EPSILON:g} %, for every width and seed by bisection "
     f"over nested subsets to within {100 * (RESOLUTION - 1):.0f} %; the train error is taken to grow with n. A model "
     "is critically parameterised where its EMC is about n: here where the median over seeds crosses it. A peak is "
-    "certain where the 95 % intervals of its rise and its fall both lie above zero."
+    f"certain where the 95 % intervals of its rise and its fall both lie above zero. {CROSS_FITTED}"
 )
 
 

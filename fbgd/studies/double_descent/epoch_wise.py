@@ -6,11 +6,12 @@ from matplotlib.figure import Figure
 from fbgd.report.pages import Summary, measured
 from fbgd.report.plots import make_figure
 from fbgd.runs.plan import PlannedRun
+from fbgd.studies.double_descent.crossfit import CROSS_FITTED
 from fbgd.studies.double_descent.drawing import draw_band, passes_axis, width_colours
 from fbgd.studies.double_descent.figure import descent
 from fbgd.studies.double_descent.peaks import by_column, falls, rises
 from fbgd.studies.double_descent.settings import Point, Sizes
-from fbgd.studies.double_descent.shape import find_peak
+from fbgd.studies.double_descent.shape import find_heights, find_peak
 from fbgd.studies.double_descent.tidy import evaluation_table
 from fbgd.studies.double_descent.words import percent, place, points
 
@@ -29,7 +30,7 @@ def summarise(table: pd.DataFrame) -> Summary:
     """When the test error is lowest, when it peaks after that, and how far it comes down again."""
     numbers, rows = [], []
     for width, part in table.groupby("width", sort=True):
-        found = find_peak(part, along="passes")
+        found, heights = find_peak(part, along="passes"), find_heights(part, along="passes")
         means = part.groupby("passes")["test_error"].mean()
         last = part[part["passes"] == part["passes"].max()]
 
@@ -42,8 +43,8 @@ def summarise(table: pd.DataFrame) -> Summary:
                 "lowest_passes": means.idxmin(),
                 "lowest_error": means.min(),
                 "peak_passes": found.peak if found else float("nan"),
-                "rise": found.rise.delta if found else 0.0,
-                "fall": found.fall.delta if found else 0.0,
+                "rise": heights.rise.delta if heights else float("nan"),
+                "fall": heights.fall.delta if heights else float("nan"),
                 "last_error": last["test_error"].mean(),
             }
         )
@@ -53,7 +54,7 @@ def summarise(table: pd.DataFrame) -> Summary:
                 "n": str(part["seed"].nunique()),
                 "lowest: test error %, passes": error_at(means.idxmin()),
                 "peak: test error %, passes": error_at(found.peak) if found else "no peak",
-                "rise to the peak (95 %)": points(found.rise if found else None),
+                "rise to the peak (95 %)": points(heights.rise if heights else None),
                 "second descent (95 %)": points(found.fall if found else None),
                 "end: test error %": error_at(part["passes"].max()),
                 "end: train error %": percent(last["train_error"]),
@@ -64,8 +65,7 @@ def summarise(table: pd.DataFrame) -> Summary:
 
 PARAGRAPHS = [
     "Mean ± standard deviation over n seeds at evaluations whose distance grows with the passes. The peak is the "
-    "evaluation that stands out the most above the lowest errors before and after it; rise and second descent are "
-    "paired by seed, with their 95 % t-interval, and favourably biased, since the same runs choose the peak.",
+    f"evaluation whose mean stands out the most above the lowest ones before and after it. {CROSS_FITTED}",
 ]
 
 

@@ -30,6 +30,7 @@ def descent(
     models: dict[str, dict[str, Sizes]] = MODELS,
     presets: dict[str, Sizes] = PRESETS,
     held: tuple[str, ...] = (),
+    further: tuple[Option, ...] = (),
     **options,
 ) -> Study:
     """A study of the family ``double_descent``.
@@ -43,6 +44,7 @@ def descent(
         models: sizes by data set and model.
         presets: the usual model of every data set.
         held: what the study sets itself beside :data:`HELD`.
+        further: options of its command line beside ``--model``.
         options: further fields of :class:`fbgd.studies.study.Study`.
     """
 
@@ -65,7 +67,7 @@ def descent(
             "rungs": rungs,
             "quick": quick,
             "held": (*HELD, *held),
-            "options": (Option("model", "NAME", "another model than the data set's usual one", chosen),),
+            "options": (Option("model", "NAME", "another model than the data set's usual one", chosen), *further),
             "measure": measure,
             "summarise": summarise,
             "figures": {"figure.png": lambda evidence: draw(evidence.measurements, evidence.title)},

@@ -7,10 +7,11 @@ from matplotlib.figure import Figure
 from fbgd.report.pages import Summary, measured
 from fbgd.report.plots import make_figure
 from fbgd.runs.plan import PlannedRun
+from fbgd.studies.double_descent.crossfit import CROSS_FITTED
 from fbgd.studies.double_descent.drawing import mark_map
 from fbgd.studies.double_descent.figure import descent
 from fbgd.studies.double_descent.settings import Point, Sizes
-from fbgd.studies.double_descent.shape import EPSILON, find_peak, threshold
+from fbgd.studies.double_descent.shape import EPSILON, find_heights, find_peak, threshold
 from fbgd.studies.double_descent.tidy import evaluation_table
 from fbgd.studies.double_descent.words import percent, place, points
 
@@ -35,14 +36,14 @@ def summarise(table: pd.DataFrame) -> Summary:
     numbers, rows = [], []
     for passes in chosen:
         part = table[table["passes"] == passes]
-        found, crossing = find_peak(part), threshold(part)
+        found, heights, crossing = find_peak(part), find_heights(part), threshold(part)
         last = part[part["width"] == part["width"].max()]
         numbers.append(
             {
                 "passes": passes,
                 "threshold_width": crossing,
                 "peak_width": found.peak if found else float("nan"),
-                "rise": found.rise.delta if found else 0.0,
+                "rise": heights.rise.delta if heights else float("nan"),
                 "last_error": last["test_error"].mean(),
             }
         )
@@ -52,7 +53,7 @@ def summarise(table: pd.DataFrame) -> Summary:
                 "n": str(part["seed"].nunique()),
                 "threshold width": place(crossing),
                 "peak at width": place(found.peak) if found else "no peak",
-                "rise to it (95 %)": points(found.rise if found else None),
+                "rise to it (95 %)": points(heights.rise if heights else None),
                 "fall after it (95 %)": points(found.fall if found else None),
                 "largest width: test error %": percent(last["test_error"]),
             }
@@ -61,9 +62,8 @@ def summarise(table: pd.DataFrame) -> Summary:
 
 
 PARAGRAPHS = [
-    "A row for training stopped after so many passes. The peak over width is the one that stands out the most; rise "
-    "and fall are paired by seed, with their 95 % t-interval, and favourably biased, since the same runs choose the "
-    f"peak. The threshold is the width whose train error is {100 * EPSILON:g} %.",
+    "A row for training stopped after so many passes. The peak over width is the one whose mean stands out the most. "
+    f"{CROSS_FITTED} The threshold is the width whose train error is {100 * EPSILON:g} %.",
 ]
 
 

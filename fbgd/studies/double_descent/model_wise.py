@@ -12,11 +12,13 @@ from fbgd.report.formats import UNKNOWN
 from fbgd.report.pages import Summary, measured
 from fbgd.report.plots import make_figure
 from fbgd.runs.plan import PlannedRun, collect
+from fbgd.studies.double_descent.crossfit import CROSS_FITTED
 from fbgd.studies.double_descent.drawing import error_axes, mark_threshold, plain_numbers, plain_ticks
+from fbgd.studies.double_descent.draws import OPTION, run_drawn
 from fbgd.studies.double_descent.figure import descent
 from fbgd.studies.double_descent.peaks import by_column, falls, flat, rises
 from fbgd.studies.double_descent.settings import Point, Reference, Sizes
-from fbgd.studies.double_descent.shape import EPSILON, find_peak, threshold
+from fbgd.studies.double_descent.shape import EPSILON, find_heights, find_peak, threshold
 from fbgd.studies.double_descent.tidy import KEYS, early_stopped, evaluation_table, run_table
 from fbgd.studies.double_descent.words import percent, place, points
 
@@ -49,7 +51,7 @@ def summarise(table: pd.DataFrame, references: tuple[Reference, ...] = ()) -> Su
     largest = table["width"].max()
     for noise, part in table.groupby("label_noise", sort=False):
         found, crossing = find_peak(part), threshold(part)
-        stopped = find_peak(part, "best_test_error")
+        heights, stopped = find_heights(part), find_heights(part, "best_test_error")
 
         def error_at(width: float, part=part) -> str:
             return f"{percent(part.loc[part['width'] == width, 'test_error'])} at {width:g}"
@@ -61,7 +63,7 @@ def summarise(table: pd.DataFrame, references: tuple[Reference, ...] = ()) -> Su
                 "threshold_width": crossing,
                 "minimum_width": found.minimum if found else math.nan,
                 "peak_width": found.peak if found else math.nan,
-                "rise": found.rise.delta if found else 0.0,
+                "rise": heights.rise.delta if heights else math.nan,
                 "last_error": part.loc[part["width"] == largest, "test_error"].mean(),
             }
         )
@@ -72,7 +74,7 @@ def summarise(table: pd.DataFrame, references: tuple[Reference, ...] = ()) -> Su
                 "threshold": place(crossing),
                 "first minimum": error_at(found.minimum) if found else "none",
                 "peak": error_at(found.peak) if found else "none",
-                "rise (95 %)": points(found.rise if found else None),
+                "rise (95 %)": points(heights.rise if heights else None),
                 "fall (95 %)": points(found.fall if found else None),
                 "largest": error_at(largest),
                 "stopped early: rise (95 %)": points(stopped.rise if stopped else None),
@@ -111,9 +113,8 @@ def literature(reference: Reference) -> dict[str, str]:
 PARAGRAPH = (
     "Test errors in percent at the end of training, and the widths they belong to: mean ± standard deviation over n "
     f"seeds. The threshold is the width whose mean train error is {100 * EPSILON:g} %, interpolated. The peak is the "
-    "width that stands out the most above the lowest errors on both of its sides; rise and fall are paired by seed, "
-    "with their 95 % t-interval, and favourably biased, since the same runs choose the peak. Stopped early: each run "
-    "at its lowest test error, a bound on what stopping early can do."
+    f"width whose mean stands out the most above the lowest ones on both of its sides. {CROSS_FITTED} Stopped early: "
+    "each run at its lowest test error, a bound on what stopping early can do."
 )
 
 
@@ -153,11 +154,14 @@ STUDY = descent(
     """Test error over width, for each label noise; early stopping; the interpolation threshold.
 
     python scripts/double_descent.py model_wise
+    python scripts/double_descent.py model_wise --draws fresh --seeds 10     each seed on data of its own
     """,
     choose,
     measure,
     told,
     draw,
+    further=(OPTION,),
+    execute=run_drawn,
     published=lambda sizes: [asdict(reference) for reference in sizes.references],
     claims=CLAIMS,
 )

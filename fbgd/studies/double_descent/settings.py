@@ -100,6 +100,7 @@ class Sizes(Preset):
         steps: of training, where their number is what is held and not that of the passes.
         warmup_steps: the first of them.
         block_size: samples a step, there.
+        draws: whether every seed draws data and label noise of its own.
     """
 
     standard: Procedure
@@ -116,6 +117,7 @@ class Sizes(Preset):
     steps: int = 0
     warmup_steps: int = 0
     block_size: int = 0
+    draws: bool = False
 
     @property
     def label_noise(self) -> float:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from fbgd.report.statistics import Difference, difference
+from fbgd.report.statistics import Difference
+from fbgd.studies.double_descent.crossfit import Heights, chosen_by_all, cross_fitted, turning_points
 
 # A model interpolates when its mean train error is at most this: the epsilon of definition 1, Nakkiran et al. 2019.
 EPSILON = 0.1
@@ -19,27 +20,33 @@ class Peak:
     Args:
         minimum: the position of the lowest mean before the peak.
         peak: the position of the peak.
-        rise: the peak's mean minus the minimum's, paired by seed.
-        fall: the peak's mean minus the lowest mean after it, paired by seed.
+        heights: its rise and fall, cross-fitted.
     """
 
     minimum: float
     peak: float
-    rise: Difference
-    fall: Difference
+    heights: Heights
+
+    @property
+    def rise(self) -> Difference:
+        """How far the curve rises to its peak."""
+        return self.heights.rise
+
+    @property
+    def fall(self) -> Difference:
+        """How far it falls after it."""
+        return self.heights.fall
 
     @property
     def certain(self) -> bool:
         """Whether the 95 % intervals of rise and fall both lie above zero."""
-        return self.rise.low > 0 and self.fall.low > 0
+        return self.heights.certain
 
 
 def find_peak(table: pd.DataFrame, value: str = "test_error", along: str = "width") -> Peak | None:
     """The interior point of a mean curve that stands out the most, ``None`` where the curve only falls or only rises.
 
-    .. math:: i^* = \\arg\\max_i \\min(y_i - \\min_{j < i} y_j,\\; y_i - \\min_{j > i} y_j)
-
-    The point is chosen by the same means that its rise is measured on, so a small rise has a favourable bias.
+    Its position is that of the mean over all seeds; its heights are measured where other seeds say that it is.
 
     Args:
         table: rows with ``along``, ``seed`` and ``value``.
@@ -47,23 +54,39 @@ def find_peak(table: pd.DataFrame, value: str = "test_error", along: str = "widt
         along: the column on the horizontal one.
     """
     means = table.groupby(along)[value].mean().sort_index()
-    values = means.to_numpy()
-    if len(values) < 3:
+    heights = find_heights(table, value, along)
+    if heights is None:
         return None
-    heights = np.array(
-        [min(values[i] - values[:i].min(), values[i] - values[i + 1 :].min()) for i in range(1, len(values) - 1)]
-    )
-    best = int(heights.argmax()) + 1
-    if heights[best - 1] <= 0:
+    values = means.to_numpy(dtype=float)
+    minimum, peak, after = map(int, turning_points(values))
+    if values[peak] <= max(values[minimum], values[after]):
         return None
-    before, after = int(values[:best].argmin()), best + 1 + int(values[best + 1 :].argmin())
-    series = {index: by_seed(table, along, means.index[index], value) for index in (before, best, after)}
-    return Peak(
-        means.index[before],
-        means.index[best],
-        difference(series[best], series[before]),
-        difference(series[best], series[after]),
-    )
+    return Peak(means.index[minimum], means.index[peak], heights)
+
+
+def find_heights(table: pd.DataFrame, value: str = "test_error", along: str = "width") -> Heights | None:
+    """Rise and fall, cross-fitted, whether or not there is a peak; ``None`` for fewer than three places.
+
+    Args:
+        table: rows with ``along``, ``seed`` and ``value``.
+        value: the column on the vertical axis.
+        along: the column on the horizontal one.
+    """
+    curves = whole_curves(table, value, along)
+    return None if curves.shape[1] < 3 else cross_fitted(curves)
+
+
+def most_heights(table: pd.DataFrame, value: str = "test_error", along: str = "width") -> Heights | None:
+    """The same where all seeds together choose the places: too large, a bound for what a curve rises anywhere."""
+    curves = whole_curves(table, value, along)
+    return None if curves.shape[1] < 3 else chosen_by_all(curves)
+
+
+def whole_curves(table: pd.DataFrame, value: str, along: str) -> np.ndarray:
+    """The curves (seeds, places) of those seeds that have a value at every place; their mean where no seed has."""
+    curves = table.pivot(index="seed", columns=along, values=value).sort_index(axis=1)
+    whole = curves.dropna()
+    return (whole if len(whole) else curves.mean().to_frame().T).to_numpy(dtype=float)
 
 
 def by_seed(table: pd.DataFrame, along: str, place: float, value: str) -> pd.Series:

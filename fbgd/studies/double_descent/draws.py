@@ -1,0 +1,61 @@
+"""Data for every seed: by default the seeds of a study share one draw, and its intervals are over training alone."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from fbgd.errors import ConfigError, nearest
+from fbgd.runs.plan import PlannedRun, Rung, run_path
+from fbgd.studies.double_descent.settings import Sizes
+from fbgd.studies.execution import Execution, Outcome
+from fbgd.studies.study import Option
+
+SHARED, FRESH = "shared", "fresh"
+PARAGRAPH = (
+    "Every seed draws data of its own: training subset, label noise and, where they are generated, the training and "
+    "test samples themselves. So the intervals are over data as well as over initial weights and order."
+)
+
+
+def drawn(data: str, sizes: Sizes, word: str | None) -> Sizes:
+    """The sizes with the draws that ``--draws`` asks for.
+
+    Raises:
+        ConfigError: it asks for neither.
+    """
+    if word not in (None, SHARED, FRESH):
+        raise ConfigError(f"--draws {word}: {nearest(word, (SHARED, FRESH))}")
+    return replace(sizes, draws=True, variant=f"{sizes.variant}_draws") if word == FRESH else sizes
+
+
+OPTION = Option(
+    "draws", f"{SHARED}|{FRESH}", "whether all seeds share one draw of data and label noise, or have their own", drawn
+)
+
+
+def run_drawn(execution: Execution, rungs: list[Rung]) -> Outcome:
+    """Every rung with every seed, each on its own draw where the sizes say so."""
+    if not execution.preset.draws:
+        return Outcome(execution.run(rungs))
+    planned = with_draw_of_seed(execution.plan(rungs), execution.pool)
+    return Outcome(execution.execute(planned), paragraphs=(PARAGRAPH,))
+
+
+def with_draw_of_seed(planned: list[PlannedRun], out: Path) -> list[PlannedRun]:
+    """The same runs, each on its seed's own data; seed 0 keeps the draw that all seeds share otherwise.
+
+    ``data.seed``, of the subset and the label noise, and the seed of a generated source are moved by the run's seed.
+
+    Args:
+        planned: the runs.
+        out: the folder whose ``runs/`` they go to.
+    """
+    runs = []
+    for run in planned:
+        data = run.config.data
+        source: dict[str, Any] = dict(data.source)
+        if "seed" in source:
+            source["seed"] += run.seed
+        config = replace(run.config, data=replace(data, source=source, seed=data.seed + run.seed))
+        runs.append(replace(run, config=config, path=run_path(run.rung, config, out)))
+    return runs

@@ -1,0 +1,32 @@
+"""Many differences at once, such as one a width: intervals that hold together, p-values corrected for their number."""
+
+from collections.abc import Hashable, Mapping
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+
+from fbgd.report.statistics import Difference, difference, holm
+
+Key = TypeVar("Key", bound=Hashable)
+LEVEL = 0.05
+
+
+def simultaneous(pairs: Mapping[Key, tuple[pd.Series, pd.Series]]) -> dict[Key, Difference]:
+    r"""Differences of means whose m intervals hold together with 95 %, and their p-values after Holm.
+
+    Every interval has the level :math:`1 - 0.05 / m` (Bonferroni); m counts the pairs with values on both sides, the
+    others are left out.
+
+    Args:
+        pairs: left and right values, each indexed by seed; the right ones are subtracted.
+    """
+    both = {key: pair for key, pair in pairs.items() if all(map(len, pair))}
+    found = {key: difference(*pair, level=1 - LEVEL / len(both)) for key, pair in both.items()}
+    p_values = holm(np.array([change.p_value for change in found.values()]))
+    return {key: change._replace(p_value=float(p)) for (key, change), p in zip(found.items(), p_values, strict=True)}
+
+
+def certain(change: Difference) -> bool:
+    """Whether a p-value of :func:`simultaneous` is below 0.05."""
+    return change.p_value < LEVEL
