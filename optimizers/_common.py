@@ -73,9 +73,23 @@ def with_gradients(group: dict) -> tuple[list[Tensor], list[Tensor]]:
     return params, [param.grad for param in params]
 
 
+def real_view(tensor: Tensor) -> Tensor:
+    """A complex tensor as pairs of real numbers (..., 2) in the same memory; a real one as it is.
+
+    So every optimizer treats real and imaginary part as two entries of a real parameter.
+    """
+    return torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor
+
+
+def real_views(tensors: Tensors) -> list[Tensor]:
+    """:func:`real_view` of all tensors of a list."""
+    return [real_view(tensor) for tensor in tensors]
+
+
 def inner(left: Tensors, right: Tensors) -> float:
-    """The inner product of two lists of tensors."""
-    return sum(float(product.sum()) for product in torch._foreach_mul(left, right))
+    """The inner product of two lists of tensors, of complex ones the real part of the Hermitian one."""
+    products = torch._foreach_mul(real_views(left), real_views(right))
+    return sum(float(product.sum()) for product in products)
 
 
 def global_norm(tensors: Tensors) -> Tensor:
@@ -84,12 +98,16 @@ def global_norm(tensors: Tensors) -> Tensor:
 
 
 def state_lists(state: dict, params: list[Tensor], *names: str, fill: float = 0.0) -> Iterator[list[Tensor]]:
-    """One list of state tensors per name, created like the parameters with all entries ``fill`` where missing."""
+    """One list of state tensors per name, created like the parameters with all entries ``fill`` where missing.
+
+    The lists hold the :func:`real_view` of every tensor.
+    """
     for name in names:
         for param in params:
             if name not in state[param]:
-                state[param][name] = torch.full_like(param, fill)
-        yield [state[param][name] for param in params]
+                state[param][name] = torch.empty_like(param)
+                real_view(state[param][name]).fill_(fill)
+        yield [real_view(state[param][name]) for param in params]
 
 
 def advance_steps(state: dict, params: list[Tensor]) -> list[int]:

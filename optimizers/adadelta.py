@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from optimizers._common import Tensors, check_range, evaluate_closure, state_lists, with_gradients
+from optimizers._common import Tensors, check_range, evaluate_closure, real_views, state_lists, with_gradients
 
 
 class Adadelta(Optimizer):
@@ -64,8 +64,8 @@ class Adadelta(Optimizer):
                 continue
             squares, updates = state_lists(self.state, params, "square_avg", "acc_delta")
             adadelta(
-                params,
-                gradients,
+                real_views(params),
+                real_views(gradients),
                 squares,
                 updates,
                 lr=group["lr"],

@@ -4,7 +4,15 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from optimizers._common import Tensors, advance_steps, check_range, evaluate_closure, state_lists, with_gradients
+from optimizers._common import (
+    Tensors,
+    advance_steps,
+    check_range,
+    evaluate_closure,
+    real_views,
+    state_lists,
+    with_gradients,
+)
 
 
 class Adagrad(Optimizer):
@@ -73,8 +81,8 @@ class Adagrad(Optimizer):
             if not params:
                 continue
             adagrad(
-                params,
-                gradients,
+                real_views(params),
+                real_views(gradients),
                 next(state_lists(self.state, params, "sum", fill=group["initial_accumulator_value"])),
                 advance_steps(self.state, params),
                 lr=group["lr"],

@@ -10,6 +10,7 @@ from optimizers._common import (
     check_betas,
     check_range,
     evaluate_closure,
+    real_views,
     state_lists,
     with_gradients,
 )
@@ -79,8 +80,8 @@ class Adam(Optimizer):
             means, squares = state_lists(self.state, params, "exp_avg", "exp_avg_sq")
             largest = next(state_lists(self.state, params, "max_exp_avg_sq")) if group["amsgrad"] else None
             adam(
-                params,
-                gradients,
+                real_views(params),
+                real_views(gradients),
                 means,
                 squares,
                 largest,

@@ -27,7 +27,8 @@ class ByShape(Optimizer):
         others_lr: learning rate of all other parameters.
 
     Raises:
-        ValueError: a learning rate is outside its range, or one of the two optimizers refuses an argument.
+        ValueError: a learning rate is outside its range, one of the two optimizers refuses an argument, or Muon gets a
+            complex parameter.
         RuntimeError: a parameter group is added later.
 
     Source: Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks", whose advice is to flatten
@@ -65,6 +66,11 @@ class ByShape(Optimizer):
             halves[0].append({**options, "lr": group["lr"], "params": [self.views[param] for param in large]})
             halves[1].append({**options, "lr": group["others_lr"], "params": small})
         self.matrices = (matrices or torch.optim.Muon)(halves[0], lr=lr)
+        if isinstance(self.matrices, torch.optim.Muon) and any(view.is_complex() for view in self.views.values()):
+            raise ValueError(
+                "torch.optim.Muon orthogonalises real matrices and drops imaginary parts, but a parameter is complex: "
+                "give ByShape matrices=, an optimizer that takes complex parameters"
+            )
         self.others = others(halves[1], lr=others_lr)
         originals = {view: param for param, view in self.views.items()}
         for group in self.matrices.param_groups:

@@ -4,7 +4,15 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from optimizers._common import Tensors, check_betas, check_range, evaluate_closure, state_lists, with_gradients
+from optimizers._common import (
+    Tensors,
+    check_betas,
+    check_range,
+    evaluate_closure,
+    real_views,
+    state_lists,
+    with_gradients,
+)
 
 
 class Lion(Optimizer):
@@ -60,8 +68,8 @@ class Lion(Optimizer):
             if not params:
                 continue
             lion(
-                params,
-                gradients,
+                real_views(params),
+                real_views(gradients),
                 next(state_lists(self.state, params, "exp_avg")),
                 lr=group["lr"],
                 betas=group["betas"],

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from optimizers._common import Tensors, check_range, evaluate_closure, state_lists, with_gradients
+from optimizers._common import Tensors, check_range, evaluate_closure, real_views, state_lists, with_gradients
 
 
 class RMSprop(Optimizer):
@@ -79,8 +79,8 @@ class RMSprop(Optimizer):
             means = next(state_lists(self.state, params, "grad_avg")) if group["centered"] else None
             buffers = next(state_lists(self.state, params, "momentum_buffer")) if group["momentum"] else None
             rmsprop(
-                params,
-                gradients,
+                real_views(params),
+                real_views(gradients),
                 squares,
                 means,
                 buffers,
