@@ -9,16 +9,30 @@ from torch import Tensor
 Tensors = list[Tensor] | tuple[Tensor, ...]
 
 
+def check_scalar(name: str, value: float | Tensor) -> None:
+    """Raise ``ValueError`` where ``value`` is a tensor of several numbers, or one that asks for a gradient."""
+    if not isinstance(value, Tensor):
+        return
+    if value.numel() != 1:
+        raise ValueError(f"{name} is a tensor of shape {tuple(value.shape)}, but must be one number")
+    if value.requires_grad:
+        raise ValueError(
+            f"{name} = {value!r} asks for a gradient, which no optimizer of this package gives it: detach it, or use "
+            "torch.optim with differentiable=True"
+        )
+
+
 def check_range(
     name: str,
-    value: float,
+    value: float | Tensor,
     low: float,
     high: float = float("inf"),
     *,
     open_low: bool = False,
     open_high: bool = False,
 ) -> None:
-    """Raise ``ValueError`` unless ``value`` is finite and in [low, high], without an end that is open."""
+    """Raise ``ValueError`` unless ``value`` is one finite number in [low, high], without an end that is open."""
+    check_scalar(name, value)
     above = low < value if open_low else low <= value
     below = value < high if open_high or high == float("inf") else value <= high
     if not (above and below):
@@ -67,10 +81,30 @@ def require_closure(optimizer: str, closure) -> None:
         )
 
 
+def learning_rate(group: dict) -> float:
+    """The learning rate of a group now; a tensor is read at every step, since schedulers fill it in place."""
+    return float(group["lr"])
+
+
 def with_gradients(group: dict) -> tuple[list[Tensor], list[Tensor]]:
     """The parameters of a group that have a gradient, and those gradients."""
     params = [param for param in group["params"] if param.grad is not None]
     return params, [param.grad for param in params]
+
+
+def batches(group: dict) -> Iterator[tuple[list[Tensor], Tensors]]:
+    """The parameters of a group that have a gradient, and the gradients to descend along; nothing if there are none.
+
+    With ``maximize`` gradients are negated. All come at once, or with ``foreach=False`` one by one, so that what is
+    made on the way is as large as one parameter and not as all of them.
+    """
+    params, gradients = with_gradients(group)
+    if group.get("foreach") is False:
+        parts = [([param], [gradient]) for param, gradient in zip(params, gradients, strict=True)]
+    else:
+        parts = [(params, gradients)] if params else []
+    for some, own in parts:
+        yield some, torch._foreach_neg(own) if group.get("maximize") else own
 
 
 def real_view(tensor: Tensor) -> Tensor:

@@ -52,7 +52,7 @@ class AGC(Wrapper):
     def __init__(
         self,
         params,
-        lr: float = 0.1,
+        lr: float | Tensor = 0.1,
         base: Callable[..., Optimizer] = SGD,
         clipping: float = 0.01,
         eps: float = 1e-3,

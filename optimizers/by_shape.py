@@ -48,10 +48,10 @@ class ByShape(Optimizer):
     def __init__(
         self,
         params,
-        lr: float = 0.02,
+        lr: float | Tensor = 0.02,
         matrices: Callable[..., Optimizer] | None = None,
         others: Callable[..., Optimizer] = AdamW,
-        others_lr: float = 3e-4,
+        others_lr: float | Tensor = 3e-4,
     ):
         check_range("lr", lr, 0.0)
         check_range("others_lr", others_lr, 0.0)
@@ -65,7 +65,8 @@ class ByShape(Optimizer):
             small = [param for param in group["params"] if param.ndim < 2]
             halves[0].append({**options, "lr": group["lr"], "params": [self.views[param] for param in large]})
             halves[1].append({**options, "lr": group["others_lr"], "params": small})
-        self.matrices = (matrices or torch.optim.Muon)(halves[0], lr=lr)
+        make_matrices: Callable[..., Optimizer] = matrices or torch.optim.Muon
+        self.matrices = make_matrices(halves[0], lr=lr)
         if isinstance(self.matrices, torch.optim.Muon) and any(view.is_complex() for view in self.views.values()):
             raise ValueError(
                 "torch.optim.Muon orthogonalises real matrices and drops imaginary parts, but a parameter is complex: "

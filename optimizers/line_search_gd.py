@@ -4,13 +4,21 @@ import math
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 
-from optimizers._common import check_choice, check_range, evaluate_closure, inner, require_closure, with_gradients
+from optimizers._base import Base
+from optimizers._common import (
+    check_choice,
+    check_range,
+    evaluate_closure,
+    inner,
+    learning_rate,
+    require_closure,
+    with_gradients,
+)
 from optimizers.line_search import Point, armijo, strong_wolfe
 
 
-class LineSearchGD(Optimizer):
+class LineSearchGD(Base):
     r"""Gradient descent that searches along its own direction for a step that lowers the objective.
 
     .. math::
@@ -57,7 +65,7 @@ class LineSearchGD(Optimizer):
     def __init__(
         self,
         params,
-        lr: float = 1.0,
+        lr: float | Tensor = 1.0,
         method: str = "armijo",
         c1: float = 1e-4,
         c2: float = 0.9,
@@ -137,7 +145,7 @@ class Line:
             self.gradients += [gradient.clone() for gradient in gradients]
             self.decays += [group["weight_decay"]] * len(params)
             self.directions += [
-                (gradient + group["weight_decay"] * param) * -group["lr"]
+                (gradient + group["weight_decay"] * param) * -learning_rate(group)
                 for param, gradient in zip(params, gradients, strict=True)
             ]
         self.start = [param.clone() for param in self.params]

@@ -63,7 +63,7 @@ class SAM(Wrapper):
     def __init__(
         self,
         params,
-        lr: float = 0.1,
+        lr: float | Tensor = 0.1,
         base: Callable[..., Optimizer] = SGD,
         rho: float = 0.05,
         adaptive: bool = False,
