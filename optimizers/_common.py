@@ -1,6 +1,7 @@
 """What every optimizer of this package shares: argument checks, and parameters grouped with their state."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -70,6 +71,19 @@ def evaluate_closure(closure):
         return None
     with torch.enable_grad():
         return closure()
+
+
+def value_and_gradient(closure) -> tuple[Any, Mapping[Tensor, Tensor] | None]:
+    """The loss of ``closure`` evaluated with gradients enabled, and that loss's gradient by parameter.
+
+    The gradient is ``None`` where it is what ``.grad`` holds. A closure that assigns another one there, a clipped or a
+    noisy one, has a method ``value_and_gradient`` of its own, which does the same as calling it and returns both.
+    """
+    evaluate = getattr(closure, "value_and_gradient", None)
+    if evaluate is None:
+        return evaluate_closure(closure), None
+    with torch.enable_grad():
+        return evaluate()
 
 
 def require_closure(optimizer: str, closure) -> None:

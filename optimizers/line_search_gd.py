@@ -1,6 +1,8 @@
 """Gradient descent whose step is found by a line search."""
 
 import math
+from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -9,10 +11,10 @@ from optimizers._base import Base
 from optimizers._common import (
     check_choice,
     check_range,
-    evaluate_closure,
     inner,
     learning_rate,
     require_closure,
+    value_and_gradient,
     with_gradients,
 )
 from optimizers.line_search import Point, armijo, strong_wolfe
@@ -31,6 +33,12 @@ class LineSearchGD(Base):
     begins at the last t and may grow beyond 1. A step evaluates the closure once, and once more for every trial. If the
     evaluations run out, the lowest point is taken; the parameters stay if there is none, or where loss or slope are
     not finite. Afterwards ``.grad`` holds the gradient at the step's beginning.
+
+    Where ``.grad`` is not the loss's gradient :math:`\nabla L` but a clipped or noisy :math:`g`, the direction is made
+    of g and every slope is :math:`(\nabla L + \lambda\theta) \cdot d`. The closure has to say so: it has a method
+    ``value_and_gradient()`` that does what calling it does and returns the loss and a dictionary, from parameters to
+    :math:`\nabla L`, as the closure of a run has. A direction that does not lead downhill gives way to
+    :math:`-\eta\,(\nabla L + \lambda\theta)`. In groups ``last_slope`` is the slope that the last search began with.
 
     Args:
         params: parameters or parameter groups.
@@ -61,6 +69,8 @@ class LineSearchGD(Base):
         >>> weight.item(), optimizer.param_groups[0]["last_t"]  # steps 4 and 2 lower nothing, 4 / 4 does
         (0.0, 0.25)
     """
+
+    later: ClassVar[dict[str, object]] = {"last_slope": 0.0}
 
     def __init__(
         self,
@@ -96,6 +106,7 @@ class LineSearchGD(Base):
             "weight_decay": weight_decay,
             "last_t": 1.0,
             "recent_losses": (),
+            "last_slope": 0.0,
         }
         super().__init__(params, defaults)
 
@@ -103,11 +114,16 @@ class LineSearchGD(Base):
     def step(self, closure=None):
         """Search along the direction and move; returns the loss at the point before the step, without the decay."""
         require_closure("LineSearchGD", closure)
-        loss = evaluate_closure(closure)
+        loss, own = value_and_gradient(closure)
         line = Line(self.param_groups, closure)
         if not line.params:
             return loss
-        start = Point(0.0, *line.measure(loss))
+        start = Point(0.0, *line.measure(loss, own))
+        if own is not None and start.slope >= 0:
+            line.descend(own)
+            start = Point(0.0, *line.measure(loss, own))
+        for group in self.param_groups:
+            group["last_slope"] = start.slope
         if not (math.isfinite(start.value) and -math.inf < start.slope < 0):
             return loss
         shared = self.param_groups[0]
@@ -136,30 +152,49 @@ class Line:
     def __init__(self, groups: list[dict], closure):
         self.closure = closure
         self.params: list[Tensor] = []
-        self.directions: list[Tensor] = []
         self.gradients: list[Tensor] = []
         self.decays: list[float] = []
+        self.rates: list[float] = []
         for group in groups:
             params, gradients = with_gradients(group)
             self.params += params
             self.gradients += [gradient.clone() for gradient in gradients]
             self.decays += [group["weight_decay"]] * len(params)
-            self.directions += [
-                (gradient + group["weight_decay"] * param) * -learning_rate(group)
-                for param, gradient in zip(params, gradients, strict=True)
-            ]
+            self.rates += [learning_rate(group)] * len(params)
         self.start = [param.clone() for param in self.params]
+        self.descend()
 
     def __call__(self, t: float) -> tuple[float, float]:
         self.move(t)
-        return self.measure(evaluate_closure(self.closure))
+        return self.measure(*value_and_gradient(self.closure))
 
-    def measure(self, loss) -> tuple[float, float]:
-        """Objective and slope at the parameters' present values, whose loss and gradients are given."""
+    def descend(self, own: Mapping[Tensor, Tensor] | None = None) -> None:
+        """Point the line against the gradients here, ``own`` or those in ``.grad``, with the decay added."""
+        self.directions = [
+            (gradient + decay * start) * -rate
+            for gradient, start, decay, rate in zip(
+                self.gradients_here(own), self.start, self.decays, self.rates, strict=True
+            )
+        ]
+
+    def gradients_here(self, own: Mapping[Tensor, Tensor] | None) -> list[Tensor]:
+        """The gradients at the parameters' present values, in ``own`` or in ``.grad``; 0 where there is none."""
+        found = [param.grad if own is None else own.get(param) for param in self.params]
+        return [
+            torch.zeros_like(param) if gradient is None else gradient
+            for param, gradient in zip(self.params, found, strict=True)
+        ]
+
+    def measure(self, loss, own: Mapping[Tensor, Tensor] | None) -> tuple[float, float]:
+        """Objective and slope at the parameters' present values.
+
+        Args:
+            loss: there.
+            own: the loss's gradient there; ``None``: it is in ``.grad``.
+        """
         decayed = torch._foreach_mul(self.params, self.decays)
         value = float(loss) + inner(decayed, self.params) / 2
-        gradients = [torch.zeros_like(param) if param.grad is None else param.grad for param in self.params]
-        return value, inner(torch._foreach_add(gradients, decayed), self.directions)
+        return value, inner(torch._foreach_add(self.gradients_here(own), decayed), self.directions)
 
     def move(self, t: float) -> None:
         """Set the parameters to the point ``t``; 0 restores them exactly."""
