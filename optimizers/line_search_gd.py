@@ -17,7 +17,10 @@ from optimizers._common import (
     value_and_gradient,
     with_gradients,
 )
-from optimizers.line_search import Point, armijo, strong_wolfe
+from optimizers.line_search import Point, armijo, barzilai_borwein, strong_wolfe
+
+# Barzilai-Borwein lengths that are taken, in gradients.
+SHORTEST, LONGEST = 1e-10, 1e10
 
 
 class LineSearchGD(Base):
@@ -28,11 +31,20 @@ class LineSearchGD(Base):
         \varphi(t) = L(\theta + t\,d) + \tfrac{\lambda}{2}\lVert\theta + t\,d\rVert^2, \qquad
         \theta \leftarrow \theta + t\,d
 
-    One t is found for all groups together; learning rate and weight decay may differ between them. The Armijo searches
-    begin at :math:`\min(1, \text{growth} \cdot t_{\text{last}})`, so :math:`\eta` is their longest step; strong Wolfe
-    begins at the last t and may grow beyond 1. A step evaluates the closure once, and once more for every trial. If the
-    evaluations run out, the lowest point is taken; the parameters stay if there is none, or where loss or slope are
-    not finite. Afterwards ``.grad`` holds the gradient at the step's beginning.
+    One t is found for all groups together; learning rate and weight decay may differ between them. With
+    ``initial="growth"`` the Armijo searches begin at :math:`\min(1, \text{growth} \cdot t_{\text{last}})`, so
+    :math:`\eta` is their longest step; strong Wolfe begins at the last t and may grow beyond 1. With
+    ``initial="barzilai_borwein"`` a search begins at the length
+
+    .. math:: t \eta = \frac{s^\top s}{s^\top y}, \qquad s = \theta_k - \theta_{k-1}, \qquad y = \nabla_k - \nabla_{k-1}
+
+    where s and y are those of the last step, with both gradients on its own samples; where rates differ between
+    groups, :math:`t = s^\top \eta^{-1} s / s^\top y`. So neither :math:`\eta` nor its schedule matter any more, but in
+    the first step and where :math:`t\eta` is outside [1e-10, 1e10] or :math:`s^\top y \le 0`: those begin with growth.
+
+    A step evaluates the closure once, and once more for every trial. If the evaluations run out, the lowest point is
+    taken; the parameters stay if there is none, or where loss or slope are not finite. Afterwards ``.grad`` holds the
+    gradient at the step's beginning.
 
     Where ``.grad`` is not the loss's gradient :math:`\nabla L` but a clipped or noisy :math:`g`, the direction is made
     of g and every slope is :math:`(\nabla L + \lambda\theta) \cdot d`. The closure has to say so: it has a method
@@ -51,11 +63,14 @@ class LineSearchGD(Base):
         memory: number of last losses, this step's included; non-monotone only.
         max_evaluations: evaluations of the closure in one search, beside the one at its beginning.
         weight_decay: :math:`\lambda \ge 0`, part of the objective.
+        initial: where a search begins, ``"growth"`` or ``"barzilai_borwein"``; ``None``: the latter for
+            ``"nonmonotone"``, which is then Raydan's method, and the former for the others.
 
     Raises:
         ValueError: an argument is outside its range, or ``step`` gets no closure.
 
-    Source: Nocedal & Wright 2006, "Numerical Optimization", chapter 3; Grippo, Lampariello & Lucidi 1986.
+    Source: Nocedal & Wright 2006, "Numerical Optimization", chapter 3; Grippo, Lampariello & Lucidi 1986;
+    Raydan 1997, "The Barzilai and Borwein Gradient Method for the Large Scale Unconstrained Minimization Problem".
 
     Examples:
         >>> import torch
@@ -70,7 +85,7 @@ class LineSearchGD(Base):
         (0.0, 0.25)
     """
 
-    later: ClassVar[dict[str, object]] = {"last_slope": 0.0}
+    later: ClassVar[dict[str, object]] = {"last_slope": 0.0, "initial": "growth", "bb_length": 0.0}
 
     def __init__(
         self,
@@ -84,6 +99,7 @@ class LineSearchGD(Base):
         memory: int = 10,
         max_evaluations: int = 20,
         weight_decay: float = 0.0,
+        initial: str | None = None,
     ):
         check_range("lr", lr, 0.0)
         check_choice("method", method, ("armijo", "nonmonotone", "strong_wolfe"))
@@ -94,6 +110,8 @@ class LineSearchGD(Base):
         check_range("memory", memory, 1)
         check_range("max_evaluations", max_evaluations, 1)
         check_range("weight_decay", weight_decay, 0.0)
+        initial = initial or ("barzilai_borwein" if method == "nonmonotone" else "growth")
+        check_choice("initial", initial, ("growth", "barzilai_borwein"))
         defaults = {
             "lr": lr,
             "method": method,
@@ -104,7 +122,9 @@ class LineSearchGD(Base):
             "memory": memory,
             "max_evaluations": max_evaluations,
             "weight_decay": weight_decay,
+            "initial": initial,
             "last_t": 1.0,
+            "bb_length": 0.0,
             "recent_losses": (),
             "last_slope": 0.0,
         }
@@ -129,21 +149,35 @@ class LineSearchGD(Base):
         shared = self.param_groups[0]
         recent = (*shared["recent_losses"], start.value)[-shared["memory"] :]
         common = {"c1": shared["c1"], "max_evaluations": shared["max_evaluations"]}
-        found = start
+        first, found = self._first_trial(), start
         try:
             if shared["method"] == "strong_wolfe":
-                found = strong_wolfe(line, start, shared["last_t"], c2=shared["c2"], growth=shared["growth"], **common)
+                found = strong_wolfe(line, start, first, c2=shared["c2"], growth=shared["growth"], **common)
             else:
-                first = min(1.0, shared["growth"] * shared["last_t"])
                 reference = max(recent) if shared["method"] == "nonmonotone" else start.value
                 found = armijo(line, start, first, backtracking=shared["backtracking"], reference=reference, **common)
         finally:
             line.move(found.t)
             line.restore_gradients()
+        following = barzilai_borwein(start, found, line.squared_length())
         for group in self.param_groups:
             group["recent_losses"] = recent
             group["last_t"] = found.t or group["last_t"]
+            group["bb_length"] = following * learning_rate(group)
         return loss
+
+    def _first_trial(self) -> float:
+        """Where the search begins, in units of the direction."""
+        shared = self.param_groups[0]
+        if shared["initial"] == "barzilai_borwein":
+            for group in self.param_groups:
+                rate = learning_rate(group)
+                # A length is that of every group with a rate of its own, which a schedule may have changed since.
+                if rate > 0 and SHORTEST <= group["bb_length"] <= LONGEST:
+                    return group["bb_length"] / rate
+        if shared["method"] == "strong_wolfe":
+            return shared["last_t"]
+        return min(1.0, shared["growth"] * shared["last_t"])
 
 
 class Line:
@@ -195,6 +229,11 @@ class Line:
         decayed = torch._foreach_mul(self.params, self.decays)
         value = float(loss) + inner(decayed, self.params) / 2
         return value, inner(torch._foreach_add(self.gradients_here(own), decayed), self.directions)
+
+    def squared_length(self) -> float:
+        """The direction's squared length, in the metric in which it is the steepest: every group's over its rate."""
+        pairs = zip(self.directions, self.rates, strict=True)
+        return sum(inner([direction], [direction]) / rate for direction, rate in pairs if rate > 0)
 
     def move(self, t: float) -> None:
         """Set the parameters to the point ``t``; 0 restores them exactly."""

@@ -232,6 +232,7 @@ OPTIMIZERS = {
             "backtracking": [{"backtracking": 0.0}, {"backtracking": 1.0}],
             "growth": [{"growth": 1.0}],
             "memory": [{"memory": 0}],
+            "initial": [{"initial": "spectral"}],
             "max_evaluations": [{"max_evaluations": 0}],
         },
         None,
