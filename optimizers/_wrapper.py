@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from torch import Tensor
 from torch.optim import Optimizer
 
 
@@ -20,7 +21,7 @@ class Wrapper(Optimizer):
         ValueError: ``base`` cannot be called, or the base refuses an argument.
     """
 
-    def __init__(self, params, lr: float, base: Callable[..., Optimizer], options: dict[str, object]):
+    def __init__(self, params, lr: float | Tensor, base: Callable[..., Optimizer], options: dict[str, object]):
         if not callable(base):
             raise ValueError(f"base = {base!r} must be a class of optimizers, or functools.partial of one")
         self.base = base(params, lr=lr)

@@ -4,20 +4,21 @@ import math
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 
+from optimizers._base import Base
 from optimizers._common import (
     Tensors,
     check_choice,
     check_range,
     evaluate_closure,
     inner,
+    learning_rate,
     require_closure,
     with_gradients,
 )
 
 
-class AcceleratedGD(Optimizer):
+class AcceleratedGD(Base):
     r"""Accelerated gradient descent (FISTA's momentum), which starts anew when the momentum leads uphill.
 
     .. math::
@@ -61,6 +62,10 @@ class AcceleratedGD(Optimizer):
         defaults = {"lr": lr, "weight_decay": weight_decay, "restart": restart, "tau": 1.0, "last_value": math.inf}
         super().__init__(params, defaults)
 
+    def state_names(self, group: dict) -> tuple[str, ...]:
+        """The points that are not extrapolated."""
+        return ("x",)
+
     @torch.no_grad()
     def step(self, closure=None):
         """Take one step along the gradients in ``.grad``; returns the closure's loss, if there is a closure."""
@@ -82,7 +87,9 @@ class AcceleratedGD(Optimizer):
             points = [self.state[param]["x"] for param in params]
             if shared["restart"] == "function":
                 value += group["weight_decay"] / 2 * inner(params, params)
-            decayed, steps = descend(params, gradients, points, lr=group["lr"], weight_decay=group["weight_decay"])
+            decayed, steps = descend(
+                params, gradients, points, lr=learning_rate(group), weight_decay=group["weight_decay"]
+            )
             if shared["restart"] == "gradient":
                 uphill += inner(decayed, steps)
             moves.append((params, points, steps))

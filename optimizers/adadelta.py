@@ -2,12 +2,21 @@
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 
-from optimizers._common import Tensors, check_range, evaluate_closure, state_lists, with_gradients
+from optimizers._base import Base
+from optimizers._common import (
+    Tensors,
+    advance_steps,
+    batches,
+    check_range,
+    evaluate_closure,
+    learning_rate,
+    real_views,
+    state_lists,
+)
 
 
-class Adadelta(Optimizer):
+class Adadelta(Base):
     r"""Scale the gradient by the ratio of running root mean squares of past updates and past gradients.
 
     .. math::
@@ -22,6 +31,9 @@ class Adadelta(Optimizer):
         rho: smoothing constant :math:`\rho` in [0, 1).
         eps: :math:`\epsilon > 0`, inside the square roots; with 0 no update would ever begin.
         weight_decay: L2 coefficient, added to the gradient.
+        maximize: climb the objective instead of descending it.
+        foreach: ``False``: one parameter at a time, for less memory; else all of a group at once.
+        capturable, differentiable: arguments of the class in ``torch.optim`` that are refused when true.
 
     Raises:
         ValueError: an argument is outside its range.
@@ -43,36 +55,55 @@ class Adadelta(Optimizer):
     def __init__(
         self,
         params,
-        lr: float = 1.0,
+        lr: float | Tensor = 1.0,
         rho: float = 0.9,
         eps: float = 1e-6,
         weight_decay: float = 0.0,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
     ):
         check_range("lr", lr, 0.0)
         check_range("rho", rho, 0.0, 1.0, open_high=True)
         check_range("eps", eps, 0.0, open_low=True)
         check_range("weight_decay", weight_decay, 0.0)
-        super().__init__(params, {"lr": lr, "rho": rho, "eps": eps, "weight_decay": weight_decay})
+        defaults = {
+            "lr": lr,
+            "rho": rho,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "maximize": maximize,
+            "foreach": foreach,
+            "capturable": capturable,
+            "differentiable": differentiable,
+        }
+        super().__init__(params, defaults)
+
+    def state_names(self, group: dict) -> tuple[str, ...]:
+        """Mean squares of gradients and of updates."""
+        return "square_avg", "acc_delta"
 
     @torch.no_grad()
     def step(self, closure=None):
         """Take one step along the gradients in ``.grad``; returns the closure's loss, if there is a closure."""
         loss = evaluate_closure(closure)
         for group in self.param_groups:
-            params, gradients = with_gradients(group)
-            if not params:
-                continue
-            squares, updates = state_lists(self.state, params, "square_avg", "acc_delta")
-            adadelta(
-                params,
-                gradients,
-                squares,
-                updates,
-                lr=group["lr"],
-                rho=group["rho"],
-                eps=group["eps"],
-                weight_decay=group["weight_decay"],
-            )
+            for params, gradients in batches(group):
+                # Not used here; the twin in torch.optim, which can load this state, has it.
+                advance_steps(self.state, params)
+                squares, updates = state_lists(self.state, params, "square_avg", "acc_delta")
+                adadelta(
+                    real_views(params),
+                    real_views(gradients),
+                    squares,
+                    updates,
+                    lr=learning_rate(group),
+                    rho=group["rho"],
+                    eps=group["eps"],
+                    weight_decay=group["weight_decay"],
+                )
         return loss
 
 

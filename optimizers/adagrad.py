@@ -2,12 +2,21 @@
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 
-from optimizers._common import Tensors, advance_steps, check_range, evaluate_closure, state_lists, with_gradients
+from optimizers._base import Base
+from optimizers._common import (
+    Tensors,
+    advance_steps,
+    batches,
+    check_range,
+    evaluate_closure,
+    learning_rate,
+    real_views,
+    state_lists,
+)
 
 
-class Adagrad(Optimizer):
+class Adagrad(Base):
     r"""Divide the gradient by the root of the sum of all its squares so far.
 
     .. math::
@@ -21,6 +30,9 @@ class Adagrad(Optimizer):
         weight_decay: L2 coefficient, added to the gradient.
         initial_accumulator_value: :math:`\tau \ge 0`.
         eps: :math:`\epsilon \ge 0`, outside the square root.
+        maximize: climb the objective instead of descending it.
+        foreach: ``False``: one parameter at a time, for less memory; else all of a group at once.
+        differentiable, fused: arguments of the class in ``torch.optim`` that are refused when true.
 
     Raises:
         ValueError: an argument is outside its range.
@@ -44,11 +56,16 @@ class Adagrad(Optimizer):
     def __init__(
         self,
         params,
-        lr: float = 1e-2,
+        lr: float | Tensor = 1e-2,
         lr_decay: float = 0.0,
         weight_decay: float = 0.0,
         initial_accumulator_value: float = 0.0,
         eps: float = 1e-10,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        differentiable: bool = False,
+        fused: bool | None = None,
     ):
         check_range("lr", lr, 0.0)
         check_range("lr_decay", lr_decay, 0.0)
@@ -61,27 +78,33 @@ class Adagrad(Optimizer):
             "weight_decay": weight_decay,
             "initial_accumulator_value": initial_accumulator_value,
             "eps": eps,
+            "maximize": maximize,
+            "foreach": foreach,
+            "differentiable": differentiable,
+            "fused": fused,
         }
         super().__init__(params, defaults)
+
+    def state_names(self, group: dict) -> tuple[str, ...]:
+        """Sums of squares, and the number of steps."""
+        return "sum", "step"
 
     @torch.no_grad()
     def step(self, closure=None):
         """Take one step along the gradients in ``.grad``; returns the closure's loss, if there is a closure."""
         loss = evaluate_closure(closure)
         for group in self.param_groups:
-            params, gradients = with_gradients(group)
-            if not params:
-                continue
-            adagrad(
-                params,
-                gradients,
-                next(state_lists(self.state, params, "sum", fill=group["initial_accumulator_value"])),
-                advance_steps(self.state, params),
-                lr=group["lr"],
-                lr_decay=group["lr_decay"],
-                weight_decay=group["weight_decay"],
-                eps=group["eps"],
-            )
+            for params, gradients in batches(group):
+                adagrad(
+                    real_views(params),
+                    real_views(gradients),
+                    next(state_lists(self.state, params, "sum", fill=group["initial_accumulator_value"])),
+                    advance_steps(self.state, params),
+                    lr=learning_rate(group),
+                    lr_decay=group["lr_decay"],
+                    weight_decay=group["weight_decay"],
+                    eps=group["eps"],
+                )
         return loss
 
 

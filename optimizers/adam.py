@@ -2,20 +2,22 @@
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 
+from optimizers._base import Base
 from optimizers._common import (
     Tensors,
     advance_steps,
+    batches,
     check_betas,
     check_range,
     evaluate_closure,
+    learning_rate,
+    real_views,
     state_lists,
-    with_gradients,
 )
 
 
-class Adam(Optimizer):
+class Adam(Base):
     r"""Adaptive moments, with L2 weight decay inside the gradient.
 
     .. math::
@@ -32,6 +34,10 @@ class Adam(Optimizer):
         eps: :math:`\epsilon \ge 0`, outside the square root.
         weight_decay: :math:`\lambda \ge 0`.
         amsgrad: divide by the largest second moment so far (Reddi et al. 2018).
+        maximize: climb the objective instead of descending it.
+        foreach: ``False``: one parameter at a time, for less memory; else all of a group at once.
+        decoupled_weight_decay: decay the parameters themselves, which is :class:`AdamW`.
+        capturable, differentiable, fused: arguments of the class in ``torch.optim`` that are refused when true.
 
     Raises:
         ValueError: an argument is outside its range.
@@ -48,49 +54,69 @@ class Adam(Optimizer):
         [0.9, 99.9]
     """
 
-    decoupled_weight_decay = False
-
     elementwise = True
 
     def __init__(
         self,
         params,
-        lr: float = 1e-3,
+        lr: float | Tensor = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.0,
         amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        decoupled_weight_decay: bool = False,
     ):
         check_range("lr", lr, 0.0)
         check_betas(betas)
         check_range("eps", eps, 0.0)
         check_range("weight_decay", weight_decay, 0.0)
-        defaults = {"lr": lr, "betas": tuple(betas), "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad}
+        defaults = {
+            "lr": lr,
+            "betas": tuple(betas),
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "amsgrad": amsgrad,
+            "maximize": maximize,
+            "foreach": foreach,
+            "capturable": capturable,
+            "differentiable": differentiable,
+            "fused": fused,
+            "decoupled_weight_decay": decoupled_weight_decay,
+        }
         super().__init__(params, defaults)
+
+    def state_names(self, group: dict) -> tuple[str, ...]:
+        """Both moments and the number of steps; with AMSGrad the largest second moment too."""
+        names = ("step", "exp_avg", "exp_avg_sq")
+        return (*names, "max_exp_avg_sq") if group["amsgrad"] else names
 
     @torch.no_grad()
     def step(self, closure=None):
         """Take one step along the gradients in ``.grad``; returns the closure's loss, if there is a closure."""
         loss = evaluate_closure(closure)
         for group in self.param_groups:
-            params, gradients = with_gradients(group)
-            if not params:
-                continue
-            means, squares = state_lists(self.state, params, "exp_avg", "exp_avg_sq")
-            largest = next(state_lists(self.state, params, "max_exp_avg_sq")) if group["amsgrad"] else None
-            adam(
-                params,
-                gradients,
-                means,
-                squares,
-                largest,
-                advance_steps(self.state, params),
-                lr=group["lr"],
-                betas=group["betas"],
-                eps=group["eps"],
-                weight_decay=group["weight_decay"],
-                decoupled=self.decoupled_weight_decay,
-            )
+            for params, gradients in batches(group):
+                means, squares = state_lists(self.state, params, "exp_avg", "exp_avg_sq")
+                largest = next(state_lists(self.state, params, "max_exp_avg_sq")) if group["amsgrad"] else None
+                adam(
+                    real_views(params),
+                    real_views(gradients),
+                    means,
+                    squares,
+                    largest,
+                    advance_steps(self.state, params),
+                    lr=learning_rate(group),
+                    betas=group["betas"],
+                    eps=group["eps"],
+                    weight_decay=group["weight_decay"],
+                    decoupled=group["decoupled_weight_decay"],
+                )
         return loss
 
 
@@ -100,7 +126,7 @@ class AdamW(Adam):
     .. math::
         \theta_t \leftarrow (1 - \eta\lambda)\,\theta_t, \quad\text{then Adam's step with } \lambda = 0
 
-    Arguments are those of :class:`Adam`; ``weight_decay`` is 0.01 by default.
+    Arguments are those of :class:`Adam` without ``decoupled_weight_decay``; ``weight_decay`` is 0.01 by default.
 
     Raises:
         ValueError: an argument is outside its range.
@@ -117,20 +143,43 @@ class AdamW(Adam):
         0.95
     """
 
-    decoupled_weight_decay = True
-
     elementwise = True
 
     def __init__(
         self,
         params,
-        lr: float = 1e-3,
+        lr: float | Tensor = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 1e-2,
         amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
     ):
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad)
+        super().__init__(
+            params,
+            lr,
+            betas,
+            eps,
+            weight_decay,
+            amsgrad,
+            maximize=maximize,
+            foreach=foreach,
+            capturable=capturable,
+            differentiable=differentiable,
+            fused=fused,
+            decoupled_weight_decay=True,
+        )
+
+    def __setstate__(self, state: dict) -> None:
+        # Also after loading from Adam, as in torch.optim.
+        super().__setstate__(state)
+        for group in self.param_groups:
+            group["decoupled_weight_decay"] = True
 
 
 def adam(

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from optimizers._common import check_range, evaluate_closure, with_gradients
+from optimizers._common import check_range, value_and_gradient, with_gradients
 from optimizers._wrapper import Wrapper
 from optimizers.sgd import SGD
 
@@ -23,7 +23,8 @@ class AGC(Wrapper):
     ``agc_clipping``.
 
     The base sees clipped copies; ``.grad`` holds the unclipped gradients again after the step. A closure is passed on
-    to the base, clipped at every evaluation, so bases that need one work too.
+    to the base, clipped at every evaluation, so bases that need one work too; a line search takes its slopes from the
+    unclipped gradients.
 
     Args:
         params: parameters or parameter groups.
@@ -52,7 +53,7 @@ class AGC(Wrapper):
     def __init__(
         self,
         params,
-        lr: float = 0.1,
+        lr: float | Tensor = 0.1,
         base: Callable[..., Optimizer] = SGD,
         clipping: float = 0.01,
         eps: float = 1e-3,
@@ -65,26 +66,47 @@ class AGC(Wrapper):
     @torch.no_grad()
     def step(self, closure=None):
         """Take the base's step with clipped gradients; returns the closure's loss, if there is a closure."""
-        unclipped: dict[Tensor, Tensor] = {}
-
-        def clipped_closure():
-            loss = evaluate_closure(closure)
-            for group in self.param_groups:
-                params, gradients = with_gradients(group)
-                unclipped.update(zip(params, gradients, strict=True))
-                clipped = clip_units(params, gradients, group["agc_clipping"], group["agc_eps"])
-                for param, gradient in zip(params, clipped, strict=True):
-                    param.grad = gradient
-            return loss
-
+        clipped = ClippedClosure(closure, self.param_groups)
         try:
             if closure is not None:
-                return self.base.step(clipped_closure)
-            clipped_closure()
+                return self.base.step(clipped)
+            clipped()
             return self.base.step()
         finally:
-            for param, gradient in unclipped.items():
+            for param, gradient in clipped.unclipped.items():
                 param.grad = gradient
+
+
+class ClippedClosure:
+    """A closure whose gradients are clipped after every evaluation.
+
+    Args:
+        closure: evaluates the loss; ``None``: the gradients are there already.
+        groups: whose gradients are clipped.
+
+    Attributes:
+        unclipped: the gradients of the last evaluation before they were clipped.
+    """
+
+    def __init__(self, closure, groups: list[dict]):
+        self.closure, self.groups = closure, groups
+        self.unclipped: dict[Tensor, Tensor] = {}
+
+    @torch.no_grad()
+    def __call__(self):
+        return self.value_and_gradient()[0]
+
+    @torch.no_grad()
+    def value_and_gradient(self):
+        """The loss and its own gradient, for a base that searches along a line."""
+        loss, own = value_and_gradient(self.closure)
+        for group in self.groups:
+            params, gradients = with_gradients(group)
+            self.unclipped.update(zip(params, gradients, strict=True))
+            clipped = clip_units(params, gradients, group["agc_clipping"], group["agc_eps"])
+            for param, gradient in zip(params, clipped, strict=True):
+                param.grad = gradient
+        return loss, dict(self.unclipped) if own is None else own
 
 
 def clip_units(params: list[Tensor], gradients: list[Tensor], clipping: float, eps: float) -> list[Tensor]:

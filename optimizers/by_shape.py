@@ -27,7 +27,8 @@ class ByShape(Optimizer):
         others_lr: learning rate of all other parameters.
 
     Raises:
-        ValueError: a learning rate is outside its range, or one of the two optimizers refuses an argument.
+        ValueError: a learning rate is outside its range, one of the two optimizers refuses an argument, or Muon gets a
+            complex parameter.
         RuntimeError: a parameter group is added later.
 
     Source: Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks", whose advice is to flatten
@@ -47,10 +48,10 @@ class ByShape(Optimizer):
     def __init__(
         self,
         params,
-        lr: float = 0.02,
+        lr: float | Tensor = 0.02,
         matrices: Callable[..., Optimizer] | None = None,
         others: Callable[..., Optimizer] = AdamW,
-        others_lr: float = 3e-4,
+        others_lr: float | Tensor = 3e-4,
     ):
         check_range("lr", lr, 0.0)
         check_range("others_lr", others_lr, 0.0)
@@ -64,7 +65,13 @@ class ByShape(Optimizer):
             small = [param for param in group["params"] if param.ndim < 2]
             halves[0].append({**options, "lr": group["lr"], "params": [self.views[param] for param in large]})
             halves[1].append({**options, "lr": group["others_lr"], "params": small})
-        self.matrices = (matrices or torch.optim.Muon)(halves[0], lr=lr)
+        make_matrices: Callable[..., Optimizer] = matrices or torch.optim.Muon
+        self.matrices = make_matrices(halves[0], lr=lr)
+        if isinstance(self.matrices, torch.optim.Muon) and any(view.is_complex() for view in self.views.values()):
+            raise ValueError(
+                "torch.optim.Muon orthogonalises real matrices and drops imaginary parts, but a parameter is complex: "
+                "give ByShape matrices=, an optimizer that takes complex parameters"
+            )
         self.others = others(halves[1], lr=others_lr)
         originals = {view: param for param, view in self.views.items()}
         for group in self.matrices.param_groups:

@@ -2,13 +2,21 @@
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 
-from optimizers._common import Tensors, check_nesterov, check_range, evaluate_closure, global_norm, with_gradients
+from optimizers._base import Base
+from optimizers._common import (
+    Tensors,
+    check_nesterov,
+    check_range,
+    evaluate_closure,
+    global_norm,
+    learning_rate,
+    with_gradients,
+)
 from optimizers.sgd import momentum_step
 
 
-class FullBatchGD(Optimizer):
+class FullBatchGD(Base):
     r"""Gradient descent on the mean gradient of all blocks, clipped, with a warmed-up learning rate.
 
     .. math::
@@ -60,7 +68,7 @@ class FullBatchGD(Optimizer):
     def __init__(
         self,
         params,
-        lr: float = 0.4,
+        lr: float | Tensor = 0.4,
         momentum: float = 0.9,
         nesterov: bool = True,
         weight_decay: float = 5e-4,
@@ -117,7 +125,7 @@ class FullBatchGD(Optimizer):
                 self.state,
                 params,
                 clipped(gradients, norm, group["max_norm"]),
-                lr=group["lr"] * warmup_factor(group["steps"], group["warmup_steps"]),
+                lr=learning_rate(group) * warmup_factor(group["steps"], group["warmup_steps"]),
                 momentum=group["momentum"],
                 dampening=0.0,
                 weight_decay=group["weight_decay"],

@@ -2,13 +2,13 @@
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 
-from optimizers._common import Tensors, check_nesterov, check_range, evaluate_closure, with_gradients
+from optimizers._base import Base
+from optimizers._common import Tensors, check_nesterov, check_range, evaluate_closure, learning_rate, with_gradients
 from optimizers.sgd import momentum_step
 
 
-class LARS(Optimizer):
+class LARS(Base):
     r"""SGD whose every weight tensor has a rate of its own, in proportion to its norm over its gradient's norm.
 
     .. math::
@@ -50,7 +50,7 @@ class LARS(Optimizer):
     def __init__(
         self,
         params,
-        lr: float = 1.0,
+        lr: float | Tensor = 1.0,
         momentum: float = 0.9,
         nesterov: bool = False,
         weight_decay: float = 0.0,
@@ -89,14 +89,14 @@ class LARS(Optimizer):
                 weight_decay=group["weight_decay"],
                 trust_coefficient=group["trust_coefficient"],
                 eps=group["eps"],
-                largest_rate=group["lr"] if group["clip"] else None,
+                largest_rate=learning_rate(group) if group["clip"] else None,
             )
             # The decay is inside already, since the local rate scales it too.
             momentum_step(
                 self.state,
                 params,
                 scaled,
-                lr=group["lr"],
+                lr=learning_rate(group),
                 momentum=group["momentum"],
                 dampening=0.0,
                 weight_decay=0.0,

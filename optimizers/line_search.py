@@ -132,6 +132,34 @@ def _zoom(trials: Trials, start: Point, low: Point, high: Point, c1: float, c2: 
     return trials.best
 
 
+def barzilai_borwein(start: Point, end: Point, squared_length: float) -> float:
+    r"""The step for the next direction with the curvature of the last one, as if both saw a multiple of one matrix.
+
+    .. math::
+        t = \frac{s^\top H^{-1} s}{s^\top y}, \qquad
+        s = t_{\text{end}}\, d, \qquad s^\top y = t_{\text{end}} \big(\varphi'(t_{\text{end}}) - \varphi'(0)\big)
+
+    for directions :math:`-H \nabla f`; with :math:`H = \eta` it is :math:`t \eta = s^\top s / s^\top y` gradients long.
+
+    Args:
+        start: ``phi`` at 0.
+        end: ``phi`` where the last search ended.
+        squared_length: :math:`d^\top H^{-1} d` of its direction.
+
+    Returns:
+        t; 0.0 where there was no step, or no positive curvature along it.
+
+    Source: Barzilai & Borwein 1988, "Two-Point Step Size Gradient Methods".
+
+    Examples:
+        >>> # Of 3 x^2 / 2 from x = 1 along -3, with the slope -9 at first and 0 at the minimum; H = 1.
+        >>> barzilai_borwein(Point(0.0, 1.5, -9.0), Point(1 / 3, 0.0, 0.0), squared_length=9.0)
+        0.3333333333333333
+    """
+    curvature = end.slope - start.slope
+    return end.t * squared_length / curvature if end.t > 0 and curvature > 0 else 0.0
+
+
 def interpolate(low: Point, high: Point) -> float:
     """The minimum of the cubic through two points (equation 3.59), or their midpoint if it is too near an end."""
     width = high.t - low.t

@@ -2,12 +2,21 @@
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 
-from optimizers._common import Tensors, check_betas, check_range, evaluate_closure, state_lists, with_gradients
+from optimizers._base import Base
+from optimizers._common import (
+    Tensors,
+    batches,
+    check_betas,
+    check_range,
+    evaluate_closure,
+    learning_rate,
+    real_views,
+    state_lists,
+)
 
 
-class Lion(Optimizer):
+class Lion(Base):
     r"""Follow the sign of an interpolated momentum, with decoupled weight decay.
 
     .. math::
@@ -42,7 +51,7 @@ class Lion(Optimizer):
     def __init__(
         self,
         params,
-        lr: float = 1e-4,
+        lr: float | Tensor = 1e-4,
         betas: tuple[float, float] = (0.9, 0.99),
         weight_decay: float = 0.0,
     ):
@@ -51,22 +60,24 @@ class Lion(Optimizer):
         check_range("weight_decay", weight_decay, 0.0)
         super().__init__(params, {"lr": lr, "betas": tuple(betas), "weight_decay": weight_decay})
 
+    def state_names(self, group: dict) -> tuple[str, ...]:
+        """The momentum."""
+        return ("exp_avg",)
+
     @torch.no_grad()
     def step(self, closure=None):
         """Take one step along the gradients in ``.grad``; returns the closure's loss, if there is a closure."""
         loss = evaluate_closure(closure)
         for group in self.param_groups:
-            params, gradients = with_gradients(group)
-            if not params:
-                continue
-            lion(
-                params,
-                gradients,
-                next(state_lists(self.state, params, "exp_avg")),
-                lr=group["lr"],
-                betas=group["betas"],
-                weight_decay=group["weight_decay"],
-            )
+            for params, gradients in batches(group):
+                lion(
+                    real_views(params),
+                    real_views(gradients),
+                    next(state_lists(self.state, params, "exp_avg")),
+                    lr=learning_rate(group),
+                    betas=group["betas"],
+                    weight_decay=group["weight_decay"],
+                )
         return loss
 
 

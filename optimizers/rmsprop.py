@@ -2,12 +2,21 @@
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 
-from optimizers._common import Tensors, check_range, evaluate_closure, state_lists, with_gradients
+from optimizers._base import Base
+from optimizers._common import (
+    Tensors,
+    advance_steps,
+    batches,
+    check_range,
+    evaluate_closure,
+    learning_rate,
+    real_views,
+    state_lists,
+)
 
 
-class RMSprop(Optimizer):
+class RMSprop(Base):
     r"""Divide the gradient by a running root mean square of its recent values.
 
     .. math::
@@ -24,6 +33,9 @@ class RMSprop(Optimizer):
         weight_decay: L2 coefficient, added to the gradient.
         momentum: :math:`\mu \ge 0`.
         centered: subtract the squared running mean, so that a variance divides.
+        maximize: climb the objective instead of descending it.
+        foreach: ``False``: one parameter at a time, for less memory; else all of a group at once.
+        capturable, differentiable: arguments of the class in ``torch.optim`` that are refused when true.
 
     Raises:
         ValueError: an argument is outside its range.
@@ -45,12 +57,17 @@ class RMSprop(Optimizer):
     def __init__(
         self,
         params,
-        lr: float = 1e-2,
+        lr: float | Tensor = 1e-2,
         alpha: float = 0.99,
         eps: float = 1e-8,
         weight_decay: float = 0.0,
         momentum: float = 0.0,
         centered: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
     ):
         check_range("lr", lr, 0.0)
         check_range("alpha", alpha, 0.0, 1.0, open_high=True)
@@ -64,32 +81,41 @@ class RMSprop(Optimizer):
             "weight_decay": weight_decay,
             "momentum": momentum,
             "centered": centered,
+            "maximize": maximize,
+            "foreach": foreach,
+            "capturable": capturable,
+            "differentiable": differentiable,
         }
         super().__init__(params, defaults)
+
+    def state_names(self, group: dict) -> tuple[str, ...]:
+        """Mean squares, with means where they are centred and a buffer where there is momentum."""
+        mean = ("grad_avg",) if group["centered"] else ()
+        return ("square_avg", *mean, "momentum_buffer") if group["momentum"] else ("square_avg", *mean)
 
     @torch.no_grad()
     def step(self, closure=None):
         """Take one step along the gradients in ``.grad``; returns the closure's loss, if there is a closure."""
         loss = evaluate_closure(closure)
         for group in self.param_groups:
-            params, gradients = with_gradients(group)
-            if not params:
-                continue
-            squares = next(state_lists(self.state, params, "square_avg"))
-            means = next(state_lists(self.state, params, "grad_avg")) if group["centered"] else None
-            buffers = next(state_lists(self.state, params, "momentum_buffer")) if group["momentum"] else None
-            rmsprop(
-                params,
-                gradients,
-                squares,
-                means,
-                buffers,
-                lr=group["lr"],
-                alpha=group["alpha"],
-                eps=group["eps"],
-                weight_decay=group["weight_decay"],
-                momentum=group["momentum"],
-            )
+            for params, gradients in batches(group):
+                # Not used here; the twin in torch.optim, which can load this state, has it.
+                advance_steps(self.state, params)
+                squares = next(state_lists(self.state, params, "square_avg"))
+                means = next(state_lists(self.state, params, "grad_avg")) if group["centered"] else None
+                buffers = next(state_lists(self.state, params, "momentum_buffer")) if group["momentum"] else None
+                rmsprop(
+                    real_views(params),
+                    real_views(gradients),
+                    squares,
+                    means,
+                    buffers,
+                    lr=learning_rate(group),
+                    alpha=group["alpha"],
+                    eps=group["eps"],
+                    weight_decay=group["weight_decay"],
+                    momentum=group["momentum"],
+                )
         return loss
 
 

@@ -6,7 +6,15 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from optimizers._common import Tensors, check_range, evaluate_closure, global_norm, require_closure, with_gradients
+from optimizers._common import (
+    Tensors,
+    check_range,
+    evaluate_closure,
+    global_norm,
+    real_views,
+    require_closure,
+    with_gradients,
+)
 from optimizers._wrapper import Wrapper
 from optimizers.sgd import SGD
 
@@ -55,7 +63,7 @@ class SAM(Wrapper):
     def __init__(
         self,
         params,
-        lr: float = 0.1,
+        lr: float | Tensor = 0.1,
         base: Callable[..., Optimizer] = SGD,
         rho: float = 0.05,
         adaptive: bool = False,
@@ -88,6 +96,7 @@ def perturb(groups: list[dict]) -> None:
     gradients: list[Tensor] = []
     for group in groups:
         params, own = with_gradients(group)
+        own = real_views(own)
         gradients += torch._foreach_mul(own, extents(params, group["sam_eta"])) if group["sam_adaptive"] else own
     # Dividing first keeps a zero gradient zero: no entry is larger than the norm.
     norm = global_norm(gradients)
@@ -99,9 +108,9 @@ def perturb(groups: list[dict]) -> None:
             continue
         if group["sam_adaptive"]:
             torch._foreach_mul_(moves, extents(params, group["sam_eta"]))
-        torch._foreach_add_(params, moves, alpha=group["sam_rho"])
+        torch._foreach_add_(real_views(params), moves, alpha=group["sam_rho"])
 
 
 def extents(params: list[Tensor], eta: float) -> Tensors:
     """ASAM's diagonal operator T."""
-    return torch._foreach_add(torch._foreach_abs(params), eta)
+    return torch._foreach_add(torch._foreach_abs(real_views(params)), eta)

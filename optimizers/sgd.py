@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 
-from optimizers._common import Tensors, check_nesterov, check_range, evaluate_closure, with_gradients
+from optimizers._base import Base
+from optimizers._common import Tensors, batches, check_nesterov, check_range, evaluate_closure, learning_rate
 
 
-class SGD(Optimizer):
+class SGD(Base):
     r"""Gradient descent with heavy-ball or Nesterov momentum and L2 weight decay.
 
     .. math::
@@ -24,6 +24,9 @@ class SGD(Optimizer):
         dampening: :math:`\tau`, how much of the new gradient is kept out of the momentum buffer.
         weight_decay: :math:`\lambda \ge 0`, added to the gradient.
         nesterov: take Nesterov's look-ahead form; needs ``momentum > 0`` and ``dampening = 0``.
+        maximize: climb the objective instead of descending it.
+        foreach: ``False``: one parameter at a time, for less memory; else all of a group at once.
+        differentiable, fused: arguments of the class in ``torch.optim`` that are refused when true.
 
     Raises:
         ValueError: an argument is outside its range.
@@ -47,11 +50,16 @@ class SGD(Optimizer):
     def __init__(
         self,
         params,
-        lr: float = 0.1,
+        lr: float | Tensor = 0.1,
         momentum: float = 0.0,
         dampening: float = 0.0,
         weight_decay: float = 0.0,
         nesterov: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        differentiable: bool = False,
+        fused: bool | None = None,
     ):
         check_range("lr", lr, 0.0)
         check_range("momentum", momentum, 0.0)
@@ -64,6 +72,10 @@ class SGD(Optimizer):
             "dampening": dampening,
             "weight_decay": weight_decay,
             "nesterov": nesterov,
+            "maximize": maximize,
+            "foreach": foreach,
+            "differentiable": differentiable,
+            "fused": fused,
         }
         super().__init__(params, defaults)
 
@@ -72,19 +84,17 @@ class SGD(Optimizer):
         """Take one step along the gradients in ``.grad``; returns the closure's loss, if there is a closure."""
         loss = evaluate_closure(closure)
         for group in self.param_groups:
-            params, gradients = with_gradients(group)
-            if not params:
-                continue
-            momentum_step(
-                self.state,
-                params,
-                gradients,
-                lr=group["lr"],
-                momentum=group["momentum"],
-                dampening=group["dampening"],
-                weight_decay=group["weight_decay"],
-                nesterov=group["nesterov"],
-            )
+            for params, gradients in batches(group):
+                momentum_step(
+                    self.state,
+                    params,
+                    gradients,
+                    lr=learning_rate(group),
+                    momentum=group["momentum"],
+                    dampening=group["dampening"],
+                    weight_decay=group["weight_decay"],
+                    nesterov=group["nesterov"],
+                )
         return loss
 
 

@@ -11,7 +11,7 @@ from fbgd.config.arithmetic import DTYPES, find_device, set_arithmetic
 from fbgd.config.data import check_inputs, load_data, token_shape
 from fbgd.config.facts import Facts
 from fbgd.config.ingredients import Ingredients
-from fbgd.config.optimizer import build_optimizer, learning_rate, try_optimizer
+from fbgd.config.optimizer import build_optimizer, check_slopes, learning_rate, try_optimizer
 from fbgd.config.parts import build_ingredients, build_loss, build_probes, build_schedule
 from fbgd.config.schema import Config
 from fbgd.config.targets import build_target
@@ -51,6 +51,7 @@ def build(config: Config, blocks_per_call: int | None = None, dataset: Dataset |
     """
     try_optimizer(config)
     ingredients, probes, schedule = build_ingredients(config), build_probes(config), build_schedule(config)
+    check_slopes(config, ingredients)
     loss = build_loss(config, ingredients)
     device, dtype = set_arithmetic(config)
 
@@ -93,7 +94,9 @@ def check(config: Config) -> None:
         build_target("model", config.model, input_shape=token_shape(config) or (3, 32, 32), classes=10)
     try_optimizer(config)
     build_schedule(config)
-    build_loss(config, build_ingredients(config))
+    ingredients = build_ingredients(config)
+    check_slopes(config, ingredients)
+    build_loss(config, ingredients)
     build_probes(config)
     find_device(config.impl.device)
 

@@ -6,10 +6,11 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from fbgd.config.ingredients import Ingredients
 from fbgd.config.schema import Config
-from fbgd.config.targets import build_target
+from fbgd.config.targets import build_target, find_target, is_target
 from fbgd.errors import ConfigError
-from optimizers import FullBatchGD
+from optimizers import FullBatchGD, LineSearchGD
 
 
 def build_optimizer(config: Config, params: list[Tensor]) -> torch.optim.Optimizer:
@@ -37,6 +38,23 @@ def build_optimizer(config: Config, params: list[Tensor]) -> torch.optim.Optimiz
         # Schedule-free optimizers begin in neither of their two modes.
         optimizer.train()
     return optimizer
+
+
+def check_slopes(config: Config, ingredients: Ingredients) -> None:
+    """Raise :class:`ConfigError` where a line search would have no slope: gradients are transformed block by block.
+
+    Of a transform of the step's gradient the search gets the gradient from before it. The mean over transformed blocks
+    is nobody's gradient, and the one that is would take a second evaluation of every block.
+    """
+    node: Any = config.optimizer
+    while ingredients.block_clipping and is_target(node):
+        if find_target("optimizer", node["_target_"]) is LineSearchGD:
+            names = ", ".join(type(transform).__name__ for transform in ingredients.block_clipping)
+            raise ConfigError(
+                f"optimizer ({node['_target_']}) needs the slope of the loss, but {names} with of='block' changes the "
+                "gradients it would be taken from: set of=step, which leaves the search the gradient before clipping"
+            )
+        node = node.get("base")
 
 
 def decay_groups(params: list[Tensor]) -> list[dict]:

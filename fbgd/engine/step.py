@@ -40,6 +40,14 @@ class StepClosure:
         self.evaluations = 0
 
     def __call__(self) -> Tensor:
+        return self.value_and_gradient()[0]
+
+    def value_and_gradient(self) -> tuple[Tensor, dict[Tensor, Tensor]]:
+        """Evaluate as by calling, and give also the gradient of the loss itself, before any transform.
+
+        ``.grad`` holds what is left of it after clipping and noise, which gives an optimizer its direction, but not the
+        slope of the loss along it.
+        """
         at = [param.detach() for param in self.params]
         for noise, moment in self.noises:
             at = noise(at, moment)
@@ -51,7 +59,7 @@ class StepClosure:
             # Without the gradient, which would stay in memory while the optimizer works.
             self.first, self.clipped = result._replace(gradient=[]), clipped
         self.evaluations += result.evaluations
-        return result.objective
+        return result.objective, dict(zip(self.params, result.gradient, strict=True))
 
 
 def moments(ingredients: tuple, experiment: Experiment, step: int) -> list[tuple]:

@@ -86,11 +86,11 @@ def test_nonmonotone_compares_with_the_largest_of_the_last_losses():
         optimizer = LineSearchGD(params, lr=0.08, growth=4.0, **options)
         return [evaluations(optimizer, params, narrow)[0][0] for _ in range(40)]
 
-    free = path(method="nonmonotone", memory=5)
+    free = path(method="nonmonotone", memory=5, initial="growth")
     rises = [index for index in range(1, 40) if free[index] > free[index - 1]]
     assert rises
     assert all(free[index] <= max(free[max(0, index - 5) : index]) for index in range(1, 40))
-    assert path(method="nonmonotone", memory=1) == path(method="armijo")
+    assert path(method="nonmonotone", memory=1, initial="growth") == path(method="armijo")
     assert path(method="armijo") == sorted(path(method="armijo"), reverse=True)
 
 

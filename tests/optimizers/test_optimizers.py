@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from cases import OPTIMIZERS
 from hypothesis import given
 from hypothesis import strategies as st
-from problems import curved, leaves, make_closure, network, run, samples
+from problems import complex_leaves, curved, leaves, make_closure, network, run, samples
 from reference import norm
 
 from optimizers import FullBatchGD
@@ -37,6 +37,28 @@ def test_equals_its_twin_of_torch_over_fifty_steps(name, data):
     ours, theirs = leaves(), leaves()
     run(case.make(ours, **options), ours, 50, skip=1)
     run(case.twin(theirs, **options), theirs, 50, skip=1)
+    torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
+
+
+@every_optimizer
+def test_complex_parameters_are_pairs_of_real_ones(name):
+    case = OPTIMIZERS[name]
+    params, pairs = complex_leaves()
+    for own in (params, pairs):
+        run(case.make(own, **{**case.converging, **case.of_complex}), own, 20)
+    torch.testing.assert_close([torch.view_as_real(param) for param in params], pairs, rtol=1e-12, atol=1e-12)
+
+
+@every_optimizer
+@given(data=st.data())
+def test_complex_parameters_as_its_twin_of_torch(name, data):
+    case = OPTIMIZERS[name]
+    if case.twin is None:
+        return
+    options = data.draw(case.options)
+    (ours, _), (theirs, _) = complex_leaves(), complex_leaves()
+    run(case.make(ours, **options), ours, 20, skip=1)
+    run(case.twin(theirs, **options), theirs, 20, skip=1)
     torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
 
 

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 import torch
 import torch.nn.functional as F
-from problems import curved, leaves, make_closure, network, run, samples
+from problems import complex_leaves, curved, leaves, make_closure, network, run, samples
 
 import optimizers
 from optimizers import AGC, SAM, SGD, AdamW, ByShape, LineSearchGD
@@ -263,6 +263,11 @@ class TestByShape:
         run(ours, params, 2)
         run(theirs, plain, 2)
         assert same(params, plain)
+
+    @pytest.mark.parametrize("matrices", [{}, {"matrices": muon}])
+    def test_muon_of_complex_matrices_is_refused(self, matrices):
+        with pytest.raises(ValueError, match="drops imaginary parts"):
+            ByShape(complex_leaves()[0], **matrices)
 
     def test_a_later_group_is_refused(self):
         with pytest.raises(RuntimeError, match="when it is made"):

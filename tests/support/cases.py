@@ -39,6 +39,7 @@ class OptimizerCase:
         converging: arguments with which it lowers the small problems.
         apart: arguments, beside ``converging``, with which two groups are independent of each other; ``None``: never.
         needs_closure: ``step`` evaluates the loss itself.
+        of_complex: arguments, beside ``converging``, with which complex parameters are trained.
     """
 
     make: Callable[..., torch.optim.Optimizer]
@@ -48,6 +49,7 @@ class OptimizerCase:
     converging: dict = field(default_factory=dict)
     apart: dict | None = field(default_factory=dict)
     needs_closure: bool = False
+    of_complex: dict = field(default_factory=dict)
 
 
 OPTIMIZERS = {
@@ -178,6 +180,7 @@ OPTIMIZERS = {
         {"lr": 0.1, "base": partial(optimizers.SGD, momentum=0.8)},
         apart=None,
         needs_closure=True,
+        of_complex={"adaptive": True, "rho": 0.3},
     ),
     "AGC": OptimizerCase(
         optimizers.AGC,
@@ -216,6 +219,7 @@ OPTIMIZERS = {
         None,
         {"lr": 0.02, "others_lr": 0.02},
         apart={"others_lr": 0.01},
+        of_complex={"matrices": optimizers.SGD},
     ),
     "LineSearchGD": OptimizerCase(
         optimizers.LineSearchGD,
@@ -228,6 +232,7 @@ OPTIMIZERS = {
             "backtracking": [{"backtracking": 0.0}, {"backtracking": 1.0}],
             "growth": [{"growth": 1.0}],
             "memory": [{"memory": 0}],
+            "initial": [{"initial": "spectral"}],
             "max_evaluations": [{"max_evaluations": 0}],
         },
         None,

@@ -62,8 +62,15 @@ def leaves(seed=0, dtype=torch.float64):
     return [torch.randn(shape, generator=generator, dtype=dtype).requires_grad_() for shape in shapes]
 
 
+def complex_leaves(seed=0):
+    """Complex parameters of two dimensions or more, and the real ones (..., 2) of their real and imaginary parts."""
+    pairs = [torch.stack([param, param.flip(0)], -1).detach() for param in leaves(seed) if param.ndim > 1]
+    return [torch.view_as_complex(pair).clone().requires_grad_() for pair in pairs], [p.requires_grad_() for p in pairs]
+
+
 def curved(params):
-    """A smooth function with curvatures from 0.1 to 10 and a coupling between the parameters."""
+    """A smooth function with curvatures from 0.1 to 10 and a coupling between the parameters, of complex ones too."""
+    params = [torch.view_as_real(param) if param.is_complex() else param for param in params]
     total = sum(((0.1 + 3 * index) * param**2).sum() / 2 + torch.cos(param).sum() for index, param in enumerate(params))
     return total + torch.tanh(sum(param.sum() for param in params))
 

@@ -54,6 +54,7 @@ line_search_options = st.fixed_dictionaries(
         "backtracking": st.sampled_from([0.3, 0.8]),
         "growth": st.sampled_from([1.5, 4.0]),
         "memory": st.integers(1, 5),
+        "initial": st.sampled_from([None, "growth", "barzilai_borwein"]),
         "max_evaluations": st.sampled_from([2, 20]),
         "weight_decay": decays,
     }
