@@ -45,6 +45,7 @@ def test_cifar_depths_count_their_layers(depth):
     [
         lambda **options: ResNet(depth=8, width=4, **options),
         lambda **options: ResNet(depth=50, width=2, **options),
+        lambda **options: ResNet(depth=18, width=2, shortcut="pool", **options),
         lambda **options: ResNet(depth=18, width=2, stem="imagenet", **options),
         lambda **options: CNN(width=4, layers=2, **options),
         lambda **options: MLP(width=6, **options),
@@ -111,6 +112,7 @@ def test_biases_of_the_he_convolution_begin_at_zero():
     [
         (ResNet, {"depth": 19}, "depth = 19"),
         (ResNet, {"stem": "tiny"}, "stem = 'tiny'"),
+        (ResNet, {"shortcut": "identity"}, "shortcut = 'identity' is not one of 'stride', 'pool'"),
         (ResNet, {"norm": "instance"}, "norm = 'instance'"),
         (ResNet, {"width": 0}, "width = 0"),
         (CNN, {"layers": 0}, "layers = 0"),
