@@ -15,6 +15,8 @@ from torch import Tensor
 from fbgd.errors import ConfigError
 from regularizers import foreach_norm
 
+HORIZONS = ("start", "warmup")
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -25,6 +27,9 @@ class Schedule:
         horizon: the pass at which the decay is complete; it may lie beyond the budget, when training stops early on
             its curve, and must lie beyond the warm-up.
         final: the factor at the horizon and after it, in [0, 1].
+        horizon_from: ``"start"``: the horizon is counted from pass 0; ``"warmup"``: it is counted from the end of the
+            warm-up, and is so the length of the decay, which ends at pass ``warmup + horizon``. A decay chained behind
+            a warm-up, as in the code of Geiping et al. 2022, is the latter.
 
     Raises:
         ValueError: an argument is outside its range.
@@ -36,16 +41,27 @@ class Schedule:
     warmup: float = 0.0
     horizon: float = 1.0
     final: float = 0.0
+    horizon_from: str = field(default="start", kw_only=True)
 
     def __post_init__(self):
         if not 0 <= self.warmup < math.inf:
             raise ValueError(f"schedule.warmup = {self.warmup!r} is outside the valid range [0, inf) passes")
-        if not self.warmup < self.horizon < math.inf:
+        if self.horizon_from not in HORIZONS:
+            valid = ", ".join(map(repr, HORIZONS))
+            raise ValueError(f"schedule.horizon_from = {self.horizon_from!r} is not one of {valid}")
+        if not 0 < self.length < math.inf:
+            if self.horizon_from == "warmup":
+                raise ValueError(f"schedule.horizon = {self.horizon!r} is outside the valid range (0, inf) passes")
             raise ValueError(
                 f"schedule.horizon = {self.horizon!r} must be larger than schedule.warmup = {self.warmup!r} passes"
             )
         if not 0 <= self.final <= 1:
             raise ValueError(f"schedule.final = {self.final!r} is outside the valid range [0, 1]")
+
+    @property
+    def length(self) -> float:
+        """Passes from the end of the warm-up to the end of the decay."""
+        return self.horizon if self.horizon_from == "warmup" else self.horizon - self.warmup
 
     def __call__(self, passes: float, step: float) -> float:
         """The factor for a step that begins after ``passes`` passes and takes ``step`` passes itself."""
@@ -65,7 +81,7 @@ class Schedule:
 
     def after_warmup(self, passes: float, step: float) -> float:
         """The factor for a step that ends after the warm-up."""
-        progress = (passes - self.warmup) / (self.horizon - self.warmup)
+        progress = (passes - self.warmup) / self.length
         return self.final + (1 - self.final) * self.decay(min(max(progress, 0.0), 1.0))
 
     def decay(self, progress: float) -> float:
@@ -117,7 +133,7 @@ class Step(Schedule):
 class InverseSqrt(Schedule):
     r"""A staircase: :math:`1 / \sqrt{1 + \lfloor t / p \rfloor}`, t passes after the warm-up, p the ``period``.
 
-    It has no end, so ``horizon`` and ``final`` are without effect.
+    It has no end, so ``horizon``, ``horizon_from`` and ``final`` are without effect.
 
     Args:
         period: passes between two drops, which may be a fraction of one; a drop every 512 steps is 512 / steps per
@@ -163,6 +179,7 @@ class Noam(Schedule):
     warmup: float = 1.0
     horizon: float = field(init=False, default=math.inf)
     final: float = field(init=False, default=0.0)
+    horizon_from: str = field(init=False, default="start")
 
     def __post_init__(self):
         if not 0 < self.warmup < math.inf:
@@ -196,6 +213,7 @@ class EffectiveRate(Schedule):
 
     needs_weights: ClassVar[bool] = True
 
+    horizon_from: str = field(init=False, default="start")
     ratios: tuple[float, ...] = ()
 
     def __post_init__(self):

@@ -46,8 +46,10 @@ def tiny_run(words: list[str]) -> list[str]:
         sizes.append("data.train_size=40")
     if any(word.startswith("data.validation_size") for word in words):
         sizes.append("data.validation_size=10")
+    if "model=gpt" in words or "model=vit" in words:
+        sizes.append("model.width=4")
     if "model=gpt" in words:
-        sizes += ["data.train_size=20", "model.width=4"]
+        sizes.append("data.train_size=20")
     return [*words, *sizes]
 
 

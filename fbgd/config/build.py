@@ -8,7 +8,7 @@ import torch
 import torch.nn as nn
 
 from fbgd.config.arithmetic import DTYPES, find_device, set_arithmetic
-from fbgd.config.data import check_inputs, load_data, token_shape
+from fbgd.config.data import check_inputs, load_data, trial_shape
 from fbgd.config.facts import Facts
 from fbgd.config.ingredients import Ingredients
 from fbgd.config.optimizer import build_optimizer, check_slopes, learning_rate, try_optimizer
@@ -91,7 +91,7 @@ def build(config: Config, blocks_per_call: int | None = None, dataset: Dataset |
 def check(config: Config) -> None:
     """Raise ``ValueError`` for what any part of the configuration or the device refuses; needs no data."""
     with torch.device("meta"):
-        build_target("model", config.model, input_shape=token_shape(config) or (3, 32, 32), classes=10)
+        build_target("model", config.model, input_shape=trial_shape(config), classes=10)
     try_optimizer(config)
     build_schedule(config)
     ingredients = build_ingredients(config)

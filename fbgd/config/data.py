@@ -39,6 +39,14 @@ def token_shape(config: Config) -> tuple[int, ...] | None:
     return getattr(find_target("model", config.model["_target_"]), "token_shape", None)
 
 
+def trial_shape(config: Config) -> tuple[int, ...]:
+    """A sample's shape that the configured model's options can be tried with, before there is data."""
+    choose = getattr(find_target("model", config.model["_target_"]), "trial_shape", None)
+    if choose is not None:
+        return choose(**{name: value for name, value in config.model.items() if name != "_target_"})
+    return token_shape(config) or (3, 32, 32)
+
+
 def check_inputs(config: Config, tokens: bool, ingredients: Ingredients) -> None:
     """Raise :class:`ConfigError` where model or regularisers want other inputs than the data has."""
     if tokens != (token_shape(config) is not None):

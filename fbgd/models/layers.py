@@ -151,6 +151,15 @@ def norm_layer(norm: str, channels: int) -> nn.Module:
     raise ValueError(f"model.norm = {norm!r} is not one of {', '.join(map(repr, NORMS))}")
 
 
+def mean_pool(axes: int, size: int) -> nn.Module:
+    """Means over ``size`` neighbours along every axis; where they do not divide its length, the last are fewer.
+
+    A convolution of kernel 3, stride ``size`` and padding 1 gives as many positions, with an odd length too, where
+    ``torch``'s own default leaves one out.
+    """
+    return (nn.AvgPool1d if axes == 1 else nn.AvgPool2d)(size, ceil_mode=True)
+
+
 class GlobalMean(nn.Module):
     """The mean over all signal axes: (N, C, ...) to (N, C)."""
 

@@ -3,7 +3,7 @@
 import torch.nn as nn
 from torch import Tensor
 
-from fbgd.models.layers import Conv, GlobalMean, check_positive, norm_layer
+from fbgd.models.layers import Conv, GlobalMean, check_positive, mean_pool, norm_layer
 from fbgd.models.random_layers import StochasticDepth, dropout_layer
 
 # Blocks per stage. Three stages of basic blocks are He et al.'s CIFAR networks, four stages the ImageNet ones.
@@ -19,6 +19,7 @@ STAGES = {
 }
 BOTTLENECK = (50, 152)
 STEMS = ("cifar", "imagenet")
+SHORTCUTS = ("stride", "pool")
 
 
 class ResNet(nn.Sequential):
@@ -35,12 +36,18 @@ class ResNet(nn.Sequential):
         dropout: probability of dropping a feature before the last layer.
         stochastic_depth: probability of dropping the last residual branch, for each sample; it grows linearly with
             depth, l / L of it for branch l of L (Huang et al. 2016).
+        shortcut: where a stage halves the signal: ``"stride"``, a 1-wide convolution of stride 2, He et al.'s option
+            B; ``"pool"``, means over pairs of positions along every axis and then a 1-wide convolution of stride 1.
+            Of an odd length the last position stands alone, so that shortcut and branch are equally long. Either has
+            the same parameters. Elsewhere, and where the channels alone change, the two are the same.
 
     Raises:
-        ValueError: an unknown depth, norm or stem, a size that is not positive, or a probability outside [0, 1).
+        ValueError: an unknown depth, norm, stem or shortcut, a size that is not positive, or a probability outside
+            [0, 1).
 
-    Source: He, Zhang, Ren & Sun 2016, "Deep Residual Learning for Image Recognition"; shortcuts are 1-wide
-    convolutions where the shape changes (option B).
+    Source: He, Zhang, Ren & Sun 2016, "Deep Residual Learning for Image Recognition". ``shortcut="pool"``: He, Zhang,
+    Zhang, Zhang, Xie & Li 2019, "Bag of Tricks for Image Classification", ResNet-D; the ``downsample: C`` of the code
+    of Geiping et al. 2022.
     """
 
     vectorises = True
@@ -55,12 +62,14 @@ class ResNet(nn.Sequential):
         stem: str = "cifar",
         dropout: float = 0.0,
         stochastic_depth: float = 0.0,
+        shortcut: str = "stride",
     ):
         check_positive(width=width, classes=classes)
         if depth not in STAGES:
             raise ValueError(f"model.depth = {depth!r} is not one of {', '.join(map(str, sorted(STAGES)))}")
-        if stem not in STEMS:
-            raise ValueError(f"model.stem = {stem!r} is not one of {', '.join(map(repr, STEMS))}")
+        for name, value, valid in (("stem", stem, STEMS), ("shortcut", shortcut, SHORTCUTS)):
+            if value not in valid:
+                raise ValueError(f"model.{name} = {value!r} is not one of {', '.join(map(repr, valid))}")
         channels, axes = input_shape[0], len(input_shape) - 1
         block = Bottleneck if depth in BOTTLENECK else BasicBlock
         layers: list[nn.Module] = [
@@ -76,7 +85,7 @@ class ResNet(nn.Sequential):
                 stride = 2 if stage > 0 and index == 0 else 1
                 branches += 1
                 drop = stochastic_depth * branches / sum(STAGES[depth])
-                layers.append(block(axes, channels, width * 2**stage, stride, norm, drop))
+                layers.append(block(axes, channels, width * 2**stage, stride, norm, drop, shortcut))
                 channels = width * 2**stage * block.expansion
         super().__init__(*layers, GlobalMean(), *dropout_layer(dropout), nn.Linear(channels, classes))
 
@@ -99,13 +108,13 @@ class BasicBlock(Residual):
 
     expansion = 1
 
-    def __init__(self, axes: int, inputs: int, width: int, stride: int, norm: str, drop: float = 0.0):
+    def __init__(self, axes: int, inputs: int, width: int, stride: int, norm: str, drop: float, shortcut: str):
         branch = nn.Sequential(
             *conv_norm(axes, inputs, width, 3, stride, norm),
             nn.ReLU(),
             *conv_norm(axes, width, width, 3, 1, norm),
         )
-        super().__init__(branch, shortcut(axes, inputs, width, stride, norm), drop)
+        super().__init__(branch, shortcut_layers(axes, inputs, width, stride, norm, shortcut), drop)
 
 
 class Bottleneck(Residual):
@@ -113,7 +122,7 @@ class Bottleneck(Residual):
 
     expansion = 4
 
-    def __init__(self, axes: int, inputs: int, width: int, stride: int, norm: str, drop: float = 0.0):
+    def __init__(self, axes: int, inputs: int, width: int, stride: int, norm: str, drop: float, shortcut: str):
         outputs = width * self.expansion
         branch = nn.Sequential(
             *conv_norm(axes, inputs, width, 1, 1, norm),
@@ -122,7 +131,7 @@ class Bottleneck(Residual):
             nn.ReLU(),
             *conv_norm(axes, width, outputs, 1, 1, norm),
         )
-        super().__init__(branch, shortcut(axes, inputs, outputs, stride, norm), drop)
+        super().__init__(branch, shortcut_layers(axes, inputs, outputs, stride, norm, shortcut), drop)
 
 
 def conv_norm(axes: int, inputs: int, outputs: int, size: int, stride: int, norm: str) -> tuple[nn.Module, nn.Module]:
@@ -130,8 +139,10 @@ def conv_norm(axes: int, inputs: int, outputs: int, size: int, stride: int, norm
     return Conv(axes, inputs, outputs, size, stride), norm_layer(norm, outputs)
 
 
-def shortcut(axes: int, inputs: int, outputs: int, stride: int, norm: str) -> nn.Module:
-    """The identity where shapes agree, otherwise a 1-wide convolution with its norm."""
+def shortcut_layers(axes: int, inputs: int, outputs: int, stride: int, norm: str, kind: str) -> nn.Module:
+    """The identity where shapes agree, otherwise a 1-wide convolution with its norm, behind a mean for ``"pool"``."""
     if stride == 1 and inputs == outputs:
         return nn.Identity()
-    return nn.Sequential(*conv_norm(axes, inputs, outputs, 1, stride, norm))
+    if stride == 1 or kind == "stride":
+        return nn.Sequential(*conv_norm(axes, inputs, outputs, 1, stride, norm))
+    return nn.Sequential(mean_pool(axes, stride), *conv_norm(axes, inputs, outputs, 1, 1, norm))

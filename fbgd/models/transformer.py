@@ -141,17 +141,18 @@ class Attention(nn.Module):
         bias: of the linear layers.
         fused: let PyTorch choose a fused kernel where one is as good: on a CPU and outside ``torch.func``. It has a
             first derivative only and rounds otherwise.
+        causal: whether, without ``visible``, a position looks only at those before and at itself, or at all.
     """
 
-    def __init__(self, width: int, heads: int, bias: bool = True, fused: bool = False):
+    def __init__(self, width: int, heads: int, bias: bool = True, fused: bool = False, causal: bool = True):
         super().__init__()
         # Queries, keys and values are initialised as one matrix of three times as many rows, as in fairseq.
         self.query, self.key, self.value = (linear(width, width, bias, gain=0.5**0.5) for _ in range(3))
         self.output = linear(width, width, bias)
-        self.heads, self.fused = heads, fused
+        self.heads, self.fused, self.causal = heads, fused, causal
 
     def forward(self, state: Tensor, memory: Tensor | None = None, visible: Tensor | None = None) -> Tensor:
-        """Attention of ``state`` (B, L, d) to itself or to ``memory`` (B, keys, d), where ``visible`` or causal."""
+        """Attention of ``state`` (B, L, d) to itself or to ``memory`` (B, keys, d), where ``visible`` says so."""
         memory = state if memory is None else memory
         query, key, value = (
             layer(entry).unflatten(-1, (self.heads, -1)).transpose(1, 2)
@@ -161,7 +162,8 @@ class Attention(nn.Module):
         # order.
         free = self.fused and state.device.type == "cpu" and not torch._C._are_functorch_transforms_active()
         with nullcontext() if free else sdpa_kernel(SDPBackend.MATH):
-            heads = F.scaled_dot_product_attention(query, key, value, visible, is_causal=visible is None)
+            causal = self.causal and visible is None
+            heads = F.scaled_dot_product_attention(query, key, value, visible, is_causal=causal)
         return self.output(heads.transpose(1, 2).flatten(-2))
 
 

@@ -68,8 +68,10 @@ class FairPreset(Preset):
 PRESETS = {
     "mnist1d": FairPreset(words=data_words("mnist1d", 15)),
     "fashion_mnist": FairPreset(words=data_words("fashion_mnist", 15), calls=(1, 1)),
+    # The network and the sizes of the published ladder. Its cosines do not end where its runs do; here every rate is
+    # annealed to zero, so the horizon is the budget and counts from the first pass.
     "cifar10": FairPreset(
-        words=(*data_words("cifar10", 10), "data.augment=random"),
+        words=(*data_words("cifar10", 10), "data.augment=random", "model.shortcut=pool"),
         short=300,
         long=3000,
         rates=((0.025, 0.05, 0.1, 0.2, 0.4), (0.1, 0.2, 0.4, 0.8, 1.6)),

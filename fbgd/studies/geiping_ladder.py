@@ -62,11 +62,15 @@ class LadderPreset(Preset):
     accuracies: Mapping[str, Published] = field(default_factory=dict)
 
 
+# As in the published code. There every cosine, also that of the baselines over 300 passes, is chained to the warm-up
+# and begins at its end; so the rate of the baselines ends at 0.1 % of the peak, where one counted from pass 0 ends at
+# 0.003 %. The two differ by at most 1.5 % of the peak in the baselines, and by 9.6 % in the other rungs.
+PUBLISHED_SETTINGS = ("data.augment=random", "model.shortcut=pool", "schedule.horizon_from=warmup")
 PRESETS = {
     "mnist1d": LadderPreset(words=data_words("mnist1d", 10, validation=False), calls=(1, 64)),
     "fashion_mnist": LadderPreset(words=data_words("fashion_mnist", 15, validation=False), calls=(1, 1)),
     "cifar10": LadderPreset(
-        words=(*data_words("cifar10", 10, validation=False), "data.augment=random"),
+        words=(*data_words("cifar10", 10, validation=False), *PUBLISHED_SETTINGS),
         short=(300, 5, 300),
         long=(3000, 400, 4000),
         accuracies=PUBLISHED,

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from cases import MODELS
 from hypothesis import given
 from hypothesis import strategies as st
 from problems import network, objective, parameters, samples, smooth_network, source
@@ -18,12 +19,16 @@ def close(left, right, tolerance=1e-12):
     return torch.testing.assert_close(list(left), list(right), rtol=0, atol=tolerance)
 
 
-@pytest.mark.parametrize("kind", ["resnet", "cnn", "mlp", "preact_resnet", "cnn5", "strided_cnn"])
-@pytest.mark.parametrize("norm_layer", ["none", "group", "layer"])
+# Norms that look at one sample only.
+APART = [(kind, norm) for kind, case in MODELS.items() for norm in (case.norms or (None,)) if norm != "batch"]
+
+
+@pytest.mark.parametrize(("kind", "norm_layer"), APART)
 @pytest.mark.parametrize("blocks_per_call", [1, 3, 100])
 def test_all_blocks_in_one_step_are_one_big_batch(kind, norm_layer, blocks_per_call):
-    model, blocks = network(kind, norm_layer), source()
-    everything = samples(23)
+    shape = MODELS[kind].shape
+    model, blocks = network(kind, norm_layer, shape), source(shape=shape)
+    everything = samples(23, shape)
     loss, expected = gradient(model, everything.inputs, everything.targets)
     result = MeanGradient(objective(model), (), blocks_per_call)(parameters(model), blocks.step(0), LR)
     close(result.gradient, expected)
@@ -100,13 +105,14 @@ def test_sums_over_parts_of_a_step_add_up():
 @pytest.mark.parametrize(
     ("kind", "norm_layer"),
     [
-        *[("resnet", norm_layer) for norm_layer in ("none", "batch", "group", "layer")],
-        *[("preact_resnet", "batch"), ("cnn5", "batch"), ("strided_cnn", "none")],
+        *[("resnet", norm_layer) for norm_layer in ("none", "group", "layer")],
+        *[(kind, "none" if kind == "strided_cnn" else "batch") for kind in MODELS],
     ],
 )
 @pytest.mark.parametrize("blocks_per_call", [1, 4])
 def test_exact_penalty_is_autograd_of_the_penalised_loss(kind, norm_layer, blocks_per_call):
-    model, blocks = network(kind, norm_layer), source()
+    shape = MODELS[kind].shape
+    model, blocks = network(kind, norm_layer, shape), source(shape=shape)
     coefficient = 0.6 * LR / 4
     expected = [torch.zeros_like(param) for param in model.parameters()]
     block_norm = 0.0
@@ -117,8 +123,9 @@ def test_exact_penalty_is_autograd_of_the_penalised_loss(kind, norm_layer, block
         block_norm += share * norm(gradient(model, inputs[0], targets[0])[1])
     penalty = GradientPenalty(strength=0.6, method="exact")
     result = MeanGradient(objective(model), (penalty,), blocks_per_call)(parameters(model), blocks.step(0), LR)
-    close(result.gradient, expected, 1e-10)
-    close([result.block_norm], [torch.tensor(block_norm, dtype=torch.float64)])
+    # Narrow bottlenecks have gradients of order 1e4.
+    torch.testing.assert_close(list(result.gradient), expected, rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(float(result.block_norm), block_norm, rtol=1e-12, atol=1e-12)
 
 
 def test_full_gradient_penalty_is_autograd_of_the_penalised_full_loss():

@@ -45,6 +45,53 @@ def test_closed_forms():
     assert [step(passes, 1) for passes in (0, 49, 50, 74, 75, 99)] == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01])
 
 
+def test_the_horizon_counts_from_the_first_pass_or_from_the_end_of_the_warm_up():
+    """The published ladder: peak 0.8, 400 passes of warm-up, a cosine of 4000, stopped at pass 3000."""
+    rates = {}
+    for horizon_from in ("start", "warmup"):
+        schedule = Cosine(warmup=400, horizon=4000, horizon_from=horizon_from)
+        rates[horizon_from] = [0.8 * schedule(step, 1) for step in (0, 400, 1500, 2999)]
+    first, peak = 0.8 / 400, 0.8
+
+    def cosine(passes, length):
+        return 0.4 * (1 + math.cos(math.pi * passes / length))
+
+    assert rates["start"] == pytest.approx([first, peak, cosine(1100, 3600), cosine(2599, 3600)], rel=1e-14)
+    assert rates["warmup"] == pytest.approx([first, peak, cosine(1100, 4000), cosine(2599, 4000)], rel=1e-14)
+    assert [round(rates[name][-1], 3) for name in ("start", "warmup")] == [0.143, 0.219]
+    assert Cosine(warmup=400, horizon=4000) == Cosine(warmup=400, horizon=4000, horizon_from="start")
+
+
+@pytest.mark.parametrize("make", [Constant, Linear, Cosine, Step])
+@given(warmup=st.floats(0, 50), length=st.floats(1, 100), passes=st.floats(0, 200), final=st.floats(0, 1))
+def test_either_count_gives_the_same_curves(make, warmup, length, passes, final):
+    """A decay of so many passes behind the warm-up ends where the warm-up and it together end."""
+    behind = make(warmup=warmup, horizon=length, final=final, horizon_from="warmup")
+    together = make(warmup=warmup, horizon=warmup + length, final=final)
+    # Far from a jump: rounding may move that of a staircase.
+    for milestone in (0.5, 0.75):
+        if make is Step and abs((passes - warmup) / length - milestone) < 1e-6:
+            return
+    assert behind(passes, 0.5) == pytest.approx(together(passes, 0.5), abs=1e-9)
+    assert behind(warmup + length, 1) == pytest.approx(together(warmup + length, 1), abs=1e-6)
+
+
+def test_the_published_chain_of_schedulers():
+    """torch's own: a linear warm-up, then a cosine of its own length; the warm-up there is a step behind."""
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.8)
+    ramp = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: step / 40)
+    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 400)
+    chain = torch.optim.lr_scheduler.SequentialLR(optimizer, [ramp, cosine], milestones=[40])
+    rates = []
+    for _ in range(300):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        chain.step()
+    schedule = Cosine(warmup=40, horizon=400, horizon_from="warmup")
+    assert [0.8 * schedule(step, 1) for step in range(40, 300)] == pytest.approx(rates[40:], rel=1e-10)
+    assert [0.8 * schedule(step, 1) for step in range(39)] == pytest.approx(rates[1:40], rel=1e-10)
+
+
 @given(
     steps_per_pass=st.integers(1, 500),
     steps=st.integers(1, 600),
@@ -88,6 +135,10 @@ def test_noam_is_the_published_formula(warmup, steps_per_pass, step):
         (Cosine, {"warmup": -1}, "warmup"),
         (Cosine, {"warmup": 5, "horizon": 5}, "horizon"),
         (Cosine, {"warmup": float("nan")}, "warmup"),
+        (Cosine, {"horizon_from": "end"}, "horizon_from = 'end' is not one of 'start', 'warmup'"),
+        (Cosine, {"horizon_from": "warmup", "warmup": 3, "horizon": 0}, r"horizon = 0 is outside .* \(0, inf\)"),
+        (Linear, {"horizon_from": "warmup", "horizon": math.inf}, "horizon = inf"),
+        (Linear, {"horizon_from": "warmup", "horizon": float("nan")}, "horizon = nan"),
         (Linear, {"final": 1.5}, "final"),
         (Step, {"milestones": (0.5, 1.0)}, "milestones"),
         (Step, {"gamma": 1.0}, "gamma"),
@@ -129,6 +180,18 @@ def test_a_factor_is_a_call_unless_the_weights_matter():
     course = EffectiveRate(horizon=4, ratios=(0.3, 0.1))
     assert course.factor(0, 1, weights) == pytest.approx(6 * course(0, 1))
     assert (Cosine.needs_weights, EffectiveRate.needs_weights) == (False, True)
+
+
+def test_a_run_says_where_its_horizon_counts_from():
+    """Older runs do not, and so keep their settings and their identity."""
+    assert "horizon_from" not in compose(["schedule=cosine"]).schedule
+    words = ["schedule=cosine", "schedule.warmup=9", "schedule.horizon=5"]
+    check(compose([*words, "schedule.horizon_from=warmup"]))
+    with pytest.raises(ConfigError, match=r"schedule\.horizon = 5 must be larger than schedule\.warmup = 9"):
+        check(compose(words))
+    for name in ("noam", "effective_rate"):
+        with pytest.raises(ConfigError, match=r"schedule\.horizon_from: .* takes no such argument"):
+            compose([f"schedule={name}", "schedule.horizon_from=warmup"])
 
 
 def falling():

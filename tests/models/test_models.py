@@ -4,8 +4,13 @@ import pytest
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+from cases import MODELS
+from problems import network, samples, source
 
-from fbgd.models import CNN, CNN5, MLP, NORMS, BatchNorm, PreActResNet, ResNet, StridedCNN
+from fbgd.config.build import check
+from fbgd.config.compose import compose
+from fbgd.engine.evaluate import population_statistics
+from fbgd.models import BatchNorm, ResNet
 from fbgd.models.layers import Conv, GroupNorm, TorchConv, norm_layer
 
 SHAPES = [(1, 40), (2, 17), (1, 28, 28), (3, 32, 32)]
@@ -38,27 +43,55 @@ def test_cifar_depths_count_their_layers(depth):
     assert len(wide) + 1 == depth
 
 
+NORMED = [(kind, norm) for kind, case in MODELS.items() for norm in (case.norms or (None,))]
+
+
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("norm", NORMS)
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda **options: ResNet(depth=8, width=4, **options),
-        lambda **options: ResNet(depth=50, width=2, **options),
-        lambda **options: ResNet(depth=18, width=2, stem="imagenet", **options),
-        lambda **options: CNN(width=4, layers=2, **options),
-        lambda **options: MLP(width=6, **options),
-        lambda **options: PreActResNet(width=2, **options),
-        lambda **options: CNN5(width=2, **options),
-        lambda **options: StridedCNN(width=3, **options),
-    ],
-)
-def test_every_shape_and_norm_gives_logits(make, shape, norm):
-    model = make(input_shape=shape, classes=7, norm=norm)
+@pytest.mark.parametrize(("kind", "norm"), NORMED)
+def test_every_shape_and_norm_gives_logits(kind, norm, shape):
+    model = MODELS[kind].network(norm, input_shape=shape, classes=7)
+    before = [buffer.clone() for buffer in model.buffers()]
     logits = model(torch.randn(3, *shape))
     assert logits.shape == (3, 7)
     logits.sum().backward()
     assert all(param.grad is not None for param in model.parameters())
+    # A block's statistics are its own and stay nowhere.
+    assert all(map(torch.equal, before, model.buffers()))
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_statistics_of_one_whole_block_are_those_of_the_population(kind):
+    """Evaluated with population statistics over it, a network gives the logits that it has in training."""
+    shape = MODELS[kind].shape
+    model, everything = network(kind, "batch", shape), samples(23, shape)
+    expected = model(everything.inputs).detach()
+    population_statistics(model, source(block_size=23, shape=shape).whole_pass(0))
+    torch.testing.assert_close(model.eval()(everything.inputs).detach(), expected, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_a_choice_of_the_configuration_is_the_class_and_is_checked_without_data(kind):
+    case = MODELS[kind]
+    config = compose([f"model={case.choice}"])
+    assert config.model["_target_"] == f"fbgd.models.{case.make.__name__}"
+    check(config)
+    assert "vectorises" in vars(case.make)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"), [(kind, message) for kind, case in MODELS.items() for message in case.invalid]
+)
+def test_options_of_the_registry_are_refused_by_name(kind, message):
+    with pytest.raises(ValueError, match=message):
+        MODELS[kind].network(**MODELS[kind].invalid[message])
+
+
+@pytest.mark.parametrize(("name", "value"), [("width", 0), ("classes", 0), ("dropout", 1.0), ("norm", "instance")])
+@pytest.mark.parametrize("kind", MODELS)
+def test_options_of_all_models_are_refused_by_name(kind, name, value):
+    if name != "norm" or MODELS[kind].norms:
+        with pytest.raises(ValueError, match=rf"model\.{name} = {value!r}"):
+            MODELS[kind].network(**{name: value})
 
 
 @pytest.mark.parametrize("shape", [(5, 6), (5, 6, 9, 4), (5, 6, 11)])
@@ -104,27 +137,3 @@ def test_torch_convolution_begins_and_computes_as_torch_s(axes, twin, bias):
 
 def test_biases_of_the_he_convolution_begin_at_zero():
     assert torch.equal(Conv(2, 3, 4, 3, bias=True).bias, torch.zeros(4))
-
-
-@pytest.mark.parametrize(
-    ("make", "options", "message"),
-    [
-        (ResNet, {"depth": 19}, "depth = 19"),
-        (ResNet, {"stem": "tiny"}, "stem = 'tiny'"),
-        (ResNet, {"norm": "instance"}, "norm = 'instance'"),
-        (ResNet, {"width": 0}, "width = 0"),
-        (CNN, {"layers": 0}, "layers = 0"),
-        (MLP, {"width": 1.5}, "width = 1.5"),
-        (PreActResNet, {"width": 0}, "width = 0"),
-        (PreActResNet, {"norm": "instance"}, "norm = 'instance'"),
-        (CNN5, {"width": -1}, "width = -1"),
-        (CNN5, {"input_shape": (1, 3)}, r"4 or more positions .* not \(1, 3\)"),
-        (CNN5, {"input_shape": (3, 32, 3)}, r"4 or more positions .* not \(3, 32, 3\)"),
-        (StridedCNN, {"width": 0}, "width = 0"),
-        (StridedCNN, {"dropout": 1.0}, "dropout = 1.0"),
-        (StridedCNN, {"input_shape": (1, 2)}, r"3 or more positions .* not \(1, 2\)"),
-    ],
-)
-def test_invalid_options_are_named(make, options, message):
-    with pytest.raises(ValueError, match=message):
-        make(**{"input_shape": (1, 12), "classes": 5, **options})

@@ -4,12 +4,9 @@ import pytest
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+from twins import CONV, MEAN, NORM, POOL, give_same_numbers, ordered, results
 
-from fbgd.models import CNN5, MLP, BatchNorm, PreActResNet, StridedCNN
-
-CONV = {1: nn.Conv1d, 2: nn.Conv2d}
-NORM = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d}
-POOL = {1: nn.MaxPool1d, 2: nn.MaxPool2d}
+from fbgd.models import CNN5, MLP, PreActResNet, StridedCNN
 
 
 class PlainBlock(nn.Module):
@@ -33,8 +30,7 @@ def plain_preact_resnet(shape, classes, k):
     stem = CONV[axes](shape[0], k, 3, padding=1, bias=False)
     pairs = [(k, k), (k, k), (k, 2 * k), (2 * k, 2 * k), (2 * k, 4 * k), (4 * k, 4 * k), (4 * k, 8 * k), (8 * k, 8 * k)]
     blocks = [PlainBlock(axes, inputs, outputs, outputs // inputs) for inputs, outputs in pairs]
-    mean = {1: nn.AvgPool1d, 2: nn.AvgPool2d}[axes](4)
-    return nn.Sequential(stem, *blocks, mean, nn.Flatten(), nn.Linear(8 * k, classes))
+    return nn.Sequential(stem, *blocks, MEAN[axes](4), nn.Flatten(), nn.Linear(8 * k, classes))
 
 
 def plain_cnn5(shape, classes, k):
@@ -66,11 +62,6 @@ TWINS = [
 ]
 
 
-def ordered(network):
-    """Weights, then biases, scales and shifts, each in the order of the layers."""
-    return sorted(network.parameters(), key=lambda param: param.dim() == 1)
-
-
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize(("make", "plain", "shape"), TWINS)
 def test_equal_those_of_plain_modules(make, plain, shape, training):
@@ -81,20 +72,9 @@ def test_equal_those_of_plain_modules(make, plain, shape, training):
     theirs = plain(shape, 10, 3)
     for mine, yours in zip(ordered(ours), ordered(theirs), strict=True):
         assert torch.equal(mine, yours)
-    for mine, yours in zip(ordered(ours.double()), ordered(theirs.double()), strict=True):
-        if mine.dim() == 1:
-            yours.data.copy_(nn.init.normal_(mine, 0.5))
-    norms = [module for module in ours.modules() if isinstance(module, BatchNorm)]
-    twins = [module for module in theirs.modules() if isinstance(module, tuple(NORM.values()))]
-    for norm, twin in zip(norms, twins, strict=True):
-        twin.running_mean.copy_(nn.init.normal_(norm.mean))
-        twin.running_var.copy_(nn.init.uniform_(norm.variance, 0.5, 2))
-    inputs, targets = torch.randn(6, *shape, dtype=torch.float64), torch.arange(6)
-    results = []
-    for network in (ours.train(training), theirs.train(training)):
-        logits = network(inputs)
-        results.append((logits, torch.autograd.grad(F.cross_entropy(logits, targets), ordered(network))))
-    torch.testing.assert_close(*results, rtol=0, atol=1e-10)
+    give_same_numbers(ours.double(), theirs.double())
+    inputs = torch.randn(6, *shape, dtype=torch.float64)
+    torch.testing.assert_close(results(ours, inputs, training), results(theirs, inputs, training), rtol=0, atol=1e-10)
 
 
 def size(network):

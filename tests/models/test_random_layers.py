@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from cases import MODELS
 from problems import CLASSES, objective, parameters, samples, source
 from scipy import stats
 
 from fbgd.engine.evaluate import evaluate, population_statistics
 from fbgd.engine.gradient import MeanGradient
-from fbgd.models import CNN, CNN5, MLP, Dropout, PreActResNet, ResNet, StochasticDepth, StridedCNN
+from fbgd.models import CNN, MLP, Dropout, ResNet, StochasticDepth
 from fbgd.models.random_layers import uniform
 from fbgd.seeds import block_key
 from regularizers import GradientPenalty
@@ -65,35 +66,29 @@ def test_stochastic_depth_drops_whole_samples():
     assert dropped.double().mean() == pytest.approx(0.5, abs=0.13)
 
 
-def models():
+def dropping(kind, norm=None):
+    """A small network in float64 that drops something."""
     torch.manual_seed(0)
-    options = {"input_shape": (1, 12), "classes": CLASSES}
-    return {
-        "mlp": MLP(width=7, dropout=0.4, norm="group", **options).double(),
-        "cnn": CNN(width=4, layers=2, norm="none", dropout=0.4, **options).double(),
-        "resnet": ResNet(depth=8, width=4, norm="batch", dropout=0.3, stochastic_depth=0.5, **options).double(),
-        "preact_resnet": PreActResNet(width=2, norm="batch", dropout=0.3, **options).double(),
-        "cnn5": CNN5(width=2, norm="batch", dropout=0.3, **options).double(),
-        "strided_cnn": StridedCNN(width=4, dropout=0.3, **options).double(),
-    }
+    return MODELS[kind].network(norm, **MODELS[kind].random).double()
 
 
-@pytest.mark.parametrize("kind", ["mlp", "cnn", "resnet", "preact_resnet", "cnn5", "strided_cnn"])
+@pytest.mark.parametrize("kind", MODELS)
 def test_every_vectorisation_drops_the_same(kind):
-    model, step = models()[kind], source().step(0)
+    shape = MODELS[kind].shape
+    model, step = dropping(kind), source(shape=shape).step(0)
     results = [MeanGradient(objective(model), (), count)(parameters(model), step, 0.1) for count in (1, 2, 100)]
     for result in results[1:]:
         torch.testing.assert_close(result.gradient, results[0].gradient, rtol=0, atol=1e-12)
-    again = MeanGradient(objective(model), (), 2)(parameters(model), source().step(0), 0.1)
+    again = MeanGradient(objective(model), (), 2)(parameters(model), source(shape=shape).step(0), 0.1)
     torch.testing.assert_close(again.gradient, results[1].gradient, rtol=0, atol=0)
-    other = MeanGradient(objective(model), (), 2)(parameters(model), source().step(1), 0.1)
+    other = MeanGradient(objective(model), (), 2)(parameters(model), source(shape=shape).step(1), 0.1)
     assert float(other.loss) != float(results[0].loss)
 
 
 @pytest.mark.parametrize("blocks_per_call", [1, 4])
 def test_a_penalty_s_second_gradient_sees_the_same_mask(blocks_per_call):
     """The exact product of the masked network, against differentiating it twice, mask by mask."""
-    model, blocks = models()["mlp"], source()
+    model, blocks = dropping("mlp", "group"), source()
     penalty = GradientPenalty(5.0, method="exact")
     result = MeanGradient(objective(model), (penalty,), blocks_per_call)(parameters(model), blocks.step(0), 0.3)
     expected = [torch.zeros_like(param) for param in model.parameters()]
@@ -119,7 +114,7 @@ def test_layers_do_not_share_a_mask():
 
 
 def test_evaluation_drops_nothing():
-    model = models()["resnet"]
+    model = dropping("resnet")
     population_statistics(model, source().whole_pass(0))
     data = samples(23)
     loss, _ = evaluate(model, data)
@@ -133,7 +128,7 @@ def test_evaluation_drops_nothing():
 
 
 def test_branches_are_dropped_more_often_with_depth():
-    rates = [m.p for m in models()["resnet"].modules() if isinstance(m, StochasticDepth)]
+    rates = [m.p for m in dropping("resnet").modules() if isinstance(m, StochasticDepth)]
     assert rates == pytest.approx([0.5 / 3, 1 / 3, 0.5])
 
 

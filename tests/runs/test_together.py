@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 import torch
+from cases import MODELS
 
 from fbgd.config.build import build, load_data
 from fbgd.config.compose import choices, compose
@@ -157,11 +158,12 @@ def test_every_optimizer_of_torch_that_may(optimizer):
     assert_close(joint, alone)
 
 
-@pytest.mark.parametrize(
-    "model", ["mlp", "cnn", "cnn5", "strided_cnn", "resnet", "preact_resnet18"], ids=lambda name: f"model={name}"
-)
-def test_every_model_that_may(model):
-    words = [f"model={model}", "model.width=2", "model.norm=batch", "budget.passes=0.5", "optimizer.lr=0.01"]
+@pytest.mark.parametrize("kind", MODELS)
+def test_every_model_that_may(kind):
+    case = MODELS[kind]
+    options = case.small | ({"norm": "batch"} if case.norms else {})
+    words = [f"model={case.choice}", *(f"model.{name}={value}" for name, value in options.items())]
+    words += ["budget.passes=0.5", "optimizer.lr=0.01"]
     assert obstacle(compose([*SMALL, *words])) is None
     (alone, joint), _ = trained_both_ways(words)
     assert_close(joint, alone)

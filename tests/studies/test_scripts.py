@@ -1,6 +1,7 @@
 """Every script, run as a user would, at a tiny size."""
 
 import json
+import math
 import os
 import re
 import signal
@@ -13,6 +14,7 @@ import pytest
 from files import ROOT, write_cifar, write_fashion_mnist
 
 from fbgd.config.compose import choices
+from fbgd.config.parts import build_schedule
 from fbgd.report.tables import COLUMNS
 from fbgd.runs.attempt import execute
 from fbgd.runs.plan import plan
@@ -111,7 +113,7 @@ class TestTrain:
 
 class TestLadder:
     def test_published_settings(self):
-        """Exactly the table of the paper, with the code's s = 0.5 as strength 0.25."""
+        """The table of the paper, with the code's s = 0.5 as strength 0.25."""
         short, long, higher = (300, 0.1, 5, 300), (3000, 0.4, 400, 4000), (3000, 0.8, 400, 4000)
         fixed = (128, "fixed", "all")
         expected = {
@@ -129,6 +131,7 @@ class TestLadder:
             clip = config.regularizer.get("gradient_clipping", {}).get("max_norm")
             penalty = config.regularizer.get("gradient_penalty", {}).get("strength")
             budget = (config.budget.passes, config.optimizer["lr"], schedule["warmup"], schedule["horizon"])
+            assert schedule["horizon_from"] == "warmup"
             found[run.rung] = (*budget, clip, penalty, regime.block_size, regime.order, regime.blocks_per_step)
             assert schedule["_target_"] == "fbgd.schedules.Cosine"
             assert config.data.augment == "random"
@@ -142,6 +145,28 @@ class TestLadder:
             "95.67 ± 0.08",
             "95.91 ± 0.14 (recalled)",
         ]
+
+    def test_rates_of_the_published_code(self):
+        """A cosine of the horizon's length behind the warm-up, in every rung: the rate of the last pass."""
+        last = {}
+        for run in plan(rungs_of("cifar10"), [], 1, Path("unused")):
+            passes = run.config.budget.passes
+            last[run.rung] = run.config.optimizer["lr"] * build_schedule(run.config).factor(passes - 1, 1, [])
+        short = 0.05 * (1 + math.cos(math.pi * (299 - 5) / 300))
+        long = 0.2 * (1 + math.cos(math.pi * (2999 - 400) / 4000))
+        expected = [short, short, long, long, 2 * long, 2 * long, 2 * long]
+        assert list(last) == RUNGS
+        assert list(last.values()) == pytest.approx(expected, rel=1e-12)
+
+    @pytest.mark.parametrize("data", ["mnist1d", "fashion_mnist"])
+    def test_the_other_presets_keep_the_settings_of_their_committed_runs(self, data):
+        for run in plan(rungs_of(data), [], 1, Path("unused")):
+            assert "horizon_from" not in run.config.schedule
+            assert "shortcut" not in run.config.model
+
+    def test_another_network_takes_the_place_of_the_published_one_with_all_its_settings(self):
+        for run in plan(rungs_of("cifar10")[:1], ["model=cnn5"], 1, Path("unused")):
+            assert "shortcut" not in run.config.model
 
     def test_the_list_shows_what_distinguishes_the_rungs(self, capsys):
         assert main(LADDER, ["data=cifar10", "--list"]) == 0
@@ -165,6 +190,7 @@ class TestLadder:
                 "width": 64,
                 "norm": "batch",
                 "stem": "cifar",
+                "shortcut": "pool",
             }
             assert config.optimizer["_target_"] == "optimizers.SGD"
             assert (config.optimizer["momentum"], config.optimizer["nesterov"]) == (0.9, True)
@@ -326,6 +352,11 @@ class TestComparisons:
             assert (left.budget, left.schedule, left.regularizer) == (right.budget, right.schedule, right.regularizer)
             assert left.regime.block_size == right.regime.block_size
         assert len(set(candidates.values())) == 1
+
+    def test_the_fair_ladder_has_the_published_network_and_anneals_to_zero(self, tmp_path):
+        for run in plan(fair_ladder.rungs(fair_ladder.PRESETS["cifar10"]), [], 1, tmp_path):
+            assert (run.config.model["depth"], run.config.model["shortcut"]) == (18, "pool")
+            assert build_schedule(run.config).factor(run.config.budget.passes, 1, []) == 0.0
 
     def test_no_optimizer_gets_more_evaluations(self, tmp_path):
         for run in plan(optimizer_comparison.rungs(optimizer_comparison.PRESETS["mnist1d"]), [], 1, tmp_path):

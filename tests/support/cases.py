@@ -1,6 +1,8 @@
-"""The registry of optimizers and regularisers: one row each brings all contract tests.
+"""The registry of optimizers, regularisers and models: one row each brings all contract tests.
 
-Every field is drawn or used by tests/optimizers/test_optimizers.py and tests/regularizers/test_regularizers.py.
+Every field is drawn or used by tests/optimizers/test_optimizers.py, tests/regularizers/test_regularizers.py, and, of
+models, by tests/models/test_models.py, tests/models/test_random_layers.py, tests/engine/test_gradient.py and
+tests/runs/test_together.py.
 """
 
 from collections.abc import Callable
@@ -25,6 +27,7 @@ from strategies import (
 
 import optimizers
 import regularizers
+from fbgd import models
 
 
 @dataclass(frozen=True)
@@ -339,5 +342,103 @@ REGULARIZERS = {
         regularizers.EarlyStopping,
         [{}, {"patience": float("inf")}, {"metric": "validation_accuracy"}],
         {**refused("patience", [0.0, -1.0, float("nan")]), **refused("metric", ["test_accuracy"])},
+    ),
+}
+
+
+@dataclass(frozen=True)
+class ModelCase:
+    """One architecture for signals.
+
+    Args:
+        make: the class.
+        choice: its ``model=``.
+        small: options of a small network.
+        shape: of a sample that a small network takes.
+        norms: what its option ``norm`` may be; none where it has no such option.
+        random: options with which layers drop something.
+        invalid: options that must be refused, by what the message must say.
+    """
+
+    make: Callable[..., torch.nn.Module]
+    choice: str
+    small: dict
+    shape: tuple[int, ...] = (1, 12)
+    norms: tuple[str, ...] = models.NORMS
+    random: dict = field(default_factory=lambda: {"dropout": 0.3})
+    invalid: dict[str, dict] = field(default_factory=dict)
+
+    def network(self, norm: str | None = None, **options) -> torch.nn.Module:
+        """A small network with the norm ``norm``, if it has a choice, and its class's own for ``None``."""
+        chosen = {"norm": norm} if self.norms and norm is not None else {}
+        return self.make(**{"input_shape": self.shape, "classes": 5, **self.small, **chosen, **options})
+
+
+MODELS = {
+    "resnet": ModelCase(
+        models.ResNet,
+        "resnet",
+        {"depth": 8, "width": 4},
+        random={"dropout": 0.3, "stochastic_depth": 0.5},
+        invalid={
+            "depth = 19": {"depth": 19},
+            "stem = 'tiny'": {"stem": "tiny"},
+            "shortcut = 'identity' is not one of 'stride', 'pool'": {"shortcut": "identity"},
+        },
+    ),
+    "pooled_resnet": ModelCase(models.ResNet, "resnet18", {"depth": 18, "width": 2, "shortcut": "pool"}),
+    "bottlenecks": ModelCase(models.ResNet, "resnet", {"depth": 50, "width": 2}, shape=(1, 16)),
+    "imagenet_resnet": ModelCase(models.ResNet, "resnet", {"depth": 18, "width": 2, "stem": "imagenet"}, shape=(1, 48)),
+    "cnn": ModelCase(models.CNN, "cnn", {"width": 4, "layers": 2}, invalid={"layers = 0": {"layers": 0}}),
+    "mlp": ModelCase(models.MLP, "mlp", {"width": 7, "layers": 2}, invalid={"width = 1.5": {"width": 1.5}}),
+    "preact_resnet": ModelCase(models.PreActResNet, "preact_resnet18", {"width": 2}),
+    "cnn5": ModelCase(
+        models.CNN5,
+        "cnn5",
+        {"width": 2},
+        invalid={
+            r"4 or more positions .* not \(1, 3\)": {"input_shape": (1, 3)},
+            r"4 or more positions .* not \(3, 32, 3\)": {"input_shape": (3, 32, 3)},
+        },
+    ),
+    "strided_cnn": ModelCase(
+        models.StridedCNN,
+        "strided_cnn",
+        {"width": 8},
+        invalid={r"3 or more positions .* not \(1, 2\)": {"input_shape": (1, 2)}},
+    ),
+    "vgg": ModelCase(
+        models.VGG,
+        "vgg16",
+        {"width": 2},
+        shape=(1, 16),
+        invalid={
+            "depth = 12 is not one of 11, 13, 16, 19": {"depth": 12},
+            r"16 or more positions .* not \(3, 32, 15\)": {"input_shape": (3, 32, 15)},
+        },
+    ),
+    "densenet": ModelCase(
+        models.DenseNet,
+        "densenet121",
+        {"depth": 21, "width": 2},
+        invalid={
+            "depth = 12 is not one of 21, 121, 169, 201": {"depth": 12},
+            r"8 or more positions .* not \(1, 7\)": {"input_shape": (1, 7)},
+        },
+    ),
+    "vit": ModelCase(
+        models.ViT,
+        "vit",
+        {"patch": 1, "width": 4, "layers": 2, "heads": 2},
+        norms=(),
+        invalid={
+            "patch = 5 must divide the 12 positions": {"patch": 5},
+            "patch = 4 must divide the 28 x 30 positions": {"patch": 4, "input_shape": (1, 28, 30)},
+            "patch = 0 must be a positive integer": {"patch": 0},
+            "width = 6 must be a multiple of model.heads = 4": {"width": 6, "heads": 4},
+            "layers = 0": {"layers": 0},
+            "heads = 0": {"heads": 0},
+            "pooling = 'max' is not one of 'class', 'mean'": {"pooling": "max"},
+        },
     ),
 }

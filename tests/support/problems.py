@@ -2,11 +2,11 @@
 
 import torch
 import torch.nn as nn
+from cases import MODELS
 
 from fbgd.data import Samples, TrainingSet
 from fbgd.engine.blocks import BlockOrder, BlockSource
 from fbgd.engine.objective import classification
-from fbgd.models import CNN, CNN5, MLP, PreActResNet, ResNet, StridedCNN
 
 CLASSES = 5
 
@@ -21,16 +21,7 @@ def samples(count, shape=(1, 12), seed=0):
 def network(kind="resnet", norm="none", shape=(1, 12), seed=0):
     """A small network in float64, in training mode."""
     torch.manual_seed(seed)
-    options = {"input_shape": shape, "classes": CLASSES, "norm": norm}
-    made = {
-        "resnet": lambda: ResNet(depth=8, width=4, **options),
-        "cnn": lambda: CNN(width=4, layers=2, **options),
-        "mlp": lambda: MLP(width=7, layers=2, **options),
-        "preact_resnet": lambda: PreActResNet(width=2, **options),
-        "cnn5": lambda: CNN5(width=2, **options),
-        "strided_cnn": lambda: StridedCNN(width=4, **options),
-    }[kind]()
-    return made.double()
+    return MODELS[kind].network(norm, input_shape=shape, classes=CLASSES).double()
 
 
 def smooth_network(seed=0):
