@@ -8,6 +8,8 @@ import pandas as pd
 from scipy import stats
 
 PAIRED, WELCH, DUNNETT = "paired t", "Welch", "Dunnett"
+# What a page says of differences by :func:`difference`.
+BY_RULE = "by Welch's t-test, or of pairs by seed where these surely go together"
 
 
 class Difference(NamedTuple):

@@ -123,9 +123,10 @@ def test_a_grid_grows_until_the_choice_is_interior(tmp_path, monkeypatch):
     asked = []
 
     def scores(planned):
-        rows = [{**run.labels, "seed": run.seed, "validation_accuracy": -abs(math.log(float(run.labels[CANDIDATE]) / 0.8))}
-                for run in planned]  # fmt: skip
-        asked.append([float(row[CANDIDATE]) for row in rows])
+        rates = [float(run.labels[CANDIDATE]) for run in planned]
+        rows = [{**run.labels, "seed": run.seed, "validation_accuracy": -abs(math.log(rate / 0.8))}
+                for run, rate in zip(planned, rates, strict=True)]  # fmt: skip
+        asked.append(rates)
         return pd.DataFrame(rows)
 
     monkeypatch.setattr("fbgd.studies.tuning.collect", scores)

@@ -113,31 +113,33 @@ def widening(seeds: int) -> float:
     return math.sqrt(1 + seeds / (seeds - 1))
 
 
-def corrected(values: np.ndarray) -> Difference:
-    """The mean of held-out values, its widened 95 % t-interval and p-value; NaN for fewer than two, or no spread."""
+def corrected(values: np.ndarray, level: float = 0.95) -> Difference:
+    """The mean of held-out values, its widened t-interval and p-value; NaN for fewer than two, or no spread."""
     if len(values) < 2 or without_spread(values):
         return Difference(float(values.mean()), math.nan, math.nan, math.nan)
     mean, wider = values.mean(), widening(len(values))
-    half = wider * (t_interval(values)[1] - mean)
+    half = wider * (t_interval(values, level)[1] - mean)
     error = wider * values.std(ddof=1) / math.sqrt(len(values))
     p_value = 2 * stats.t.sf(abs(mean) / error, len(values) - 1)
     return Difference(float(mean), float(mean - half), float(mean + half), float(p_value), TEST)
 
 
-def cross_fitted(curves: np.ndarray) -> Heights:
+def cross_fitted(curves: np.ndarray, level: float = 0.95) -> Heights:
     """Rise and fall of a peak that may not be there: none of it comes from having looked for the largest.
 
     Of one seed alone they are those at its own turning points, too large and without an interval.
 
     Args:
         curves: (seeds, places), at least three places.
+        level: of the intervals.
     """
     if len(curves) < 2:
-        return chosen_by_all(curves)
-    return Heights(*map(corrected, held_out(curves)))
+        return chosen_by_all(curves, level)
+    rise, fall = (corrected(values, level) for values in held_out(curves))
+    return Heights(rise, fall)
 
 
-def chosen_by_all(curves: np.ndarray) -> Heights:
+def chosen_by_all(curves: np.ndarray, level: float = 0.95) -> Heights:
     """Rise and fall at the turning points of the mean of all seeds, with plain t-intervals: too large.
 
     So it bounds from above what a curve rises anywhere, which a claim of *no* rise needs: cross-fitted rises miss the
@@ -145,11 +147,13 @@ def chosen_by_all(curves: np.ndarray) -> Heights:
 
     Args:
         curves: (seeds, places), at least three places.
+        level: of the intervals.
     """
-    return Heights(*map(plain, rises_and_falls(curves, turning_points(curves.mean(0)))))
+    rise, fall = (plain(values, level) for values in rises_and_falls(curves, turning_points(curves.mean(0))))
+    return Heights(rise, fall)
 
 
-def relative_rise(curves: np.ndarray) -> Difference:
+def relative_rise(curves: np.ndarray, level: float = 0.95) -> Difference:
     r"""The largest relative rise of a curve, :math:`y_j / y_i - 1` for :math:`i < j`, which may be negative.
 
     Cross-fitted as in :func:`held_out`; the upper end is at least that of the pair which all seeds choose, as a bound
@@ -157,12 +161,13 @@ def relative_rise(curves: np.ndarray) -> Difference:
 
     Args:
         curves: (seeds, places) of positive values, at least two places.
+        level: of the interval.
     """
     if len(curves) < 2:
-        return plain(ratios(curves, largest_ratio(curves)))
+        return plain(ratios(curves, largest_ratio(curves)), level)
     others = (curves.sum(0) - curves) / (len(curves) - 1)
-    found = corrected(ratios(curves, largest_ratio(smooth(others))))
-    most = plain(ratios(curves, largest_ratio(curves.mean(0))))
+    found = corrected(ratios(curves, largest_ratio(smooth(others))), level)
+    most = plain(ratios(curves, largest_ratio(curves.mean(0))), level)
     return found._replace(high=float(np.maximum(found.high, most.high)))
 
 
@@ -180,7 +185,7 @@ def ratios(curves: np.ndarray, pair: tuple[np.ndarray, np.ndarray]) -> np.ndarra
     return curves[seeds, pair[1]] / curves[seeds, pair[0]] - 1
 
 
-def plain(values: np.ndarray) -> Difference:
-    """A mean with its 95 % t-interval; NaN for fewer than two values, or no spread."""
-    low, high = (math.nan, math.nan) if without_spread(values) else t_interval(values)
+def plain(values: np.ndarray, level: float = 0.95) -> Difference:
+    """A mean with its t-interval; NaN for fewer than two values, or no spread."""
+    low, high = (math.nan, math.nan) if without_spread(values) else t_interval(values, level)
     return Difference(float(values.mean()), float(low), float(high), math.nan)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from fbgd.errors import ConfigError, nearest
+from fbgd.report.evidence import Evidence
 from fbgd.runs.plan import PlannedRun, Rung, run_path
 from fbgd.studies.double_descent.settings import Sizes
 from fbgd.studies.execution import Execution, Outcome
@@ -33,12 +34,21 @@ OPTION = Option(
 )
 
 
-def run_drawn(execution: Execution, rungs: list[Rung]) -> Outcome:
-    """Every rung with every seed, each on its own draw where the sizes say so."""
-    if not execution.preset.draws:
-        return Outcome(execution.run(rungs))
-    planned = with_draw_of_seed(execution.plan(rungs), execution.pool)
-    return Outcome(execution.execute(planned), paragraphs=(PARAGRAPH,))
+class Draws:
+    """An ``execute`` that runs every rung with every seed, each on its own draw where the sizes say so."""
+
+    def __call__(self, execution: Execution, rungs: list[Rung]) -> Outcome:
+        """Run the rungs."""
+        planned = execution.plan(rungs)
+        return Outcome(execution.execute(
+            with_draw_of_seed(planned, execution.pool) if execution.preset.draws else planned
+        ))  # fmt: skip
+
+    def paragraphs(self, evidence: Evidence) -> list[str]:
+        """That the seeds have draws of their own, where they do."""
+        runs = evidence.runs
+        fresh = "data.seed" in runs and runs.groupby("seed")["data.seed"].first().nunique() > 1
+        return [PARAGRAPH] if fresh else []
 
 
 def with_draw_of_seed(planned: list[PlannedRun], out: Path) -> list[PlannedRun]:

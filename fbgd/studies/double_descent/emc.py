@@ -226,7 +226,7 @@ def at_threshold(evidence: Evidence) -> list[Estimate]:
     inside = table["peak_width"].between(table["predicted_low"], table["predicted_high"])
     if not len(inside):
         return []
-    low, high = binomtest(int(inside.sum()), len(inside)).proportion_ci()
+    low, high = binomtest(int(inside.sum()), len(inside)).proportion_ci(evidence.level)
     return [Estimate(100 * inside.mean() - 50, 100 * low - 50, 100 * high - 50, f"{inside.sum()} of {len(inside)}")]
 
 

@@ -14,7 +14,7 @@ from fbgd.report.plots import make_figure
 from fbgd.runs.plan import PlannedRun, collect
 from fbgd.studies.double_descent.crossfit import CROSS_FITTED
 from fbgd.studies.double_descent.drawing import error_axes, mark_threshold, plain_numbers, plain_ticks
-from fbgd.studies.double_descent.draws import OPTION, run_drawn
+from fbgd.studies.double_descent.draws import OPTION, Draws
 from fbgd.studies.double_descent.figure import descent
 from fbgd.studies.double_descent.peaks import by_column, falls, flat, rises
 from fbgd.studies.double_descent.settings import Point, Reference, Sizes
@@ -161,7 +161,7 @@ STUDY = descent(
     told,
     draw,
     further=(OPTION,),
-    execute=run_drawn,
+    execute=Draws(),
     published=lambda sizes: [asdict(reference) for reference in sizes.references],
     claims=CLAIMS,
 )

@@ -53,7 +53,7 @@ def rises(
         return [
             of_difference(heights.rise, name, scale)
             for name, part in cases(evidence.measurements)
-            if (heights := find_heights(part, value, along)) is not None
+            if (heights := find_heights(part, value, along, evidence.level)) is not None
         ]
 
     return Claim("rise to a peak", sentence, quantity, estimates, higher)
@@ -66,7 +66,7 @@ def falls(cases: Cases, sentence: str, value: str = "test_error", along: str = "
         return [
             of_difference(peak.fall, name)
             for name, part in cases(evidence.measurements)
-            if (peak := find_peak(part, value, along)) is not None
+            if (peak := find_peak(part, value, along, evidence.level)) is not None
         ]
 
     quantity = "error at the peak minus lowest after it, cross-fitted, points"
@@ -83,7 +83,7 @@ def flat(cases: Cases, sentence: str, margin: float = 1.0, value: str = "test_er
     def estimates(evidence: Evidence) -> list[Estimate]:
         found = []
         for name, part in cases(evidence.measurements):
-            heights, most = find_heights(part, value), most_heights(part, value)
+            heights, most = (find(part, value, level=evidence.level) for find in (find_heights, most_heights))
             if heights is not None and most is not None:
                 high = float(np.maximum(heights.rise.high, most.rise.high))
                 found.append(of_difference(heights.rise._replace(high=high), name))

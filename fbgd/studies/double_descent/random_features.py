@@ -192,7 +192,7 @@ def peak_excess(evidence: Evidence) -> list[Estimate]:
         plain = part[part["procedure"] == MIN_NORM]
         tops = plain.loc[plain.groupby("seed")["test_loss"].idxmax()]
         excess = (tops["width"] / tops["train_size"] - 1).to_numpy()
-        low, high = t_interval(excess)
+        low, high = t_interval(excess, evidence.level)
         found.append(Estimate(float(excess.mean()), float(low), float(high), f"label noise {noise:g}"))
     return found
 
@@ -202,7 +202,7 @@ def ridge_rises(evidence: Evidence) -> list[Estimate]:
     found = []
     for noise, part in evidence.measurements.groupby("label_noise"):
         tuned = part[part["procedure"] == RIDGE]
-        rise = relative_rise(whole_curves(tuned, "test_loss", "width"))
+        rise = relative_rise(whole_curves(tuned, "test_loss", "width"), evidence.level)
         found.append(of_difference(rise, f"label noise {noise:g}", scale=1))
     return found
 

@@ -12,7 +12,7 @@ from fbgd.report.evidence import Evidence
 from fbgd.report.formats import UNKNOWN
 from fbgd.report.pages import Summary, measured
 from fbgd.report.plots import make_figure
-from fbgd.report.statistics import Difference
+from fbgd.report.statistics import BY_RULE, Difference
 from fbgd.runs.plan import PlannedRun, collect
 from fbgd.studies.double_descent.crossfit import CROSS_FITTED
 from fbgd.studies.double_descent.drawing import draw_band, mark_threshold, plain_ticks, width_colours
@@ -35,7 +35,7 @@ def measure(planned: list[PlannedRun]) -> pd.DataFrame:
 
 
 def gains(table: pd.DataFrame) -> pd.DataFrame:
-    """For every width, the test error at each number of samples minus that at the next larger one, paired by seed.
+    """For every width, the test error at each number of samples minus that at the next larger one.
 
     The intervals hold for all pairs together; ``helps`` says whether more data certainly help: p below 0.05 after Holm.
     """
@@ -93,7 +93,7 @@ def summarise(table: pd.DataFrame) -> Summary:
 PARAGRAPH = (
     "Columns are numbers of training samples: mean ± standard deviation over n seeds. Subsets are nested, and a sample "
     "has the same label in all of them. A gain is the fall of the test error from one number to the next, in points, "
-    "paired by seed; it is certain where p is below 0.05 after Holm's correction for all gains of the table, and the "
+    f"{BY_RULE}; it is certain where p is below 0.05 after Holm's correction for all gains of the table, and the "
     "95 % t-intervals hold for all of them together (Bonferroni). All sizes get the same number of passes, so fewer "
     f"samples mean fewer steps. {CROSS_FITTED}"
 )
@@ -141,14 +141,14 @@ def a_quarter(table: pd.DataFrame) -> tuple[int, int]:
     return min(sizes, key=lambda size: abs(size - sizes[-1] / 4)), sizes[-1]
 
 
-def gains_of_a_quarter(table: pd.DataFrame) -> dict[int, Difference]:
+def gains_of_a_quarter(table: pd.DataFrame, level: float | None = None) -> dict[int, Difference]:
     """The fall of the test error from a quarter of the samples to all of them, by width, all intervals together."""
     sizes = a_quarter(table)
     pairs = {
         int(width): tuple(by_seed(part, "train_size", size, "test_error") for size in sizes)
         for width, part in table.groupby("width")
     }
-    return simultaneous(pairs) if sizes[0] < sizes[1] else {}
+    return simultaneous(pairs, level) if sizes[0] < sizes[1] else {}
 
 
 def band(table: pd.DataFrame) -> list[tuple[float, float, float]]:
@@ -164,9 +164,9 @@ def band(table: pd.DataFrame) -> list[tuple[float, float, float]]:
 
 
 def gains_of_more(evidence: Evidence) -> list[Estimate]:
-    """What about four times the data bring at every width; the intervals hold for all of them (Bonferroni)."""
+    """What about four times the data bring at every width."""
     fewer, more = a_quarter(evidence.measurements)
-    found = gains_of_a_quarter(evidence.measurements)
+    found = gains_of_a_quarter(evidence.measurements, evidence.level)
     return [of_difference(gain, f"width {width}, from {fewer} to {more}") for width, gain in found.items()]
 
 

@@ -43,7 +43,7 @@ class Peak:
         return self.heights.certain
 
 
-def find_peak(table: pd.DataFrame, value: str = "test_error", along: str = "width") -> Peak | None:
+def find_peak(table: pd.DataFrame, value: str = "test_error", along: str = "width", level: float = 0.95) -> Peak | None:
     """The interior point of a mean curve that stands out the most, ``None`` where the curve only falls or only rises.
 
     Its position is that of the mean over all seeds; its heights are measured where other seeds say that it is.
@@ -52,9 +52,10 @@ def find_peak(table: pd.DataFrame, value: str = "test_error", along: str = "widt
         table: rows with ``along``, ``seed`` and ``value``.
         value: the column on the vertical axis.
         along: the column on the horizontal one.
+        level: of the intervals of its heights.
     """
     means = table.groupby(along)[value].mean().sort_index()
-    heights = find_heights(table, value, along)
+    heights = find_heights(table, value, along, level)
     if heights is None:
         return None
     values = means.to_numpy(dtype=float)
@@ -64,22 +65,27 @@ def find_peak(table: pd.DataFrame, value: str = "test_error", along: str = "widt
     return Peak(means.index[minimum], means.index[peak], heights)
 
 
-def find_heights(table: pd.DataFrame, value: str = "test_error", along: str = "width") -> Heights | None:
+def find_heights(
+    table: pd.DataFrame, value: str = "test_error", along: str = "width", level: float = 0.95
+) -> Heights | None:
     """Rise and fall, cross-fitted, whether or not there is a peak; ``None`` for fewer than three places.
 
     Args:
         table: rows with ``along``, ``seed`` and ``value``.
         value: the column on the vertical axis.
         along: the column on the horizontal one.
+        level: of the intervals.
     """
     curves = whole_curves(table, value, along)
-    return None if curves.shape[1] < 3 else cross_fitted(curves)
+    return None if curves.shape[1] < 3 else cross_fitted(curves, level)
 
 
-def most_heights(table: pd.DataFrame, value: str = "test_error", along: str = "width") -> Heights | None:
+def most_heights(
+    table: pd.DataFrame, value: str = "test_error", along: str = "width", level: float = 0.95
+) -> Heights | None:
     """The same where all seeds together choose the places: too large, a bound for what a curve rises anywhere."""
     curves = whole_curves(table, value, along)
-    return None if curves.shape[1] < 3 else chosen_by_all(curves)
+    return None if curves.shape[1] < 3 else chosen_by_all(curves, level)
 
 
 def whole_curves(table: pd.DataFrame, value: str, along: str) -> np.ndarray:

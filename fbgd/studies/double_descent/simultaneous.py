@@ -12,7 +12,7 @@ Key = TypeVar("Key", bound=Hashable)
 LEVEL = 0.05
 
 
-def simultaneous(pairs: Mapping[Key, tuple[pd.Series, pd.Series]]) -> dict[Key, Difference]:
+def simultaneous(pairs: Mapping[Key, tuple[pd.Series, pd.Series]], level: float | None = None) -> dict[Key, Difference]:
     r"""Differences of means whose m intervals hold together with 95 %, and their p-values after Holm.
 
     Every interval has the level :math:`1 - 0.05 / m` (Bonferroni); m counts the pairs with values on both sides, the
@@ -20,9 +20,11 @@ def simultaneous(pairs: Mapping[Key, tuple[pd.Series, pd.Series]]) -> dict[Key, 
 
     Args:
         pairs: left and right values, each indexed by seed; the right ones are subtracted.
+        level: of each interval instead, where more than these have to hold together.
     """
     both = {key: pair for key, pair in pairs.items() if all(map(len, pair))}
-    found = {key: difference(*pair, level=1 - LEVEL / len(both)) for key, pair in both.items()}
+    each = 1 - LEVEL / max(1, len(both)) if level is None else level
+    found = {key: difference(left, right, each) for key, (left, right) in both.items()}
     p_values = holm(np.array([change.p_value for change in found.values()]))
     return {key: change._replace(p_value=float(p)) for (key, change), p in zip(found.items(), p_values, strict=True)}
 

@@ -10,7 +10,7 @@ from fbgd.report.claims import Claim, Estimate, lower, of_difference, within
 from fbgd.report.evidence import Evidence
 from fbgd.report.pages import Summary, measured
 from fbgd.report.plots import make_figure
-from fbgd.report.statistics import Difference, difference
+from fbgd.report.statistics import BY_RULE, Difference, difference
 from fbgd.runs.plan import PlannedRun
 from fbgd.studies.double_descent.crossfit import CROSS_FITTED
 from fbgd.studies.double_descent.drawing import draw_band, plain_ticks
@@ -90,14 +90,14 @@ def width_rows(table: pd.DataFrame) -> list[dict[str, str]]:
     return rows
 
 
-def against(table: pd.DataFrame, procedure: str, first: str) -> dict[int, Difference]:
+def against(table: pd.DataFrame, procedure: str, first: str, level: float | None = None) -> dict[int, Difference]:
     """A procedure's test error minus the first one's, by width, all widths together."""
     pairs = {}
     for width, part in table.groupby("width"):
         errors = {name: mine.set_index("seed")["test_error"] for name, mine in part.groupby("procedure")}
         if procedure in errors and first in errors:
             pairs[int(width)] = errors[procedure], errors[first]
-    return simultaneous(pairs)
+    return simultaneous(pairs, level)
 
 
 def with_p_value(change: Difference | None) -> str:
@@ -108,7 +108,7 @@ def with_p_value(change: Difference | None) -> str:
 
 PARAGRAPH = (
     "Test errors in percent, mean ± standard deviation over n seeds; Δ: differences to the first procedure in points, "
-    "paired by seed, with 95 % t-intervals that hold for all widths of a column and moment together (Bonferroni) and p "
+    f"{BY_RULE}, with 95 % intervals that hold for all widths of a column and moment together (Bonferroni) and p "
     "corrected for them (Holm); mean train errors in percent and mean passes in the order of the procedures. The end "
     "is that of each procedure's own budget. Matched: every run at its first evaluation with a train error no larger "
     "than the lowest that all runs of its width reach, so that procedures of different speed are compared at one train "
@@ -147,18 +147,20 @@ def against_first(evidence: Evidence) -> list[Estimate]:
     matched = table[table["moment"] == "matched"]
     procedures = list(dict.fromkeys(matched["procedure"]))
     means = {name: part.groupby("seed")["test_error"].mean() for name, part in matched.groupby("procedure")}
-    return [of_difference(difference(means[name], means[procedures[0]]), name) for name in procedures[1:]]
+    return [
+        of_difference(difference(means[name], means[procedures[0]], evidence.level), name) for name in procedures[1:]
+    ]
 
 
 def by_width(evidence: Evidence) -> list[Estimate]:
-    """At matched train error each procedure's test error minus the first one's at every width, all widths together."""
+    """At matched train error each procedure's test error minus the first one's at every width."""
     table = evidence.measurements
     matched = table[table["moment"] == "matched"]
     procedures = list(dict.fromkeys(matched["procedure"]))
     return [
         of_difference(change, f"{name}, width {width}")
         for name in procedures[1:]
-        for width, change in against(matched, name, procedures[0]).items()
+        for width, change in against(matched, name, procedures[0], evidence.level).items()
     ]
 
 

@@ -12,7 +12,7 @@ from fbgd.report.evidence import Evidence
 from fbgd.report.formats import UNKNOWN
 from fbgd.report.pages import Summary, measured
 from fbgd.report.plots import make_figure
-from fbgd.report.statistics import Difference
+from fbgd.report.statistics import BY_RULE, Difference
 from fbgd.runs.plan import PlannedRun, collect
 from fbgd.studies.double_descent.crossfit import CROSS_FITTED
 from fbgd.studies.double_descent.drawing import draw_band, plain_ticks
@@ -65,14 +65,14 @@ def change(found: Difference) -> str:
     return f"{found.delta:+.3f}{interval}"
 
 
-def gains_of_more(table: pd.DataFrame) -> dict[int, Difference]:
+def gains_of_more(table: pd.DataFrame, level: float | None = None) -> dict[int, Difference]:
     """The test loss with most pairs minus that with fewest, by width; none where there is one number of pairs."""
     sizes = table["train_size"].max(), table["train_size"].min()
     pairs = {
         int(width): tuple(by_seed(part, "train_size", size, "test_loss") for size in sizes)
         for width, part in table.groupby("width")
     }
-    return simultaneous(pairs) if sizes[0] > sizes[1] else {}
+    return simultaneous(pairs, level) if sizes[0] > sizes[1] else {}
 
 
 def summarise(table: pd.DataFrame) -> Summary:
@@ -101,7 +101,7 @@ def summarise(table: pd.DataFrame) -> Summary:
 
 PARAGRAPH = (
     "Cross-entropy per token in nats, without label smoothing, at the end of training: mean ± standard deviation over "
-    "n seeds; differences are paired by seed, with 95 % t-intervals that hold for all widths together (Bonferroni), p "
+    f"n seeds; differences are {BY_RULE}, with 95 % intervals that hold for all widths together (Bonferroni), p "
     f"corrected for them. All runs take the same number of steps, so fewer pairs are seen more often. {CROSS_FITTED}"
 )
 
@@ -133,8 +133,8 @@ def quick(sizes: Sizes, data: str) -> Sizes:
 
 
 def more_pairs(evidence: Evidence) -> list[Estimate]:
-    """At every width the loss with most pairs minus that with fewest, in nats; the intervals hold for all of them."""
-    found = gains_of_more(evidence.measurements)
+    """At every width the loss with most pairs minus that with fewest, in nats."""
+    found = gains_of_more(evidence.measurements, evidence.level)
     return [of_difference(gain, f"width {width}", scale=1) for width, gain in found.items()]
 
 

@@ -11,7 +11,7 @@ from fbgd.report.evidence import Evidence
 from fbgd.report.formats import UNKNOWN
 from fbgd.report.pages import Summary, measured
 from fbgd.report.plots import make_figure
-from fbgd.report.statistics import Difference, difference
+from fbgd.report.statistics import BY_RULE, Difference, difference
 from fbgd.runs.plan import PlannedRun, Rung, collect, with_subset_of_seed
 from fbgd.studies.double_descent.words import percent, points
 from fbgd.studies.execution import Execution, Outcome
@@ -170,7 +170,7 @@ PARAGRAPH = (
     "nearest to the weights, and its distance, out of two a factor of ten. Errors: mean ± standard deviation over n "
     "seeds, each with a training subset and a validation split of its own; the prior is for each number of samples the "
     "one with the lowest mean error on the validation splits; gains over no prior are in points, each with "
-    "its own 95 % interval (Welch's, or of pairs by seed where they surely go together). Without a prior, labels that "
+    f"its own 95 % interval {BY_RULE}. Without a prior, labels that "
     "the model can fit have their minimum at infinity, and L-BFGS "
     "ends on the way there, where the gradient has vanished. The MLP has many modes and ends near one of them."
 )

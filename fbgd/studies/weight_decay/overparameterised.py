@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from fbgd.report.formats import UNKNOWN
 from fbgd.report.pages import Summary, measured
 from fbgd.report.plots import make_figure
-from fbgd.report.statistics import Difference, difference
+from fbgd.report.statistics import BY_RULE, Difference, difference
 from fbgd.runs.plan import PlannedRun, Rung, collect, curves
 from fbgd.studies.double_descent.drawing import plain_numbers
 from fbgd.studies.double_descent.words import percent, points
@@ -199,7 +199,7 @@ def number(values: pd.Series) -> str:
 PARAGRAPH = (
     "Mean ± standard deviation over n seeds. The decay above 0 was chosen for each row from the map's by the "
     f"validation accuracy of one run with seed {SEARCH_SEED}, which does not count here; differences to no decay are "
-    "in points, each with its own 95 % interval (Welch's, or of pairs by seed where they surely go together). "
+    f"in points, each with its own 95 % interval {BY_RULE}. "
     "Settled: mean over the last third of the passes with the "
     "peak learning rate, of the training loss and of the norms of the blocks' gradients ‖g_B‖. The train error is that "
     "of the last pass. Noise / signal: at the end, the trace of the covariance of the block gradients over the squared "
