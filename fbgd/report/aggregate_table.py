@@ -34,11 +34,13 @@ class Scored:
         scores: the finite values of the metric, an array a study.
         runs: the number of all runs, by study.
         diverged: how many of them diverged.
+        failed: how many failed.
     """
 
     scores: dict[str, np.ndarray]
     runs: dict[str, int]
     diverged: int
+    failed: int
 
     @property
     def known(self) -> bool:
@@ -74,7 +76,10 @@ def score(evidence: Evidence) -> dict[Group, Scored]:
         scored[group] = Scored(
             {study: found[np.isfinite(found)] for study, found in own.items()},
             {study: len(frame) for study, frame in rows.items()},
-            sum(int((frame["status"] == "diverged").sum()) for frame in rows.values()),
+            *(
+                sum(int((frame["status"] == status).sum()) for frame in rows.values())
+                for status in ("diverged", "failed")
+            ),
         )
     return scored
 
@@ -115,6 +120,7 @@ def average(own: Scored) -> dict[str, float]:
         "n": sum(map(len, own.scores.values())),
         "runs": sum(own.runs.values()),
         "diverged": own.diverged,
+        "failed": own.failed,
         "studies": len(own.runs),
         "iqm": float(interquartile_mean(own.scores)) if own.known else math.nan,
         "iqm_low": float(low),

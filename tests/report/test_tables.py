@@ -11,8 +11,9 @@ from ladders import GRID, SAMPLE, SGD, grid, runs, table_of
 from scipy import stats
 
 from fbgd.report.captions import notes
+from fbgd.report.families import against_one
 from fbgd.report.formats import cells
-from fbgd.report.statistics import difference, holm, t_interval
+from fbgd.report.statistics import holm, t_interval
 from fbgd.report.tables import COLUMNS, side_by_side, summarise
 
 
@@ -31,53 +32,58 @@ def test_columns_and_hand_calculated_values():
     assert (fb["passes"], fb["gradient_evaluations"], fb["seconds"], fb["n"]) == (10, 100, 2, 3)
 
 
-def test_paired_over_the_same_seeds_else_welch():
+def test_rows_are_compared_with_the_baseline_by_dunnett_where_variances_are_alike():
     table = table_of(SAMPLE)
-    expected = [stats.ttest_rel(SAMPLE[name], SAMPLE["SGD"]).pvalue for name in ("FB", "FB long")]
-    # Holm: the smaller of two is doubled, the larger stays.
-    assert table["p_value"][1] == pytest.approx(2 * expected[0])
-    assert table["p_value"][2] == pytest.approx(max(expected[1], 2 * expected[0]))
-    table = table_of(SAMPLE, {("FB", 2): "failed"})
-    welch = stats.ttest_ind(SAMPLE["FB"][:2], SAMPLE["SGD"], equal_var=False).pvalue
-    assert table["p_value"][1] == pytest.approx(2 * welch)
-    assert (table["n"][1], table["runs"][1]) == (2, 3)
+    values = {name: 100 * np.array(own) for name, own in SAMPLE.items()}
+    oracle = stats.dunnett(values["FB"], values["FB long"], control=values["SGD"], rng=np.random.default_rng(0))
+    limits = oracle.confidence_interval(0.95)
+    assert table["p_value"][1:].to_numpy() == pytest.approx(oracle.pvalue, abs=5e-4)
+    assert table["delta_low"][1:].to_numpy() == pytest.approx(limits.low, abs=0.02)
+    assert table["delta_high"][1:].to_numpy() == pytest.approx(limits.high, abs=0.02)
+    assert list(table["test"]) == ["", "Dunnett", "Dunnett"]
 
 
-def test_intervals_of_differences_by_hand():
-    """t quantiles from the printed tables: 4.302653 for two degrees of freedom, and Welch's by his formula."""
-    left, right = pd.Series([0.70, 0.74, 0.71]), pd.Series([0.95, 0.96, 0.98])
-    gaps = [-0.25, -0.22, -0.27]
-    mean = sum(gaps) / 3
-    half = 4.302653 * math.sqrt(sum((gap - mean) ** 2 for gap in gaps) / 2 / 3)
-    found = difference(left, right)
-    assert found[:3] == pytest.approx((mean, mean - half, mean + half), rel=1e-6)
-    assert found.p_value == pytest.approx(stats.ttest_rel(left, right).pvalue)
-
-    other = pd.Series([0.95, 0.96, 0.98, 0.91])
-    errors = left.var() / 3, other.var() / 4
-    freedom = sum(errors) ** 2 / (errors[0] ** 2 / 2 + errors[1] ** 2 / 3)
-    half = stats.t.ppf(0.975, freedom) * math.sqrt(sum(errors))
-    found = difference(left, other)
-    mean = left.mean() - other.mean()
-    assert found[:3] == pytest.approx((mean, mean - half, mean + half))
-    assert found.p_value == pytest.approx(2 * stats.t.sf(abs(mean) / math.sqrt(sum(errors)), freedom))
+def test_a_group_that_lost_a_run_gets_no_interval_and_its_rate_stands_in_the_row():
+    """What is left of a group was selected by surviving, whatever the metric."""
+    for state in ("failed", "missing", "diverged"):
+        frame = runs(SAMPLE, {("FB", 2): state}).assign(test_loss=lambda rows: 1 - rows["test_accuracy"])
+        frame.loc[frame["status"] == "diverged", "test_loss"] = math.nan
+        for metric in ("test_accuracy", "test_loss"):
+            table = summarise(frame, by=["rung"], baseline=SGD, metric=metric)
+            assert table.loc[1, ["ci_low", "delta_low", "ratio_low", "p_value"]].isna().all()
+            assert not math.isnan(table["p_value"][2])
+            assert not math.isnan(table["mean"][1])
+            assert (table["diverged"][1], table["failed"][1]) == (state == "diverged", state == "failed")
+    lost = table_of(SAMPLE, {("SGD", 0): "failed"})
+    assert lost["p_value"].isna().all()
+    assert cells(lost, ["rung"])[1][0][1] == "2 of 3, 1 of 3 failed"
 
 
-def test_seeds_given_twice_are_not_paired():
-    """A row that averages over two settings has every seed twice."""
-    left, right = pd.Series([1.0, 2.0, 3.0, 5.0], [0, 1, 0, 1]), pd.Series([1.0, 4.0], [0, 1])
-    assert difference(left, right).p_value == pytest.approx(stats.ttest_ind(left, right, equal_var=False).pvalue)
+def test_errors_over_a_decade_are_compared_by_their_logarithms():
+    wide = {"SGD": [0.99, 0.988, 0.991], "FB": [0.70, 0.72, 0.71], "FB long": [0.98, 0.985, 0.979]}
+    table = table_of(wide)
+    logs = {name: np.log(1 - np.array(own)) for name, own in wide.items()}
+    for row, name in ((1, "FB"), (2, "FB long")):
+        assert table["ratio"][row] == pytest.approx(math.exp(logs[name].mean() - logs["SGD"].mean()))
+        assert table["delta"][row] == pytest.approx(100 * (np.mean(wide[name]) - np.mean(wide["SGD"])))
+    assert table["delta_low"].isna().all()
+    assert set(table["test"][1:]) <= {"Dunnett, log error", "Welch, log error"}
+    assert table["ratio_low"][1] < table["ratio"][1] < table["ratio_high"][1]
+    assert ", error × " in cells(table, ["rung"])[1][1][4]
+    # A perfect run has no logarithm.
+    assert table_of(wide | {"SGD": [1.0, 0.99, 0.99]})["ratio"].isna().all()
 
 
 def test_a_partial_baseline_is_the_row_with_the_same_rest():
+    """Two families of one comparison each: Welch's tests, corrected over both."""
     table = summarise(grid(GRID), by=["optimizer", "regime"], baseline={"optimizer": "SGD"})
     assert list(table.columns[:2]) == ["optimizer", "regime"]
     assert table["delta"].isna().tolist() == [True, True, False, False]
     p_values = []
     for row, regime in ((2, "SGD"), (3, "full batch")):
         own, reference = GRID["Adam", regime], GRID["SGD", regime]
-        test = stats.ttest_rel(own, reference)
-        low, high = test.confidence_interval(0.95)
+        test = stats.ttest_ind(own, reference, equal_var=False)
+        low, high = test.confidence_interval(0.975)
         expected = 100 * (np.mean(own) - np.mean(reference)), 100 * low, 100 * high
         assert tuple(table.loc[row, ["delta", "delta_low", "delta_high"]]) == pytest.approx(expected)
         p_values.append(test.pvalue)
@@ -97,9 +103,9 @@ def test_side_by_side():
     assert table["mean full batch"].tolist() == pytest.approx(
         [100 * np.mean(GRID[o, "full batch"]) for o in ("SGD", "Adam")]
     )
-    tests = [stats.ttest_rel(GRID[name, "full batch"], GRID[name, "SGD"]) for name in ("SGD", "Adam")]
+    tests = [stats.ttest_ind(GRID[name, "full batch"], GRID[name, "SGD"], equal_var=False) for name in ("SGD", "Adam")]
     for row, test in enumerate(tests):
-        low, high = test.confidence_interval(0.95)
+        low, high = test.confidence_interval(0.975)
         assert table["delta_low full batch"][row] == pytest.approx(100 * low)
         assert table["delta_high full batch"][row] == pytest.approx(100 * high)
     smaller, larger = sorted(test.pvalue for test in tests)
@@ -109,16 +115,17 @@ def test_side_by_side():
 
 
 def test_side_by_side_of_three_compares_each_with_the_first_and_corrects_over_all():
-    three = GRID | {("SGD", "8 blocks"): [0.90, 0.93, 0.91], ("Adam", "8 blocks"): [0.90, 0.92]}
+    """Each row is a family of two comparisons; both families share the 5 %."""
+    three = GRID | {("SGD", "8 blocks"): [0.90, 0.93, 0.91], ("Adam", "8 blocks"): [0.90, 0.92, 0.93]}
     table = side_by_side(grid(three), ["optimizer"], "regime")
-    raw = [
-        stats.ttest_rel(three["SGD", "full batch"], three["SGD", "SGD"]).pvalue,
-        stats.ttest_rel(three["SGD", "8 blocks"], three["SGD", "SGD"]).pvalue,
-        stats.ttest_rel(three["Adam", "full batch"], three["Adam", "SGD"]).pvalue,
-        stats.ttest_ind(three["Adam", "8 blocks"], three["Adam", "SGD"], equal_var=False).pvalue,
-    ]
-    found = table[["p_value full batch", "p_value 8 blocks"]].to_numpy().ravel()
-    assert found == pytest.approx(holm(np.array(raw)))
+    for row, name in enumerate(("SGD", "Adam")):
+        values = {
+            regime: pd.Series(100 * np.array(three[name, regime])) for regime in ("SGD", "full batch", "8 blocks")
+        }
+        alone = against_one({key: values[key] for key in ("full batch", "8 blocks")}, values["SGD"], 0.975)
+        for key, change in alone.items():
+            assert table[f"delta_low {key}"][row] == pytest.approx(change.low)
+            assert table[f"p_value {key}"][row] == pytest.approx(min(1, 2 * change.p_value))
 
 
 def test_side_by_side_keeps_a_group_that_one_side_lacks():
@@ -160,12 +167,6 @@ def test_single_seeds_and_no_spread_are_undefined_not_wrong():
     assert cells(table, ["rung"])[1][1][4] == "-25.00"
 
 
-@pytest.mark.parametrize("counts", [(3359, 3361), (3351, 3402, 3500)])
-def test_equal_differences_are_undefined_whatever_rounding_makes_of_them(counts):
-    table = table_of({"SGD": [count / 4000 for count in counts], "FB": [(count - 7) / 4000 for count in counts]})
-    assert math.isnan(table["p_value"][1])
-
-
 def test_diverged_failed_and_missing_runs_are_shown():
     status = {("FB", 0): "diverged", ("FB", 1): "failed", ("FB long", 2): "missing"}
     frame = runs({**SAMPLE, "FB": [0.1, 0.7, 0.7]}, status)
@@ -173,7 +174,7 @@ def test_diverged_failed_and_missing_runs_are_shown():
     assert list(table["n"]) == [3, 2, 2]
     assert table["mean"][1] == pytest.approx(40)
     _, rows = cells(table, ["rung"])
-    assert [row[1] for row in rows] == ["3", "2 of 3, 1 diverged", "2 of 3"]
+    assert [row[1] for row in rows] == ["3", "2 of 3, 1 of 3 diverged, 1 of 3 failed", "2 of 3"]
     assert notes(frame, ["rung"]) == [
         "FB, seed 0 diverged after 10 passes and counts with the test accuracy it had then.",
         "FB, seed 1 failed: out of memory.",
@@ -184,7 +185,7 @@ def test_diverged_failed_and_missing_runs_are_shown():
 def test_a_diverged_run_without_a_finite_metric_is_shown_and_not_counted():
     frame = runs({"SGD": [0.9, 0.8], "FB": [math.nan, 0.5]}, {("FB", 0): "diverged"})
     table = summarise(frame, by=["rung"], baseline=SGD)
-    assert cells(table, ["rung"])[1][1][1:3] == ["1 of 2, 1 diverged", "50.00"]
+    assert cells(table, ["rung"])[1][1][1:3] == ["1 of 2, 1 of 2 diverged", "50.00"]
     assert notes(frame, ["rung"])[0].endswith("has no test accuracy to count.")
 
 
@@ -192,7 +193,7 @@ def test_a_rung_without_any_result_keeps_its_row():
     table = table_of(SAMPLE, {("FB", seed): "failed" for seed in range(3)})
     assert list(table["rung"]) == list(SAMPLE)
     assert table["n"][1] == 0
-    assert cells(table, ["rung"])[1][1][1:4] == ["0 of 3", "–", "–"]
+    assert cells(table, ["rung"])[1][1][1:4] == ["0 of 3, 3 of 3 failed", "–", "–"]
 
 
 @pytest.mark.parametrize(
