@@ -12,6 +12,7 @@ from runpy import run_path
 
 import pytest
 from files import ROOT
+from quotes import TABLE, documents, requoted, unquoted, with_tables
 
 from fbgd.config.compose import choices
 from fbgd.studies.command import main
@@ -167,26 +168,32 @@ def test_every_exported_name_is_on_its_page():
         assert shown == {name for name in package.__all__ if callable(getattr(package, name))}
 
 
-def shown_tables() -> list[tuple[str, str, str]]:
-    """Document, path and rows of every table under a marker that names a page of results."""
-    return [
-        (name, path, table)
-        for name, text in DOCUMENTS.items()
-        for path, table in re.findall(r"<!-- (results/\S+/table\.md) -->\n(.*?)(?:\n\n|\Z)", text, flags=re.DOTALL)
-    ]
-
-
-@pytest.mark.parametrize(("name", "path", "table"), shown_tables(), ids=lambda value: value if len(value) < 60 else "")
-def test_tables_are_the_committed_ones(name, path, table):
-    """The first table of a page: a second one may follow, of claims."""
-    lines = (ROOT / path).read_text().splitlines()
-    start = next(index for index, line in enumerate(lines) if line.startswith("|"))
-    end = next((index for index in range(start, len(lines)) if not lines[index].startswith("|")), len(lines))
-    assert table.splitlines() == lines[start:end]
+@pytest.mark.parametrize("name", [name for name, text in DOCUMENTS.items() if TABLE.search(text)])
+def test_tables_are_the_committed_ones(name):
+    assert with_tables(DOCUMENTS[name]) == DOCUMENTS[name]
 
 
 def test_some_tables_are_shown():
-    assert len(shown_tables()) >= 5
+    assert sum(len(TABLE.findall(text)) for text in DOCUMENTS.values()) >= 5
+
+
+@pytest.mark.parametrize("path", documents(), ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_numbers_in_prose_are_those_of_claims_and_words_follow_their_verdicts(path):
+    text, wrong = requoted(path.read_text())
+    assert text == path.read_text()
+    assert wrong == []
+    assert unquoted(text) == []
+
+
+def test_a_wrong_number_or_verdict_in_prose_is_found():
+    quote = "so <!--claim geiping_ladder/mnist1d | clipping | | opposite-->+9.00 (8.00 to\n10.00)<!--/--> points"
+    text, wrong = requoted(quote)
+    assert "+9.00" not in text
+    assert len(wrong) == 1
+    assert requoted(text)[0] == text
+    assert len(unquoted("It is 3.1 (0.4 to 5.8).\n| a | 3.1 (0.4 to 5.8) |\n")) == 1
+    with pytest.raises(ValueError, match="no claim 'clippin'"):
+        requoted(quote.replace("clipping", "clippin"))
 
 
 def test_benchmark_numbers_are_the_measured_ones():
