@@ -159,7 +159,8 @@ class LineSearchGD(Base):
         finally:
             line.move(found.t)
             line.restore_gradients()
-        following = barzilai_borwein(start, found, line.squared_length())
+        spectral = shared["initial"] == "barzilai_borwein"
+        following = barzilai_borwein(start, found, line.squared_length()) if spectral else 0.0
         for group in self.param_groups:
             group["recent_losses"] = recent
             group["last_t"] = found.t or group["last_t"]
