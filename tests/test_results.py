@@ -7,15 +7,16 @@ import pytest
 from files import ROOT
 
 from fbgd.config.schema import to_dict
-from fbgd.report.claims import claims_page, judge, to_csv
+from fbgd.report.claims import claims_page, to_csv
 from fbgd.report.description import to_json
 from fbgd.report.evidence import read_evidence
+from fbgd.report.pages import page_of
 from fbgd.runs.plan import plan
 from fbgd.runs.provenance import science
 from fbgd.runs.rows import flatten, read_rows
 from fbgd.studies import BUILT_IN
 from fbgd.studies.double_descent.tidy import KEYS, run_table
-from fbgd.studies.tuning import Tuning, choose, tuned_rungs
+from fbgd.studies.tuning import Tuning, choices, tuned_rungs
 from scripts import compare
 
 RESULTS = ROOT / "results"
@@ -48,9 +49,8 @@ def rungs_of(folder):
     study, _, preset = study_of(folder)
     rungs = study.rungs(preset)
     if isinstance(study.execute, Tuning):
-        candidates = study.execute.candidates(preset)
-        chosen = choose(read_rows(folder / "search.csv"), rungs, candidates)
-        rungs = tuned_rungs(rungs, study.execute.key, candidates, chosen)
+        chosen = choices(read_rows(folder / "search.csv"), rungs)
+        rungs = tuned_rungs(rungs, study.execute.key, study.execute.candidates(preset), chosen)
     return rungs
 
 
@@ -68,7 +68,8 @@ def test_tables_come_from_the_committed_runs_and_measurements(folder, capsys):
         assert capsys.readouterr().out == (folder / name).read_text()
     study, data, preset = study_of(folder)
     evidence = read_evidence(folder)
-    assert study.claims == () or to_csv(judge(study.claims, evidence)) == (folder / "claims.csv").read_text()
+    findings = page_of(evidence, study.recipe).findings
+    assert study.claims == () or to_csv(findings) == (folder / "claims.csv").read_text()
     assert evidence.title == ", ".join(filter(None, [study.title, data, preset.variant]))
     assert all((folder / figure).exists() for figure in study.figures)
     rungs = rungs_of(folder) if (folder / "runs.csv").exists() else []

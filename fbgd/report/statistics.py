@@ -38,16 +38,28 @@ def paired(left: pd.Series, right: pd.Series) -> bool:
 
 def paired_t(left: pd.Series, right: pd.Series, level: float = 0.95) -> Difference:
     """The mean of the differences seed by seed, by the paired t-test."""
-    test = stats.ttest_1samp((left - right.loc[left.index]).to_numpy(), 0.0)
-    interval = test.confidence_interval(level)
-    return Difference(left.mean() - right.mean(), float(interval.low), float(interval.high), float(test.pvalue), PAIRED)
+    changes = (left - right.loc[left.index]).to_numpy()
+    error = changes.std(ddof=1) / math.sqrt(len(changes))
+    return by_student(left.mean() - right.mean(), error, len(changes) - 1, level, PAIRED)
 
 
 def welch(left: pd.Series, right: pd.Series, level: float = 0.95) -> Difference:
-    """The difference of two means with unequal variances, by Welch's t-test."""
-    test = stats.ttest_ind(left.to_numpy(), right.to_numpy(), equal_var=False)
-    interval = test.confidence_interval(level)
-    return Difference(left.mean() - right.mean(), float(interval.low), float(interval.high), float(test.pvalue), WELCH)
+    r"""The difference of two means with unequal variances, by Welch's t-test.
+
+    .. math:: \nu = \frac{(e_1 + e_2)^2}{e_1^2 / (n_1 - 1) + e_2^2 / (n_2 - 1)}, \qquad e_i = s_i^2 / n_i
+    """
+    errors = [own.var() / len(own) for own in (left, right)]
+    freedom = sum(errors) ** 2 / sum(
+        error**2 / (len(own) - 1) for error, own in zip(errors, (left, right), strict=True)
+    )
+    return by_student(left.mean() - right.mean(), math.sqrt(sum(errors)), freedom, level, WELCH)
+
+
+def by_student(delta: float, error: float, freedom: float, level: float, test: str) -> Difference:
+    """A difference with a standard error of so many degrees of freedom: its interval and its two-sided p-value."""
+    half = stats.t.ppf((1 + level) / 2, freedom) * error
+    p_value = 2 * stats.t.sf(abs(delta) / error, freedom)
+    return Difference(float(delta), float(delta - half), float(delta + half), float(p_value), test)
 
 
 def without_spread(values: np.ndarray) -> bool:

@@ -12,6 +12,7 @@ from fbgd.config.build import check
 from fbgd.config.compose import compose
 from fbgd.report.claims import judge, read_findings
 from fbgd.report.evidence import Evidence, read_evidence
+from fbgd.report.pages import page_of
 from fbgd.runs.rows import read_rows
 from fbgd.studies import BUILT_IN
 from fbgd.studies.command import main
@@ -152,7 +153,7 @@ def read_evidence_of(study):
 
 @pytest.mark.parametrize("key", [key for key, study in BUILT_IN.items() if study.claims])
 def test_verdicts_follow_the_interval(key):
-    for finding in judge(BUILT_IN[key].claims, read_evidence_of(BUILT_IN[key])):
+    for finding in page_of(read_evidence_of(BUILT_IN[key]), BUILT_IN[key].recipe).findings:
         assert finding.verdict in ("supported", "opposite", "undecided")
         if pd.isna(finding.low):
             assert finding.verdict == "undecided"

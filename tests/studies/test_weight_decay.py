@@ -236,12 +236,12 @@ class TestProduct:
         assert explained(table, degrees) == pytest.approx(1, abs=1e-12)
         assert explained(table, degrees + 45) < 0.95
         assert best_direction(table) == degrees
-        (lead,) = product_lead(table.assign(test_error=np.exp(table["test_error"])))
+        (lead,) = product_lead(table.assign(test_error=np.exp(table["test_error"])), 0.95)
         assert (lead.value > MARGIN, lead.value < -MARGIN) == (leads, not leads)
         assert lead.low <= lead.value <= lead.high
 
     def test_too_small_a_map_says_nothing(self):
-        assert product_lead(cells(lambda rate, decay: rate, rates=(0.1, 1.0))) == []
+        assert product_lead(cells(lambda rate, decay: rate, rates=(0.1, 1.0)), 0.95) == []
         with pytest.raises(ValueError, match="need four or more"):
             explained(cells(lambda rate, decay: 0.5), 45)
 
