@@ -11,7 +11,7 @@ from scipy import stats
 from fbgd.report.claims import Claim, Estimate, exactly, higher, judge, within
 from fbgd.report.description import Description
 from fbgd.report.evidence import Evidence
-from fbgd.report.pages import Recipe, by_description, page_of
+from fbgd.report.tables import summarise
 from fbgd.studies.differences import accuracy_difference, against_baseline, by_seed
 
 LADDER = {"SGD": [0.95, 0.96, 0.97, 0.955], "FB": [0.70, 0.72, 0.71, 0.73], "FB long": [0.93, 0.96, 0.96, 0.94]}
@@ -69,12 +69,11 @@ def test_claims_of_a_comparison_are_the_table_s_own_differences():
     """In points, and where errors span a decade as the share of the error that is saved."""
     wide = {"SGD": [0.90, 0.91, 0.89, 0.90], "FB": [0.99, 0.992, 0.991, 0.99], "FB long": [0.92, 0.93, 0.91, 0.92]}
     for values, decade in ((LADDER, False), (wide, True)):
-        facts = {"data": "digits", "train_size": 9, "git_revision": "a", "torch": "2", "device": "cpu", "threads": 1}
-        frame = runs(values).assign(**facts)
-        recipe = Recipe(by_description, (against_baseline("rung", "SGD", "FB", "data"),))
-        page = page_of(Evidence(Description("", ["data", "rung"], baseline=SGD), frame), recipe)
-        (finding,) = page.findings
-        row = page.table[page.table["rung"] == "FB"].iloc[0]
+        frame = runs(values).assign(data="digits")
+        table = summarise(frame, by=["data", "rung"], baseline=SGD)
+        claim = against_baseline("rung", "SGD", "FB", "data")
+        (finding,) = judge([claim], Evidence(Description("", ["data", "rung"]), frame, table=table))
+        row = table[table["rung"] == "FB"].iloc[0]
         assert finding.case == ("data digits; % of the error" if decade else "data digits")
         expected = 100 * (1 - row["ratio"]) if decade else row["delta"]
         assert finding.value == pytest.approx(expected)
