@@ -1,6 +1,7 @@
 """Claims: what a study is asked, as code: an estimate with its interval, a verdict by a fixed rule, a table row."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -85,6 +86,8 @@ class Claim:
         rule: from an estimate to the verdict.
         published: what the literature says, with its source; empty where it says nothing.
         form: how numbers are written.
+        family: claims of one family share its intervals' correction, see :func:`levels`. A claim that is asked at every
+            place of a curve, beside others about the whole of it, is a family of its own; most pages have one family.
     """
 
     name: str
@@ -94,6 +97,7 @@ class Claim:
     rule: Rule = higher
     published: str = ""
     form: str = "+.2f"
+    family: str = ""
 
 
 @dataclass(frozen=True)
@@ -130,24 +134,44 @@ def exactly(value: float, case: str = "") -> Estimate:
     return Estimate(value, value, value, case)
 
 
-def judge(claims: Iterable[Claim], evidence: Evidence) -> list[Finding]:
-    """Every claim's verdict in each of its cases; none from evidence without a result.
+def levels(claims: Sequence[Claim], evidence: Evidence) -> dict[str, float]:
+    r"""The level of the intervals of each family of claims, so that all of them together hold with 95 %.
 
-    The intervals are widened until all of them hold together with 95 % (Bonferroni over the estimates that have one):
-    a study that asks many questions finds something by chance no more often than one that asks a single one.
+    .. math:: 1 - \frac{0.05}{F \, m_f}
+
+    (Bonferroni) with F families that have an interval and :math:`m_f` intervals in family f: a page that asks many
+    questions finds something by chance no more often than one that asks a single one, and a question that is asked at
+    thirty places leaves half of the 5 % to the others.
+
+    Args:
+        claims: of a page.
+        evidence: what they are estimated from.
+    """
+    intervals: Counter[str] = Counter()
+    for claim in claims:
+        intervals[claim.family] += sum(estimate.uncertain for estimate in claim.estimates(evidence))
+    families = max(1, sum(count > 0 for count in intervals.values()))
+    return {family: 1 - 0.05 / (families * max(1, count)) for family, count in intervals.items()}
+
+
+def judge(claims: Iterable[Claim], evidence: Evidence) -> list[Finding]:
+    """Every claim's verdict in each of its cases, by intervals that hold together; none from evidence without a result.
+
+    Args:
+        claims: of a page.
+        evidence: what they are estimated from; its level becomes that of :func:`levels`.
     """
     if evidence.empty:
         return []
     claims = list(claims)
-    uncertain = sum(estimate.uncertain for claim in claims for estimate in claim.estimates(evidence))
-    evidence = replace(evidence, level=1 - 0.05 / max(1, uncertain))
+    level = levels(claims, evidence)
     return [
         Finding(
             claim.name, estimate.case, claim.sentence, claim.quantity, estimate.value, estimate.low, estimate.high,
             claim.rule(estimate), claim.published, claim.form,
         )
         for claim in claims
-        for estimate in claim.estimates(evidence)
+        for estimate in claim.estimates(replace(evidence, level=level[claim.family]))
     ]  # fmt: skip
 
 
@@ -189,11 +213,12 @@ def claims_page(results: Path) -> str:
         "# Claims",
         "",
         "Every claim that a study of this folder was asked, with its estimate, interval and verdict. The intervals of "
-        "a page hold together with 95 %: each is widened for the number of them. *Supported*: the interval lies on the "
-        "claimed side of 0 (or within the margin of a claim of no difference, which is a test of equivalence, TOST); "
-        "*opposite*: on the other; *undecided*: neither, these runs cannot tell. An estimate without an interval is a "
-        "number of these runs' means, and its verdict is about them alone. Made from each study's `claims.csv`, which "
-        "its own code made from `runs.csv` and `measurements.csv`.",
+        "a page hold together with 95 %: each is widened for the number of them. A claim at every width, beside claims "
+        "about whole curves, is a family of its own: families share the 5 % equally, and each is widened for its own "
+        "number. *Supported*: the interval lies on the claimed side of 0 (or within the margin of a claim of no "
+        "difference, which is a test of equivalence, TOST); *opposite*: on the other; *undecided*: neither, these runs "
+        "cannot tell. An estimate without an interval is a number of these runs' means, and its verdict is about them "
+        "alone. Made from each study's `claims.csv`, which its own code made from `runs.csv` and `measurements.csv`.",
     ]
     for path in sorted(results.rglob(CLAIMS)):
         folder = path.parent.relative_to(results).as_posix()

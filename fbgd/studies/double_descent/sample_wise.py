@@ -174,7 +174,7 @@ CLAIMS = (
     Claim(
         "more data hurt",
         "About four times the data make the test error worse.",
-        "fall of the test error, corrected for all widths, points",
+        "fall of the test error, points",
         gains_of_more,
         lower,
     ),
