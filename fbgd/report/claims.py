@@ -167,12 +167,17 @@ def judge(claims: Iterable[Claim], evidence: Evidence) -> list[Finding]:
     level = levels(claims, evidence)
     return [
         Finding(
-            claim.name, estimate.case, claim.sentence, claim.quantity, estimate.value, estimate.low, estimate.high,
+            claim.name, estimate.case, claim.sentence, claim.quantity, *map(eight_digits, estimate[:3]),
             claim.rule(estimate), claim.published, claim.form,
         )
         for claim in claims
         for estimate in claim.estimates(replace(evidence, level=level[claim.family]))
     ]  # fmt: skip
+
+
+def eight_digits(value: float) -> float:
+    """Fewer digits than a double has, so that machines agree about all of them and a file holds what a page shows."""
+    return float(f"{value:.8g}")
 
 
 HEADER = ["claim", "estimate (95 % for all claims together)", "verdict", "published"]
@@ -194,9 +199,7 @@ def cells(findings: Iterable[Finding]) -> list[list[str]]:
 def to_csv(findings: Sequence[Finding]) -> str:
     """The findings of a study's folder, exactly."""
     names = list(Finding.__dataclass_fields__)
-    # Fewer digits than a double has, so that machines agree about all of them.
-    table = pd.DataFrame([asdict(finding) for finding in findings], columns=names)
-    return table.to_csv(index=False, float_format="%.8g")
+    return pd.DataFrame([asdict(finding) for finding in findings], columns=names).to_csv(index=False)
 
 
 def read_findings(path: Path) -> list[Finding]:
