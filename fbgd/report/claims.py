@@ -167,17 +167,18 @@ def judge(claims: Iterable[Claim], evidence: Evidence) -> list[Finding]:
     level = levels(claims, evidence)
     return [
         Finding(
-            claim.name, estimate.case, claim.sentence, claim.quantity, *map(eight_digits, estimate[:3]),
+            claim.name, estimate.case, claim.sentence, claim.quantity, estimate.value, estimate.low, estimate.high,
             claim.rule(estimate), claim.published, claim.form,
         )
         for claim in claims
-        for estimate in claim.estimates(replace(evidence, level=level[claim.family]))
+        for estimate in map(rounded, claim.estimates(replace(evidence, level=level[claim.family])))
     ]  # fmt: skip
 
 
-def eight_digits(value: float) -> float:
-    """Fewer digits than a double has, so that machines agree about all of them and a file holds what a page shows."""
-    return float(f"{value:.8g}")
+def rounded(estimate: Estimate) -> Estimate:
+    """In fewer digits than a double has, so that machines agree about all of them and a file holds what a page shows."""
+    value, low, high = (float(f"{number:.8g}") for number in estimate[:3])
+    return Estimate(value, low, high, estimate.case)
 
 
 HEADER = ["claim", "estimate (95 % for all claims together)", "verdict", "published"]
