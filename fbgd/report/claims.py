@@ -176,7 +176,7 @@ def judge(claims: Iterable[Claim], evidence: Evidence) -> list[Finding]:
 
 
 def rounded(estimate: Estimate) -> Estimate:
-    """In fewer digits than a double has, so that machines agree about all of them and a file holds what a page shows."""
+    """In fewer digits than a double has: machines agree about all of them, and a file holds what a page shows."""
     value, low, high = (float(f"{number:.8g}") for number in estimate[:3])
     return Estimate(value, low, high, estimate.case)
 
