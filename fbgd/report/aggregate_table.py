@@ -49,8 +49,9 @@ class Scored:
 
     @property
     def complete(self) -> bool:
-        """Whether an interval says something: every run has a score, and there are two or more a study."""
-        return all(len(own) == self.runs[study] > 1 for study, own in self.scores.items())
+        """Whether an interval says something: every run is done and has a score, with two or more a study."""
+        lost = self.diverged or self.failed
+        return not lost and all(len(own) == self.runs[study] > 1 for study, own in self.scores.items())
 
 
 def lower_is_better(metric: str) -> bool:

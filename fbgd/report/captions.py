@@ -20,6 +20,8 @@ TESTS = {
     PAIRED: "the paired t-test with Holm's correction (values of the same seed go together, so pairing them pays)",
 }
 
+OF_LOGS = " of log errors, which span a decade: the factor is that of the geometric mean errors"
+
 
 def caption(
     runs: pd.DataFrame, description: Description, paragraphs: list[str], metric: str, told: tuple[str, ...] = ()
@@ -86,10 +88,8 @@ def statistics(table: pd.DataFrame, by: list[str], baseline: dict[str, str]) -> 
 
 def by_tests(tests: list[str]) -> str:
     """Which tests were taken, on which scale, and what their intervals and p-values hold for."""
-    names = " or ".join(TESTS[name] for name in dict.fromkeys(test.removesuffix(LOG) for test in tests))
-    logs = [test for test in tests if test.endswith(LOG)]
-    scale = " of log errors, which span a decade: the factor is that of the geometric mean errors" if logs else ""
-    return f"{names}{scale}; 95 % intervals and p-values hold for all differences of the table together"
+    names = " or ".join(TESTS[test.removesuffix(LOG)] + (OF_LOGS if test.endswith(LOG) else "") for test in tests)
+    return f"{names}; 95 % intervals and p-values hold for all differences of the table together"
 
 
 def survivors(table: pd.DataFrame) -> str:

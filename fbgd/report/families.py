@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from fbgd.report.dunnett import dunnett
-from fbgd.report.statistics import Difference, holm, paired_t, pairing_pays, testable, welch, without_spread
+from fbgd.report.statistics import Difference, holm, paired, paired_t, pairing_pays, testable, welch, without_spread
 
 # Variances are pooled only where neither test comes near to doubting that they are equal: p-values above these. Laxer
 # limits let a reference that varies twice as much as its groups give false differences in a tenth of all tables.
@@ -25,11 +25,12 @@ def against_one(groups: Mapping[Key, pd.Series], reference: pd.Series, level: fl
     Holm-corrected, intervals have the level that makes all of them right at once (Bonferroni).
 
     Args:
-        groups: values indexed by seed; those with fewer than two give an unknown interval and p-value.
+        groups: values indexed by seed; those with fewer than two, and copies of the reference, give an unknown interval
+            and p-value.
         reference: values indexed by seed, subtracted.
         level: with which all intervals hold at once.
     """
-    tested = {key: own for key, own in groups.items() if testable(own, reference)}
+    tested = {key: own for key, own in groups.items() if testable(own, reference) and not is_copy(own, reference)}
     unknown = {
         key: Difference(own.mean() - reference.mean(), math.nan, math.nan, math.nan) for key, own in groups.items()
     }
@@ -43,6 +44,11 @@ def against_one(groups: Mapping[Key, pd.Series], reference: pd.Series, level: fl
     else:
         found = separately(welch, members, reference, level)
     return unknown | dict(zip(tested, found, strict=True))
+
+
+def is_copy(left: pd.Series, right: pd.Series) -> bool:
+    """Whether two groups differ by the same number with every seed, mostly by nothing: an ingredient never acted."""
+    return paired(left, right) and without_spread((left - right.loc[left.index]).to_numpy())
 
 
 def separately(

@@ -76,10 +76,12 @@ def summarise(
         ValueError: no such column, or no row is such a baseline.
     """
     check_columns(runs, [*by, metric])
-    values, members = split_values(runs, by, metric, is_fraction(metric) if percent is None else percent)
+    shown_percent = is_fraction(metric) if percent is None else percent
+    values, members = split_values(runs, by, metric, shown_percent)
     if baseline is not None:
         check_baseline(list(members), by, baseline)
-    changes = differences(values, members, baseline_of(list(values), by, baseline or {}), metric)
+    references = baseline_of(list(values), by, baseline or {})
+    changes = differences(values, members, references, whole_error(metric, shown_percent))
     rows = []
     for group, own in values.items():
         whole = is_whole(own, members[group])
@@ -103,7 +105,10 @@ NOTHING = dict(zip(BETWEEN, [*[math.nan] * 7, ""], strict=True))
 
 
 def differences(
-    values: dict[Group, pd.Series], members: dict[Group, pd.DataFrame], references: dict[Group, Group], metric: str
+    values: dict[Group, pd.Series],
+    members: dict[Group, pd.DataFrame],
+    references: dict[Group, Group],
+    whole: float | None,
 ) -> dict[Group, dict[str, object]]:
     """The columns :data:`BETWEEN` of every group that has a reference, corrected over the table.
 
@@ -114,20 +119,21 @@ def differences(
         values: of the metric by group, indexed by seed.
         members: all runs by group.
         references: the group that each group is compared with.
-        metric: by name, which says whether its logarithm may be taken.
+        whole: what an accuracy and its error add up to; ``None`` where the metric itself is small when it is good.
     """
     found: dict[Group, dict[str, object]] = {
         group: NOTHING | {"delta": values[group].mean() - values[other].mean()}
         for group, other in references.items()
         if all(len(values[key]) == len(members[key]) for key in (group, other))
     }
-    whole = {group: other for group, other in references.items()
+    pairs = {group: other for group, other in references.items()
              if all(is_whole(values[key], members[key]) for key in (group, other))}  # fmt: skip
-    families = [[group for group in whole if whole[group] == other] for other in dict.fromkeys(whole.values())]
+    families = [[group for group in pairs if pairs[group] == other] for other in dict.fromkeys(pairs.values())]
     for family in families:
-        reference = whole[family[0]]
+        reference = pairs[family[0]]
         scale = {group: values[group] for group in (reference, *family)}
-        logarithmic = spans_a_decade(errors := {group: to_error(own, metric) for group, own in scale.items()})
+        errors = {group: own if whole is None else whole - own for group, own in scale.items()}
+        logarithmic = spans_a_decade(errors)
         if logarithmic:
             scale = {group: np.log(own) for group, own in errors.items()}
         tested = against_one({group: scale[group] for group in family}, scale[reference], 1 - 0.05 / len(families))
@@ -149,11 +155,9 @@ def between(change: Difference, logarithmic: bool) -> dict[str, object]:
     return {**ratios, "p_value": change.p_value, "test": change.test and change.test + LOG}
 
 
-def to_error(values: pd.Series, metric: str) -> pd.Series:
-    """What is better when smaller: an accuracy's error, in percent where the accuracy is, or the metric itself."""
-    if not is_fraction(metric):
-        return values
-    return (100 if values.max() > 1 else 1) - values
+def whole_error(metric: str, percent: bool) -> float | None:
+    """What a metric and its error add up to, as it is shown; ``None`` where the metric is no fraction."""
+    return (100 if percent else 1) if is_fraction(metric) else None
 
 
 def spans_a_decade(errors: dict[Group, pd.Series]) -> bool:
@@ -206,12 +210,13 @@ def side_by_side(
     if len(columns) < 2:
         raise ValueError(f"{across} has one value only among these runs, {columns[0]!r}: nothing to set side by side")
     columns = list(dict.fromkeys([first or columns[0], *columns]))
-    values, members = split_values(runs, [*by, across], metric, is_fraction(metric) if percent is None else percent)
+    shown_percent = is_fraction(metric) if percent is None else percent
+    values, members = split_values(runs, [*by, across], metric, shown_percent)
     nothing = pd.Series(dtype=float)
     groups = list(dict.fromkeys(key[:-1] for key in values))
     references = {(*group, value): (*group, columns[0]) for group in groups for value in columns[1:]
                   if {(*group, value), (*group, columns[0])} <= set(values)}  # fmt: skip
-    changes = differences(values, members, references, metric)
+    changes = differences(values, members, references, whole_error(metric, shown_percent))
     rows = []
     for group in groups:
         row: dict[str, object] = dict(zip(by, group, strict=True))

@@ -74,12 +74,12 @@ def against_baseline(label: str, baseline: str, name: str, within: str) -> Claim
         return [gain(row, f"{within} {row[within]}") for row in rows.to_dict("records") if not math.isnan(row["delta"])]
 
     sentence = f"{name} is better than {baseline}."
-    return Claim(f"{name} is better", sentence, "gain in test accuracy, points", estimates, form="+.1f")
+    return Claim(f"{name} is better", sentence, "gain in test accuracy", estimates, form="+.1f")
 
 
 def gain(row: dict, case: str) -> Estimate:
     """A table row's difference to its baseline: in points, or as what is saved of the error, in percent."""
     if math.isnan(row["ratio"]):
-        return Estimate(row["delta"], row["delta_low"], row["delta_high"], case)
+        return Estimate(row["delta"], row["delta_low"], row["delta_high"], f"{case}; points")
     value, high, low = (100 * (1 - row[key]) for key in ("ratio", "ratio_low", "ratio_high"))
     return Estimate(value, low, high, f"{case}; % of the error")

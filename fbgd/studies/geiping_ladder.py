@@ -6,8 +6,8 @@
     python scripts/geiping_ladder.py --list data=cifar10   what these settings are
     python scripts/geiping_ladder.py --quick               under a minute, to see that everything runs
 
-What to expect on MNIST-1D: Baseline FB far below SGD, every later rung above it, and FB strong reg. back at SGD's
-level. Results go to results/geiping_ladder/<data>/: table.md with the claims, table.csv, runs.csv, study.json,
+What to expect on MNIST-1D: Baseline FB far below SGD, every later rung above it, and FB strong reg. near SGD.
+Results go to results/geiping_ladder/<data>/: table.md with the claims, table.csv, runs.csv, study.json,
 ladder.png, curves.png; scripts/compare.py sets them beside others. A finished run is never computed again, an
 interrupted one resumes.
 """

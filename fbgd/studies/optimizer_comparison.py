@@ -1,16 +1,16 @@
 """Every optimizer in both regimes: who trains best, and how much does the learning rate have to be right?
 
-    python scripts/optimizer_comparison.py                       MNIST-1D, 18 optimizers x {SGD, full batch}, 20 minutes
+    python scripts/optimizer_comparison.py                       MNIST-1D, 18 optimizers x {SGD, full batch}, an hour
     python scripts/optimizer_comparison.py --only Adam --only SGD   those whose names begin so
     python scripts/optimizer_comparison.py data=fashion_mnist    2000 images; hours on 2 cores
     python scripts/optimizer_comparison.py data=cifar10          ResNet-18; days on a GPU
     python scripts/optimizer_comparison.py --list                every setting
     python scripts/optimizer_comparison.py --quick               under a minute, to see that everything runs
 
-Every optimizer gets the same number of learning rates, on a logarithmic grid around its usual one; the best on the
-validation split, with seed 0, is then run with fresh seeds. All get the same gradient evaluations: SAM, which takes two
-a step, makes half the passes, and a line search ends with the step that uses them up. Everything else is what
-fbgd/config/conf/optimizer/ says.
+Every optimizer begins with the same number of learning rates, on a logarithmic grid around its usual one, from which
+three search seeds choose on the validation split; what was chosen is run with fresh seeds. All get the same gradient
+evaluations: SAM, which takes two a step, makes half the passes, and a line search ends with the step that uses them up.
+Everything else is what fbgd/config/conf/optimizer/ says.
 
 What to expect on MNIST-1D: with one block a step most optimizers end within two points of each other; in 40 full-batch
 steps they lie 40 points apart, Muon, AGC, Rprop and Adam in front. Results go to results/optimizer_comparison/<data>/:

@@ -35,6 +35,11 @@ class Choice(NamedTuple):
         return self.values[self.place]
 
     @property
+    def known(self) -> tuple[float, ...]:
+        """The values that have a score with every seed."""
+        return tuple(value for value, mean in zip(self.values, self.means, strict=True) if not np.isnan(mean))
+
+    @property
     def side(self) -> int:
         """Beyond which end a better value may lie: -1 below, 1 above, 0 where choice and best are interior."""
         ends = {self.place, self.best}
@@ -73,11 +78,15 @@ def choose(values: tuple[float, ...], scores: np.ndarray) -> Choice | None:
         values: ascending.
         scores: ``(seeds, values)``.
     """
+    # A value that lacks a seed must not come back in a resample without it.
+    scores = np.where(np.isnan(scores).any(axis=0), np.nan, scores)
     index = one_standard_error(scores)
     if index is None:
         return None
     means = scores.mean(axis=0)
-    return Choice(values, index, int(np.nanargmax(means)), means, resampled_shares(scores), len(scores))
+    # Of equally good values that in the middle: a plateau is not at an end of the grid.
+    best = np.flatnonzero(means == np.nanmax(means))
+    return Choice(values, index, int(best[len(best) // 2]), means, resampled_shares(scores), len(scores))
 
 
 def resampled_shares(scores: np.ndarray) -> np.ndarray:
@@ -96,11 +105,18 @@ def resampled_shares(scores: np.ndarray) -> np.ndarray:
     return shares
 
 
-def beyond(values: tuple[float, ...], side: int) -> float:
+def beyond(values: tuple[float, ...], side: int) -> float | None:
     """The next value of a grid below (-1) or above (1) it, by the ratio of the two at that end, in two digits.
 
-    >>> beyond((0.03, 0.095, 0.3), 1), beyond((0.1, 0.2, 0.4), -1)
-    (0.95, 0.05)
+    ``None`` where there is no side to go to, no ratio, or nothing beyond in so many digits, as of a grid from 0 on.
+
+    >>> beyond((0.03, 0.095, 0.3), 1), beyond((0.1, 0.2, 0.4), -1), beyond((0.0, 0.1, 0.2), -1)
+    (0.95, 0.05, None)
     """
+    if not side or len(values) < 2:
+        return None
     end, inner = (values[0], values[1]) if side < 0 else (values[-1], values[-2])
-    return float(f"{end * end / inner:.2g}")
+    if not end or not inner:
+        return None
+    value = float(f"{end * end / inner:.2g}")
+    return value if (value < end if side < 0 else value > end) else None

@@ -31,8 +31,8 @@ class Tuning:
 
     Args:
         key: what is chosen, ``optimizer.lr``.
-        candidates: a preset to the values by rung name, ascending with about equal ratios; a single value is no
-            search.
+        candidates: a preset to the values by rung name, ascending with about equal ratios; single values are tried
+            once and chosen.
         seeds: the search seeds are 0, 1, ... up to this number; those that count follow them.
     """
 
@@ -50,15 +50,20 @@ class Tuning:
     def search(self, execution: Execution, rungs: list[Rung]) -> pd.DataFrame:
         """A row a run of the search, whose grids grow until what they choose is interior."""
         grids = self.candidates(execution.preset)
-        todo, tables = grids, []
+        todo = grids
+        tables: list[pd.DataFrame] = []
+        seeds = range(self.seeds if any(len(values) > 1 for values in grids.values()) else 1)
         for _ in range(1 + EXTENSIONS):
-            wanted = search_rungs([rung for rung in rungs if rung.name in todo], self.key, todo)
-            tables.append(collect(execution.run(wanted, range(self.seeds))))
+            planned = execution.plan(search_rungs([rung for rung in rungs if rung.name in todo], self.key, todo), seeds)
+            # Rungs that are not wanted keep what an earlier call has searched, extensions too.
+            if not tables or any(execution.wanted(run.rung) for run in planned):
+                execution.execute(planned)
+            tables.append(collect(planned))
             searched = pd.concat(tables, ignore_index=True)
             todo = {
-                rung: (beyond(choice.values, choice.side),)
+                rung: (value,)
                 for rung, choice in choices(searched, rungs).items()
-                if choice is not None and choice.side and len(choice.values) > 1 and execution.wanted(rung)
+                if choice is not None and (value := beyond(choice.values, choice.side)) is not None
             }
             if not todo or not execution.finished:
                 break
@@ -151,7 +156,7 @@ def choice_paragraphs(key: str, chosen: dict[str, Choice | None], *, shown: bool
     if all(len(choice.values) == 1 for choice in known.values()):
         return [f"{key} has one value for each row, so nothing was chosen."]
     seeds = max(choice.seeds for choice in known.values())
-    counts = [len(choice.values) for choice in known.values()]
+    counts = [len(choice.known) for choice in known.values()]
     count = " to ".join(str(number) for number in dict.fromkeys((min(counts), max(counts))))
     texts = [
         f"{key} was chosen for each row from {count} "
@@ -175,6 +180,11 @@ def choice_paragraphs(key: str, chosen: dict[str, Choice | None], *, shown: bool
         texts.append(
             f"The best or chosen value is the first or last, so a better one may lie beyond: {'; '.join(edge)}."
         )
+    lost = [
+        f"{name} {value:g}" for name, choice in known.items() for value in choice.values if value not in choice.known
+    ]
+    if lost:
+        texts.append(f"Without a result of every search seed, so not to be chosen: {'; '.join(lost)}.")
     return [*texts, unsearched] if nothing else texts
 
 

@@ -74,7 +74,7 @@ def test_claims_of_a_comparison_are_the_table_s_own_differences():
         claim = against_baseline("rung", "SGD", "FB", "data")
         (finding,) = judge([claim], Evidence(Description("", ["data", "rung"]), frame, table=table))
         row = table[table["rung"] == "FB"].iloc[0]
-        assert finding.case == ("data digits; % of the error" if decade else "data digits")
+        assert finding.case == ("data digits; % of the error" if decade else "data digits; points")
         expected = 100 * (1 - row["ratio"]) if decade else row["delta"]
         assert finding.value == pytest.approx(expected)
         assert finding.low < finding.value < finding.high

@@ -63,6 +63,17 @@ def test_seeds_are_paired_only_where_they_surely_go_together():
     assert against_one({"a": apart}, reference)["a"].test == "Welch"
 
 
+def test_a_copy_of_the_baseline_is_no_evidence_and_changes_no_other_test():
+    """An ingredient that never acted gives the baseline's runs again."""
+    generator = np.random.default_rng(4)
+    reference, *others = (pd.Series(generator.normal(size=10)) for _ in range(4))
+    alone = against_one(dict(enumerate(others)), reference)
+    beside = against_one(dict(enumerate([*others, reference.copy()])), reference)
+    assert {key: beside[key] for key in alone} == alone
+    assert beside[3].delta == 0
+    assert math.isnan(beside[3].p_value)
+
+
 @pytest.mark.parametrize(("sizes", "control"), [((3, 3), 3), ((10,) * 6, 10), ((4, 6, 9), 5)])
 def test_dunnett_against_scipy(sizes, control):
     generator = np.random.default_rng(1)

@@ -70,6 +70,9 @@ def test_errors_over_a_decade_are_compared_by_their_logarithms():
     assert set(table["test"][1:]) <= {"Dunnett, log error", "Welch, log error"}
     assert table["ratio_low"][1] < table["ratio"][1] < table["ratio_high"][1]
     assert ", error × " in cells(table, ["rung"])[1][1][4]
+    # Chance on a hundred classes: one per cent is a percentage, and its error is 99.
+    chance = table_of({"SGD": [0.50, 0.51, 0.52], "FB": [0.0095, 0.0098, 0.0091], "FB long": [0.5, 0.52, 0.54]})
+    assert chance["ratio"].isna().all()
     # A perfect run has no logarithm.
     assert table_of(wide | {"SGD": [1.0, 0.99, 0.99]})["ratio"].isna().all()
 

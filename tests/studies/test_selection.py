@@ -45,6 +45,17 @@ def test_a_value_that_lacks_a_seed_is_not_chosen():
     assert choose((0.1, 0.2, 0.4), np.full((2, 3), np.nan)) is None
 
 
+def test_a_value_that_lacks_a_seed_does_not_come_back_in_a_resample():
+    scores = np.array([[0.5, 0.80, 0.90, np.nan], [0.5, 0.81, 0.91, 0.97], [0.5, 0.82, 0.89, 0.96]])
+    choice = choose((0.1, 0.2, 0.4, 0.8), scores)
+    assert (choice.value, choice.known) == (0.4, (0.1, 0.2, 0.4))
+    assert choice.shares[3] == 0
+
+
+def test_equally_good_values_are_a_plateau_and_no_end():
+    assert choose(VALUES, np.full((3, 5), 0.9)).side == 0
+
+
 def test_the_side_beyond_which_a_better_value_may_lie():
     rising = np.array([[0.1, 0.2, 0.3, 0.4, 0.5]] * 3)
     assert choose(VALUES, rising).side == 1
@@ -79,3 +90,8 @@ def test_a_grid_goes_on_by_its_own_ratio():
     assert beyond(VALUES, 1) == 3.2
     assert beyond(VALUES, -1) == 0.05
     assert beyond((0.03, 0.095, 0.3), 1) == 0.95
+    # Nothing lies beyond nothing, and two digits may not tell more.
+    assert beyond((0.0, 0.1, 0.2), -1) is None
+    assert beyond((0.95, 0.99, 1.0), 1) is None
+    assert beyond((0.1,), 1) is None
+    assert beyond(VALUES, 0) is None

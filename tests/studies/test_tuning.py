@@ -138,6 +138,21 @@ def test_a_grid_grows_until_the_choice_is_interior(tmp_path, monkeypatch):
     assert choices(table, RUNGS[:1])["small, SGD"].value == 0.8
 
 
+def test_an_unwanted_rung_keeps_its_extended_grid(tmp_path, monkeypatch):
+    """``--only`` runs one rung, and looks at all that an earlier call has found for the other."""
+    monkeypatch.setattr("fbgd.studies.tuning.collect", lambda planned: pd.DataFrame(
+        {**run.labels, "seed": run.seed, "validation_accuracy": -abs(math.log(float(run.labels[CANDIDATE]) / 0.8))}
+        for run in planned
+    ))  # fmt: skip
+    execution = Execution(Preset(), 1, [], tmp_path, 1, only=["small, SGD"])
+    executed = []
+    execution.execute = lambda planned: executed.extend(run.rung for run in planned if execution.wanted(run.rung))
+    tuning = Tuning(KEY, lambda preset: {rung.name: (0.1, 0.2, 0.4) for rung in RUNGS}, seeds=1)
+    found = choices(tuning.search(execution, RUNGS), RUNGS)
+    assert {choice.value for choice in found.values()} == {0.8}
+    assert {rung.partition(", optimizer.lr")[0] for rung in executed} == {"small, SGD"}
+
+
 def test_the_page_says_what_was_chosen_how_surely_at_an_edge_or_not_at_all():
     doubtful = [(0.9, 0.5, 0.5), (0.5, 0.5, 0.9)]
     table = searched([doubtful, [(None, None, None)] * 2])

@@ -142,15 +142,31 @@ def cross_fitted(curves: np.ndarray, level: float = 0.95) -> Heights:
 def chosen_by_all(curves: np.ndarray, level: float = 0.95) -> Heights:
     """Rise and fall at the turning points of the mean of all seeds, with plain t-intervals: too large.
 
-    So it bounds from above what a curve rises anywhere, which a claim of *no* rise needs: cross-fitted rises miss the
-    exact places, and are too small for that.
-
     Args:
         curves: (seeds, places), at least three places.
         level: of the intervals.
     """
     rise, fall = (plain(values, level) for values in rises_and_falls(curves, turning_points(curves.mean(0))))
     return Heights(rise, fall)
+
+
+def largest_rise(curves: np.ndarray, level: float = 0.95) -> Difference:
+    """The mean's largest rise from any place to any later one, with a plain t-interval: too large.
+
+    So it bounds from above what a curve rises anywhere, which a claim of *no* rise needs: cross-fitted rises miss the
+    exact places, and are too small for that.
+
+    Args:
+        curves: (seeds, places), at least two places.
+        level: of the interval.
+
+    >>> largest_rise(np.array([[3.0, 1.0, 2.0, 4.0], [3.0, 1.0, 2.0, 5.0]])).delta
+    3.5
+    """
+    mean = curves.mean(0)
+    rises = np.where(np.triu(np.ones((len(mean), len(mean)), dtype=bool), 1), mean[None, :] - mean[:, None], -np.inf)
+    low, high = divmod(int(rises.argmax()), len(mean))
+    return plain(curves[:, high] - curves[:, low], level)
 
 
 def relative_rise(curves: np.ndarray, level: float = 0.95) -> Difference:

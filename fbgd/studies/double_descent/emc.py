@@ -221,7 +221,10 @@ def draw(table: pd.DataFrame, title: str) -> Figure:
 
 
 def at_threshold(evidence: Evidence) -> list[Estimate]:
-    """In how many of the numbers of samples the peak lies where EMC says, more than half of them being chance."""
+    """In how many of the numbers of samples the peak lies where EMC says, above a half.
+
+    As if these were independent; they share seeds and nested samples, so the interval is too narrow rather than wide.
+    """
     table = summarise(evidence.measurements).numbers.dropna(subset=["predicted_low", "peak_width"])
     inside = table["peak_width"].between(table["predicted_low"], table["predicted_high"])
     if not len(inside):

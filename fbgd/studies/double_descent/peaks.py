@@ -7,7 +7,7 @@ import pandas as pd
 
 from fbgd.report.claims import OPPOSITE, SUPPORTED, UNDECIDED, Claim, Estimate, Rule, higher, of_difference
 from fbgd.report.evidence import Evidence
-from fbgd.studies.double_descent.shape import find_heights, find_peak, most_heights
+from fbgd.studies.double_descent.shape import find_heights, find_largest_rise
 
 Cases = Callable[[pd.DataFrame], Iterable[tuple[str, pd.DataFrame]]]
 
@@ -60,32 +60,38 @@ def rises(
 
 
 def falls(cases: Cases, sentence: str, value: str = "test_error", along: str = "width") -> Claim:
-    """That it falls again after the peak, of curves whose mean has one; the arguments are those of :func:`rises`."""
+    """That it rises to a peak and falls again; the arguments are those of :func:`rises`.
+
+    The estimate is that of rise and fall whose interval ends lower: a curve that only falls, with a plateau on its
+    way, has a certain fall beyond the plateau, and no peak (an intersection-union test, Berger 1982).
+    """
 
     def estimates(evidence: Evidence) -> list[Estimate]:
         return [
-            of_difference(peak.fall, name)
+            of_difference(min(heights, key=lambda height: height.low), name)
             for name, part in cases(evidence.measurements)
-            if (peak := find_peak(part, value, along, evidence.level)) is not None
+            if (heights := find_heights(part, value, along, evidence.level)) is not None
         ]
 
-    quantity = "error at the peak minus lowest after it, cross-fitted, points"
+    quantity = "height of the peak above its less certain side, cross-fitted, points"
     return Claim("second descent", sentence, quantity, estimates, higher)
 
 
 def flat(cases: Cases, sentence: str, margin: float = 1.0, value: str = "test_error") -> Claim:
     """That it rises by less than ``margin`` points, also where it rises the most.
 
-    The upper end is the larger one of the cross-fitted interval and of that at the places which all seeds choose.
-    Cross-fitted rises alone would miss a rise of a point too often, since they are measured beside its exact places.
+    The upper end is the larger one of the cross-fitted interval and of that between the two places with the largest
+    rise of the mean. Cross-fitted rises alone would miss a rise of a point too often, since they are measured beside
+    its exact places, and none at the end of the curve.
     """
 
     def estimates(evidence: Evidence) -> list[Estimate]:
         found = []
         for name, part in cases(evidence.measurements):
-            heights, most = (find(part, value, level=evidence.level) for find in (find_heights, most_heights))
+            heights = find_heights(part, value, level=evidence.level)
+            most = find_largest_rise(part, value, level=evidence.level)
             if heights is not None and most is not None:
-                high = float(np.maximum(heights.rise.high, most.rise.high))
+                high = float(np.maximum(heights.rise.high, most.high))
                 found.append(of_difference(heights.rise._replace(high=high), name))
         return found
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from fbgd.report.statistics import Difference
-from fbgd.studies.double_descent.crossfit import Heights, chosen_by_all, cross_fitted, turning_points
+from fbgd.studies.double_descent.crossfit import Heights, cross_fitted, largest_rise, turning_points
 
 # A model interpolates when its mean train error is at most this: the epsilon of definition 1, Nakkiran et al. 2019.
 EPSILON = 0.1
@@ -80,19 +80,22 @@ def find_heights(
     return None if curves.shape[1] < 3 else cross_fitted(curves, level)
 
 
-def most_heights(
+def find_largest_rise(
     table: pd.DataFrame, value: str = "test_error", along: str = "width", level: float = 0.95
-) -> Heights | None:
-    """The same where all seeds together choose the places: too large, a bound for what a curve rises anywhere."""
+) -> Difference | None:
+    """The largest rise of the mean from any place to any later one: too large, a bound for what a curve rises."""
     curves = whole_curves(table, value, along)
-    return None if curves.shape[1] < 3 else chosen_by_all(curves, level)
+    return None if curves.shape[1] < 2 else largest_rise(curves, level)
 
 
 def whole_curves(table: pd.DataFrame, value: str, along: str) -> np.ndarray:
-    """The curves (seeds, places) of those seeds that have a value at every place; their mean where no seed has."""
+    """The curves (seeds, places); only their mean, which has no interval, where any seed lacks a value at a place.
+
+    What is left without the seeds that lack one was selected by surviving.
+    """
     curves = table.pivot(index="seed", columns=along, values=value).sort_index(axis=1)
-    whole = curves.dropna()
-    return (whole if len(whole) else curves.mean().to_frame().T).to_numpy(dtype=float)
+    whole = curves.notna().to_numpy().all()
+    return (curves if whole else curves.mean().to_frame().T).to_numpy(dtype=float)
 
 
 def by_seed(table: pd.DataFrame, along: str, place: float, value: str) -> pd.Series:
