@@ -159,12 +159,7 @@ def simulate(scenario: Scenario, baselines: np.ndarray, lifted: int, seeds: int,
     errors[lifted] -= scenario.lift
     spreads = scenario.spreads(baselines)
     curves = errors[:, None] * (1 + scenario.curvature * (CANDIDATES - PEAK) ** 2)
-    validation = observed(scenario, curves, spreads[:, None], SEARCH_SEEDS, rng)
-    scores = rng.binomial(VALIDATION, np.clip(validation, 0, 1)) / VALIDATION
-    scores = np.where(rng.random(scores.shape) < scenario.diverging, math.nan, scores)
-    places = [one_standard_error(scores[:, row]) for row in range(len(errors))]
-    # As a real study does where no candidate has a result with every seed: the middle one runs.
-    chosen = np.array([len(CANDIDATES) // 2 if place is None else place for place in places])
+    chosen = chosen_places(search_scores(scenario, curves, spreads, rng))
     at_chosen, at_best = np.take_along_axis(curves, chosen[:, None], 1)[:, 0], curves.min(1)
     accuracies = observed(scenario, at_chosen, spreads, seeds, rng)
     diverged = rng.random(accuracies.shape) < scenario.diverging
@@ -173,3 +168,23 @@ def simulate(scenario: Scenario, baselines: np.ndarray, lifted: int, seeds: int,
     return Simulated(
         np.where(diverged, CHANCE, accuracies), diverged, 1 - mean * at_chosen, 1 - mean * at_best, CANDIDATES[chosen]
     )
+
+
+def search_scores(scenario: Scenario, curves: np.ndarray, spreads: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Validation accuracies ``(search seeds, rows, candidates)``, NaN of diverged runs.
+
+    Args:
+        scenario: what is true.
+        curves: true errors ``(rows, candidates)``.
+        spreads: factors on the rows' spread, ``(rows,)``.
+        rng: of this study alone.
+    """
+    accuracies = observed(scenario, curves, spreads[:, None], SEARCH_SEEDS, rng)
+    scores = rng.binomial(VALIDATION, np.clip(accuracies, 0, 1)) / VALIDATION
+    return np.where(rng.random(scores.shape) < scenario.diverging, math.nan, scores)
+
+
+def chosen_places(scores: np.ndarray) -> np.ndarray:
+    """The index of each row's chosen candidate; as in a real study the middle one where none has all its seeds."""
+    places = [one_standard_error(scores[:, row]) for row in range(scores.shape[1])]
+    return np.array([scores.shape[2] // 2 if place is None else place for place in places])
