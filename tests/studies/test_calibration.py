@@ -184,7 +184,7 @@ def test_wilson_is_scipy_s_and_rules_follow_the_interval():
 
 def test_null_studies_make_few_false_claims_and_hold_their_means():
     table = measure([Cell("equal spreads", "ladder", 10, 20), Cell("one row four times the spread", "ladder", 5, 15),
-                     Cell("equal spreads", "comparison", 3, 8)])  # fmt: skip
+                     Cell("equal spreads", "comparison", 10, 12)])  # fmt: skip
     for column in ("false_table", "false_claims"):
         assert table[column].sum() <= allowed(len(table)), column
     for column in ("mean_covered", "table_covered", "claims_covered"):
@@ -199,9 +199,9 @@ def test_what_is_not_corrected_is_found_out(monkeypatch):
         return {key: difference(own, reference) for key, own in groups.items()}
 
     monkeypatch.setattr("fbgd.report.tables.against_one", uncorrected)
-    table = measure([Cell("equal spreads", "comparison", 3, 8)])
-    assert wilson(table["false_table"].sum(), 8, 0.99)[0] > 0.05
-    assert table["false_table"].sum() > allowed(8)
+    table = measure([Cell("equal spreads", "comparison", 10, 12)])
+    assert wilson(table["false_table"].sum(), 12, 0.99)[0] > 0.05
+    assert table["false_table"].sum() > allowed(12)
 
 
 def test_a_point_is_found_where_seeds_agree():

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from fbgd.report.claims import Claim, Estimate
 from fbgd.report.evidence import Evidence
-from fbgd.report.pages import Summary, measured
+from fbgd.report.pages import Summary, by_description
 from fbgd.report.plots import make_figure
 from fbgd.runs.plan import PlannedRun, Rung, collect
 from fbgd.studies import geiping_ladder
@@ -98,6 +98,16 @@ def summarise(table: pd.DataFrame) -> Summary:
     return Summary(pd.DataFrame(numbers), rows, 2, [PARAGRAPH.format(total=table["total"].iloc[0])])
 
 
+def page_summary(evidence: Evidence) -> Summary:
+    """The shares, with the rungs' means over all seeds; the rungs' own table where there was nothing to split."""
+    rungs = by_description(evidence)
+    if not len(evidence.measurements):
+        return rungs
+    shares = summarise(evidence.measurements)
+    means = "; ".join(f"{row['rung']} {row['test accuracy %']} %" for row in rungs.rows)
+    return replace(shares, paragraphs=[*shares.paragraphs, f"Mean ± standard deviation over all seeds: {means}."])
+
+
 PARAGRAPH = (
     "The {total} seeds of each rung are split into small studies, consecutively and at random; each makes a table by "
     "the code of real pages, and its 95 % intervals are held against the mean of all seeds. That mean is no truth, and "
@@ -164,7 +174,7 @@ STUDY = Study(
     quick=quick,
     baseline={"rung": geiping_ladder.BASELINE},
     measure=measure,
-    summarise=measured(summarise),
+    summarise=page_summary,
     figures={"figure.png": lambda evidence: draw(evidence.runs, evidence.measurements, evidence.title)},
     claims=(
         Claim("real seeds", "Widened to predict it, 95 % intervals of small studies hold the mean of the other seeds.",

@@ -122,18 +122,16 @@ def under_normality(
         mean of the others; and so many independent studies would make the latter vary as much.
     """
     rng = np.random.default_rng([total, size])
-    quantile = stats.t.ppf(0.975, size - 1)
+    quantile, wider = stats.t.ppf(0.975, size - 1), widening(size, total - size)
     plain, wide = np.zeros((2, repetitions))
     for repetition in range(repetitions):
         values = rng.standard_normal((groups, total))
-        inside = []
-        for _, parts in partitions(total, size, random, rng):
-            own = values[:, parts]
-            half = quantile * own.std(-1, ddof=1) / math.sqrt(size)
-            means, all_of_them = own.mean(-1), values.mean(-1)[:, None]
-            others = (total * all_of_them - size * means) / (total - size)
-            wider = widening(size, total - size)
-            inside.append([(abs(means - all_of_them) <= half).mean(), (abs(means - others) <= wider * half).mean()])
-        plain[repetition], wide[repetition] = np.mean(inside, axis=0)
+        parts = np.stack([parts for _, parts in partitions(total, size, random, rng)])
+        own = values[:, parts]
+        half = quantile * own.std(-1, ddof=1) / math.sqrt(size)
+        means, everything = own.mean(-1), values.mean(-1)[:, None, None]
+        others = (total * everything - size * means) / (total - size)
+        plain[repetition] = (abs(means - everything) <= half).mean()
+        wide[repetition] = (abs(means - others) <= wider * half).mean()
     share = float(wide.mean())
     return float(plain.mean()), share, share * (1 - share) / float(wide.var(ddof=1))
