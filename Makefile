@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
 # Studies are called like their folders of results.
-.PHONY: help ladder optimizer_comparison regularizer_comparison fair_ladder double_descent weight_decay \
+.PHONY: help ladder optimizer_comparison regularizer_comparison fair_ladder double_descent weight_decay calibration \
 	test test-slow coverage lint docs benchmark clean
 
 help:
@@ -15,6 +15,7 @@ help:
 	@echo "                 the comparisons on MNIST-1D (about 20 minutes each)"
 	@echo "make double_descent, make weight_decay"
 	@echo "                 test error over width (about 20 minutes); a small GPT with and without decay (about 30)"
+	@echo "make calibration how often conclusions of simulated studies are false (about 15 minutes)"
 	@echo "make test        the tests"
 	@echo "make test-slow   those that take longest: whole studies, interrupted and resumed"
 	@echo "make coverage    the tests, with the lines they do not reach"
@@ -42,6 +43,9 @@ double_descent: $(READY)
 
 weight_decay: $(READY)
 	$(BIN)/python scripts/weight_decay.py schedule
+
+calibration: $(READY)
+	$(BIN)/python scripts/calibration.py simulations
 
 test: $(READY)
 	$(BIN)/python -m pytest

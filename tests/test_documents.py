@@ -64,6 +64,7 @@ SCRIPTS: dict[str, Callable[[list[str]], list[str]]] = {
     "regularizer_comparison": settings_only,
     "double_descent": settings_only,
     "weight_decay": settings_only,
+    "calibration": settings_only,
 }
 # Commands that are not for a test: they install, or change the checkout.
 UNTESTED = ("pip", "git", "cd")

@@ -1,6 +1,7 @@
 """Built-in studies. A new one: its module here, a line in :data:`BUILT_IN`, and a script that runs its command line."""
 
 from fbgd.studies import (
+    calibration,
     double_descent,
     fair_ladder,
     geiping_ladder,
@@ -19,5 +20,6 @@ BUILT_IN: dict[str, Study] = {
         regularizer_comparison.STUDY,
         *double_descent.STUDIES,
         *weight_decay.STUDIES,
+        *calibration.STUDIES,
     )
 }

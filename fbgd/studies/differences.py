@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 
+import numpy as np
 import pandas as pd
 
 from fbgd.report.claims import Claim, Estimate, of_difference
@@ -10,25 +11,19 @@ from fbgd.report.evidence import Evidence
 from fbgd.report.statistics import difference
 
 
-def by_seed(runs: pd.DataFrame, labels: Mapping[str, str], metric: str) -> pd.Series:
-    """The metric of the runs with these labels, indexed by seed; of finished and diverged runs with a value."""
-    mine = with_labels(runs, labels)
-    mine = mine[mine["status"].isin(["done", "diverged"])]
-    return mine.set_index("seed")[metric].dropna().astype(float)
+def values_of(runs: pd.DataFrame, labels: Mapping[str, str], metric: str) -> tuple[pd.Series, bool]:
+    """The metric of the runs with these labels by seed, and whether every one of them is done and has it.
 
-
-def with_labels(runs: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
-    """The runs with these labels."""
-    mask = pd.Series(True, runs.index)
-    for label, value in labels.items():
-        mask &= runs[label] == value
-    return runs[mask]
-
-
-def survived(runs: pd.DataFrame, labels: Mapping[str, str], metric: str) -> bool:
-    """Whether every run with these labels is done and has the metric."""
-    mine = with_labels(runs, labels)
-    return bool((mine["status"] == "done").all() and mine[metric].notna().all())
+    Args:
+        runs: a row a run.
+        labels: of a group.
+        metric: of its finished and diverged runs, as far as they have a value.
+    """
+    place = np.logical_and.reduce([np.full(len(runs), True), *(runs[key] == value for key, value in labels.items())])
+    mine = runs.loc[place, ["seed", "status", metric]]
+    ended = mine[mine["status"].isin(["done", "diverged"])]
+    values = ended.set_index("seed")[metric].dropna().astype(float)
+    return values, len(values) == len(mine) and bool((mine["status"] == "done").all())
 
 
 def accuracy_difference(
@@ -46,10 +41,10 @@ def accuracy_difference(
     """
 
     def estimates(evidence: Evidence) -> list[Estimate]:
-        ours, theirs = (by_seed(evidence.runs, labels, metric) for labels in (left, right))
+        (ours, whole), (theirs, too) = (values_of(evidence.runs, labels, metric) for labels in (left, right))
         if not len(ours) or not len(theirs):
             return []
-        if not all(survived(evidence.runs, labels, metric) for labels in (left, right)):
+        if not (whole and too):
             return [Estimate(100 * (ours.mean() - theirs.mean()), math.nan, math.nan, case)]
         return [of_difference(difference(ours, theirs, evidence.level), case)]
 

@@ -57,6 +57,7 @@ def command(script, *words, cwd=ROOT):
         "fair_ladder",
         "double_descent",
         "weight_decay",
+        "calibration",
         "compare",
         "benchmark",
     ],
