@@ -15,7 +15,7 @@ help:
 	@echo "                 the comparisons on MNIST-1D (about 20 minutes each)"
 	@echo "make double_descent, make weight_decay"
 	@echo "                 test error over width (about 20 minutes); a small GPT with and without decay (about 30)"
-	@echo "make calibration how often conclusions of simulated studies are false (about 15 minutes)"
+	@echo "make calibration how often conclusions of simulated studies are false (about half an hour)"
 	@echo "make test        the tests"
 	@echo "make test-slow   those that take longest: whole studies, interrupted and resumed"
 	@echo "make coverage    the tests, with the lines they do not reach"

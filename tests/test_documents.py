@@ -187,7 +187,7 @@ def test_numbers_in_prose_are_those_of_claims_and_words_follow_their_verdicts(pa
 
 
 def test_a_wrong_number_or_verdict_in_prose_is_found():
-    quote = "so <!--claim geiping_ladder/mnist1d | clipping | | opposite-->+9.00 (8.00 to\n10.00)<!--/--> points"
+    quote = "so <!--claim geiping_ladder/mnist1d :: clipping :: :: opposite-->+9.00 (8.00 to\n10.00)<!--/--> points"
     text, wrong = requoted(quote)
     assert "+9.00" not in text
     assert len(wrong) == 1

@@ -1,6 +1,6 @@
 """Numbers in prose: every one is quoted from the ``claims.csv`` of a study's folder, with the verdict it rests on.
 
-    the fall is <!--claim geiping_ladder/mnist1d | full batch falls short | | supported-->-52.41 (-66.67 to
+    the fall is <!--claim geiping_ladder/mnist1d :: full batch falls short :: :: supported-->-52.41 (-66.67 to
     -38.14)<!--/--> points
 
 is read by people as "the fall is -52.41 (-66.67 to -38.14) points". Folder below ``results/``, claim, case (empty where
@@ -15,7 +15,8 @@ from pathlib import Path
 from fbgd.report.claims import Finding, read_findings
 
 ROOT = Path(__file__).resolve().parents[2]
-QUOTE = re.compile(r"<!--claim ([^|>]+)\|([^|>]+)\|([^|>]*)\|([^|>]+)-->(.*?)<!--/-->", re.DOTALL)
+# No vertical bar: it would end a cell of a table.
+QUOTE = re.compile(r"<!--claim (.+?) ::(.+?) ::(.*?) ::(.+?)-->(.*?)<!--/-->", re.DOTALL)
 TABLE = re.compile(r"(<!-- (results/\S+/table\.md) -->\n)(.*?)(\n\n|\Z)", re.DOTALL)
 # ``3.1 (0.4 to 5.8)`` and the like: a number with an interval.
 INTERVAL = re.compile(r"\(-?[\d.]+ to -?[\d.]+[);,]")

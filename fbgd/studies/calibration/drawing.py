@@ -79,4 +79,4 @@ def draw_power(axes: Axes, table: pd.DataFrame, palette: dict) -> None:
     if axes.get_legend_handles_labels()[1]:
         axes.legend(fontsize="small")
     handles = [axes.plot([], [], "o-", color=colour)[0] for colour in palette.values()]
-    axes.figure.legend(handles, [f"{seeds} seeds" for seeds in palette], loc="upper right", ncols=len(palette))
+    axes.figure.legend(handles, [f"{seeds} seeds" for seeds in palette], loc="outside upper right", ncols=len(palette))
