@@ -110,7 +110,8 @@ def rungs(preset: LadderPreset) -> list[Rung]:
 
 def quick(preset: LadderPreset, data: str) -> LadderPreset:
     """The preset on next to nothing."""
-    sizes = ("model=resnet", "model.depth=8", "model.width=4", "data.train_size=64", "record.evaluate_every=2")
+    sizes = ("model=resnet", "model.depth=8", "model.width=4", "data.train_size=64", "record.evaluate_every=2",
+             "impl.channels_last=false")  # fmt: skip
     test = ("data.source.test=100",) if data == "mnist1d" else ()
     words = (*preset.words, *sizes, *test)
     return replace(preset, words=words, short=(2, 0.5, 2), long=(4, 1, 5), blocks=(16, 8), accuracies={})

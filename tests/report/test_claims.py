@@ -82,12 +82,12 @@ def test_claims_of_a_comparison_are_the_table_s_own_differences():
 
 
 def test_null_claims_of_a_page_are_false_in_five_per_cent_of_pages():
-    """400 ladders of four equal rungs with six claims each, within three deviations of a binomial."""
+    """150 ladders of four equal rungs with six claims each, within three deviations of a binomial."""
     generator = np.random.default_rng(0)
     names = ["a", "b", "c", "d"]
     claims = [difference_of(left, right) for place, left in enumerate(names) for right in names[:place]]
     false = 0
-    for _ in range(400):
+    for _ in range(150):
         frame = pd.DataFrame(
             {"rung": name, "seed": seed, "status": "done", "test_accuracy": value}
             for name in names
@@ -95,7 +95,7 @@ def test_null_claims_of_a_page_are_false_in_five_per_cent_of_pages():
         )
         found = judge(claims, Evidence(Description("", ["rung"]), frame))
         false += any(finding.verdict != "undecided" for finding in found)
-    assert false <= 400 * 0.05 + 3 * math.sqrt(400 * 0.05 * 0.95)
+    assert false <= 150 * 0.05 + 3 * math.sqrt(150 * 0.05 * 0.95)
 
 
 def test_an_estimate_without_an_interval():
