@@ -6,8 +6,8 @@ SMALL_DATA = {
     "cifar10": ("data=cifar10", "model=resnet18"),
 }
 VALIDATION = {"mnist1d": 500, "fashion_mnist": 1000, "cifar10": 5000}
-# All that a study does, on next to nothing. In the channels_last layout torch 2.13 has crashed with so few channels on some
-# CPUs: "double free or corruption" in the backward pass of a convolution.
+# All that a study does, on next to nothing. In the channels_last layout torch 2.13 has crashed with so few channels, on
+# a CPU: "double free or corruption" in the backward pass of a convolution.
 QUICK = (
     "impl.channels_last=false",
     "model=resnet",
