@@ -17,12 +17,7 @@ from quotes import TABLE, documents, requoted, unquoted, with_tables
 from fbgd.config.compose import choices
 from fbgd.studies.command import main
 
-PATHS = [
-    ROOT / "README.md",
-    ROOT / "CONTRIBUTING.md",
-    *sorted((ROOT / "docs").rglob("*.md")),
-    *sorted(path for path in (ROOT / "results").rglob("README.md") if not {"runs", "quick"} & set(path.parts)),
-]
+PATHS = [ROOT / "CONTRIBUTING.md", *documents()]
 DOCUMENTS = {path.relative_to(ROOT).as_posix(): path.read_text() for path in PATHS}
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 

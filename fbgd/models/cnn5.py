@@ -2,7 +2,7 @@
 
 import torch.nn as nn
 
-from fbgd.models.layers import GlobalMax, TorchConv, check_positive, norm_layer
+from fbgd.models.layers import GlobalMax, TorchConv, check_positions, check_positive, norm_layer
 from fbgd.models.random_layers import dropout_layer
 
 POOLS = (1, 2, 2)
@@ -47,8 +47,7 @@ class CNN5(nn.Sequential):
     ):
         check_positive(width=width, classes=classes)
         channels, axes = input_shape[0], len(input_shape) - 1
-        if min(input_shape[1:]) < 4:
-            raise ValueError(f"model: CNN5 needs 4 or more positions along every axis, not {tuple(input_shape)!r}")
+        check_positions("CNN5", input_shape, 4)
         layers: list[nn.Module] = []
         for stage, pool in enumerate((*POOLS, None)):
             outputs = width * 2**stage

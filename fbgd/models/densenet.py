@@ -4,7 +4,7 @@ import torch
 import torch.nn as nn
 from torch import Tensor
 
-from fbgd.models.layers import Conv, GlobalMean, check_positive, mean_pool, norm_layer
+from fbgd.models.layers import Conv, GlobalMean, check_choice, check_positions, check_positive, mean_pool, norm_layer
 from fbgd.models.random_layers import dropout_layer
 
 # Dense layers per block, by the number of layers with weights: Huang et al.'s table 1, and a small one of that kind.
@@ -51,10 +51,8 @@ class DenseNet(nn.Sequential):
         dropout: float = 0.0,
     ):
         check_positive(width=width, classes=classes)
-        if depth not in BLOCKS:
-            raise ValueError(f"model.depth = {depth!r} is not one of {', '.join(map(str, sorted(BLOCKS)))}")
-        if min(input_shape[1:]) < 8:
-            raise ValueError(f"model: DenseNet needs 8 or more positions along every axis, not {tuple(input_shape)!r}")
+        check_choice("depth", depth, sorted(BLOCKS))
+        check_positions("DenseNet", input_shape, 8)
         axes, channels = len(input_shape) - 1, 2 * width
         layers: list[nn.Module] = [FanInConv(axes, input_shape[0], channels, 3), norm_layer(norm, channels), nn.ReLU()]
         for block, count in enumerate(BLOCKS[depth]):

@@ -1,6 +1,7 @@
 """Layers for signals of one axis (sequences) or two (images), and the choice of normalisation."""
 
 import math
+from collections.abc import Iterable
 
 import torch
 import torch.nn as nn
@@ -172,6 +173,19 @@ class GlobalMax(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         return inputs.flatten(2).max(-1).values
+
+
+def check_choice(name: str, value: object, valid: Iterable[object]) -> None:
+    """Raise ``ValueError`` unless the option ``name`` has one of the valid values."""
+    valid = list(valid)
+    if value not in valid:
+        raise ValueError(f"model.{name} = {value!r} is not one of {', '.join(map(repr, valid))}")
+
+
+def check_positions(model: str, input_shape: tuple[int, ...], least: int) -> None:
+    """Raise ``ValueError`` where an axis of the inputs (channels, *positions) is too short for ``model``."""
+    if min(input_shape[1:]) < least:
+        raise ValueError(f"model: {model} needs {least} or more positions along every axis, not {tuple(input_shape)!r}")
 
 
 def check_positive(**sizes: int) -> None:

@@ -3,7 +3,7 @@
 import torch.nn as nn
 from torch import Tensor
 
-from fbgd.models.layers import Conv, GlobalMean, check_positive, mean_pool, norm_layer
+from fbgd.models.layers import Conv, GlobalMean, check_choice, check_positive, mean_pool, norm_layer
 from fbgd.models.random_layers import StochasticDepth, dropout_layer
 
 # Blocks per stage. Three stages of basic blocks are He et al.'s CIFAR networks, four stages the ImageNet ones.
@@ -65,11 +65,9 @@ class ResNet(nn.Sequential):
         shortcut: str = "stride",
     ):
         check_positive(width=width, classes=classes)
-        if depth not in STAGES:
-            raise ValueError(f"model.depth = {depth!r} is not one of {', '.join(map(str, sorted(STAGES)))}")
-        for name, value, valid in (("stem", stem, STEMS), ("shortcut", shortcut, SHORTCUTS)):
-            if value not in valid:
-                raise ValueError(f"model.{name} = {value!r} is not one of {', '.join(map(repr, valid))}")
+        check_choice("depth", depth, sorted(STAGES))
+        check_choice("stem", stem, STEMS)
+        check_choice("shortcut", shortcut, SHORTCUTS)
         channels, axes = input_shape[0], len(input_shape) - 1
         block = Bottleneck if depth in BOTTLENECK else BasicBlock
         layers: list[nn.Module] = [

@@ -4,7 +4,7 @@ import math
 
 import torch.nn as nn
 
-from fbgd.models.layers import TorchConv, check_positive, norm_layer
+from fbgd.models.layers import TorchConv, check_positions, check_positive, norm_layer
 from fbgd.models.random_layers import dropout_layer
 
 SIZES = (5, 3, 3)
@@ -44,10 +44,7 @@ class StridedCNN(nn.Sequential):
     ):
         check_positive(width=width, classes=classes)
         channels, *lengths = input_shape
-        if min(lengths) < 3:
-            raise ValueError(
-                f"model: StridedCNN needs 3 or more positions along every axis, not {tuple(input_shape)!r}"
-            )
+        check_positions("StridedCNN", input_shape, 3)
         layers: list[nn.Module] = []
         for size in SIZES:
             layers += [

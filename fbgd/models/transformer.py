@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from fbgd.models.layers import check_positive
+from fbgd.models.layers import check_choice, check_positive
 from fbgd.models.random_layers import dropout_layer
 
 # The token number that fills sequences up; data sets of sentence pairs use the same one.
@@ -61,8 +61,7 @@ class Transformer(nn.Module):
             raise ValueError(f"input_shape = {tuple(input_shape)!r} must be (2, L): a source and a decoder sequence")
         if width % heads or width % 2:
             raise ValueError(f"model.width = {width!r} must be even and a multiple of model.heads = {heads!r}")
-        if norm not in ("post", "pre"):
-            raise ValueError(f"model.norm = {norm!r} is not one of 'post', 'pre'")
+        check_choice("norm", norm, ("post", "pre"))
         super().__init__()
         self.embedding = nn.Parameter(torch.empty(classes, width))
         # The scale at which, times sqrt(d), embeddings have entries of variance 1, and logits too.

@@ -2,7 +2,7 @@
 
 import torch.nn as nn
 
-from fbgd.models.layers import Conv, GlobalMax, check_positive, norm_layer
+from fbgd.models.layers import Conv, GlobalMax, check_choice, check_positions, check_positive, norm_layer
 from fbgd.models.random_layers import dropout_layer
 
 # Convolutions per stage: Simonyan & Zisserman's configurations A, B, D and E.
@@ -50,10 +50,8 @@ class VGG(nn.Sequential):
         dropout: float = 0.0,
     ):
         check_positive(width=width, classes=classes)
-        if depth not in STAGES:
-            raise ValueError(f"model.depth = {depth!r} is not one of {', '.join(map(str, sorted(STAGES)))}")
-        if min(input_shape[1:]) < 16:
-            raise ValueError(f"model: VGG needs 16 or more positions along every axis, not {tuple(input_shape)!r}")
+        check_choice("depth", depth, sorted(STAGES))
+        check_positions("VGG", input_shape, 16)
         channels, axes = input_shape[0], len(input_shape) - 1
         pool = nn.MaxPool1d if axes == 1 else nn.MaxPool2d
         layers: list[nn.Module] = []

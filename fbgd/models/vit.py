@@ -6,7 +6,7 @@ import torch
 import torch.nn as nn
 from torch import Tensor
 
-from fbgd.models.layers import check_positive
+from fbgd.models.layers import check_choice, check_positive
 from fbgd.models.random_layers import dropout_layer
 from fbgd.models.transformer import Attention, FeedForward, Residual, linear
 
@@ -72,8 +72,7 @@ class ViT(nn.Module):
             raise ValueError(f"model.patch = {patch!r} must divide the {axes} positions of the input")
         if width % heads:
             raise ValueError(f"model.width = {width!r} must be a multiple of model.heads = {heads!r}")
-        if pooling not in POOLINGS:
-            raise ValueError(f"model.pooling = {pooling!r} is not one of {', '.join(map(repr, POOLINGS))}")
+        check_choice("pooling", pooling, POOLINGS)
         super().__init__()
         self.patch = patch
         self.embedding = linear(channels * patch ** len(lengths), width)

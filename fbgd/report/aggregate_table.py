@@ -14,15 +14,16 @@ from fbgd.report.aggregate import (
     probability_of_improvement,
     stratified_bootstrap,
 )
+from fbgd.report.captions import baseline_name
 from fbgd.report.evidence import Evidence
-from fbgd.report.formats import UNKNOWN, count, decimals, label, number, shown_value
+from fbgd.report.formats import UNKNOWN, count, decimals, interval, label, number, shown_value
 from fbgd.report.pages import Summary
 from fbgd.report.sources import STUDY
 from fbgd.report.statistics import holm
-from fbgd.report.tables import Group, check_baseline, is_fraction, referred, split_values
+from fbgd.report.tables import COSTS, Group, check_baseline, is_fraction, referred, split_values
 
 REPETITIONS = 10_000
-COSTS = ("passes", "steps", "gradient_evaluations", "seconds", "parameters")
+LESS_IS_BETTER = (*COSTS, "steps", "parameters")
 IMPROVES, WORSENS, UNDECIDED = "improves", "worsens", "undecided"
 
 
@@ -56,7 +57,7 @@ class Scored:
 
 def lower_is_better(metric: str) -> bool:
     """Whether a metric is a loss, an error or a cost."""
-    return metric.endswith(("loss", "error")) or metric in COSTS
+    return metric.endswith(("loss", "error")) or metric in LESS_IS_BETTER
 
 
 def named(group: Group) -> str:
@@ -165,21 +166,15 @@ def aggregate_cells(
         cells = {key: shown_value(row[key]) for key in by}
         cells[f"n over {row['studies']} studies"] = count(row)
         cells[f"IQM {label(metric)}"] = number(row["iqm"], f",.{digits}f")
-        cells["95 % interval"] = between(row["iqm_low"], row["iqm_high"], digits)
+        cells["95 % interval"] = interval(row["iqm_low"], row["iqm_high"], digits)
         cells["mean"] = number(row["mean"], f",.{digits}f")
         if compared:
-            interval = between(row["improvement_low"], row["improvement_high"], 2)
             cells["P(improvement)"] = number(row["improvement"], ".2f")
-            cells[f"{100 * level:.4g} %"] = interval
+            cells[f"{100 * level:.4g} %"] = interval(row["improvement_low"], row["improvement_high"], 2)
             cells["p (Holm)"] = number(row["p_value"], ".2g")
             cells["verdict"] = row["verdict"] or UNKNOWN
         shown.append(cells)
     return shown
-
-
-def between(low: float, high: float, digits: int) -> str:
-    """An interval; a dash for an unknown one."""
-    return UNKNOWN if math.isnan(low) else f"{low:,.{digits}f} to {high:,.{digits}f}"
 
 
 def meaning(evidence: Evidence, tests: int, level: float) -> str:
@@ -194,8 +189,7 @@ def meaning(evidence: Evidence, tests: int, level: float) -> str:
     )
     if not description.baseline:
         return text
-    rest = [key for key in description.by if key not in description.baseline]
-    base = " / ".join(description.baseline.values()) + (f" of the same {' and '.join(rest)}" if rest else "")
+    base = baseline_name(description.by, description.baseline)
     text += (
         f" P(improvement): how likely a run is better than one of {base} on the same study, equal ones counting half, "
         "averaged over the studies (Agarwal et al. 2021, arXiv 2108.13264)"

@@ -79,11 +79,15 @@ def statistics(table: pd.DataFrame, by: list[str], baseline: dict[str, str]) -> 
     """What the columns of a table by groups are."""
     against = ""
     if tests := list(dict.fromkeys(str(test) for test in table["test"] if test)):
-        rest = [key for key in by if key not in baseline]
-        name = " / ".join(baseline.values()) + (f" of the same {' and '.join(rest)}" if rest else "")
-        against = f", difference to {name} by {by_tests(tests)}"
+        against = f", difference to {baseline_name(by, baseline)} by {by_tests(tests)}"
     costs = " Gradient evaluations: samples times gradients per sample."
     return f"Mean ± standard deviation over n seeds, 95 % t-interval{against}.{survivors(table)}{costs}"
+
+
+def baseline_name(by: list[str], baseline: dict[str, str]) -> str:
+    """The row that differences are taken to: ``SGD of the same regime``."""
+    rest = [key for key in by if key not in baseline]
+    return " / ".join(baseline.values()) + (f" of the same {' and '.join(rest)}" if rest else "")
 
 
 def by_tests(tests: list[str]) -> str:

@@ -4,12 +4,20 @@ import math
 from collections.abc import Callable, Hashable, Mapping
 from typing import TypeVar
 
-import numpy as np
 import pandas as pd
 from scipy import stats
 
 from fbgd.report.dunnett import dunnett
-from fbgd.report.statistics import Difference, holm, paired, paired_t, pairing_pays, testable, welch, without_spread
+from fbgd.report.statistics import (
+    Difference,
+    holm_corrected,
+    is_copy,
+    paired_t,
+    pairing_pays,
+    testable,
+    welch,
+    without_spread,
+)
 
 # Variances are pooled only where neither test comes near to doubting that they are equal: p-values above these. Laxer
 # limits let a reference that varies twice as much as its groups give false differences in a tenth of all tables.
@@ -46,11 +54,6 @@ def against_one(groups: Mapping[Key, pd.Series], reference: pd.Series, level: fl
     return unknown | dict(zip(tested, found, strict=True))
 
 
-def is_copy(left: pd.Series, right: pd.Series) -> bool:
-    """Whether two groups differ by the same number with every seed, mostly by nothing: an ingredient never acted."""
-    return paired(left, right) and without_spread((left - right.loc[left.index]).to_numpy())
-
-
 def separately(
     test: Callable[[pd.Series, pd.Series, float], Difference],
     groups: list[pd.Series],
@@ -59,8 +62,7 @@ def separately(
 ) -> list[Difference]:
     """A test for each group, p-values by Holm and intervals by Bonferroni."""
     found = [test(own, reference, 1 - (1 - level) / len(groups)) for own in groups]
-    corrected = holm(np.array([change.p_value for change in found]))
-    return [change._replace(p_value=float(p_value)) for change, p_value in zip(found, corrected, strict=True)]
+    return holm_corrected(found)
 
 
 def equal_variances(groups: list[pd.Series]) -> bool:

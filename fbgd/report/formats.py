@@ -104,6 +104,11 @@ def label(metric: str) -> str:
     return metric.replace("_", " ") + (" %" if is_fraction(metric) else "")
 
 
+def interval(low: float, high: float, digits: int) -> str:
+    """An interval; a dash for an unknown one."""
+    return UNKNOWN if math.isnan(low) else f"{low:,.{digits}f} to {high:,.{digits}f}"
+
+
 def spread(row: dict, digits: int, suffix: str = "") -> str:
     """Mean ± standard deviation."""
     deviation = row[f"std{suffix}"]
@@ -130,13 +135,12 @@ def cells(table: pd.DataFrame, by: list[str], metric: str = "test_accuracy") -> 
     """Header and rows of a summarised table; columns about a baseline or the literature only where there is one."""
     percent = is_fraction(metric)
     digits = decimals(table["mean"], percent)
-
-    def interval(row: dict) -> str:
-        low, high = row["ci_low"], row["ci_high"]
-        return UNKNOWN if math.isnan(low) else f"{low:,.{digits}f} to {high:,.{digits}f}"
-
     columns: dict[str, Callable[[dict], str]] = {key: partial(shown_entry, key) for key in by}
-    columns |= {"n": count, label(metric): lambda row: spread(row, digits), "95 % interval": interval}
+    columns |= {
+        "n": count,
+        label(metric): lambda row: spread(row, digits),
+        "95 % interval": lambda row: interval(row["ci_low"], row["ci_high"], digits),
+    }
     if table["delta"].notna().any():
         columns["Δ baseline (95 %)"] = lambda row: change(row, digits)
         columns["p"] = lambda row: number(row["p_value"], ".2g")

@@ -1,6 +1,7 @@
 """Intervals of means, differences of two means, and the correction of p-values over a family."""
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -62,6 +63,11 @@ def by_student(delta: float, error: float, freedom: float, level: float, test: s
     return Difference(float(delta), float(delta - half), float(delta + half), float(p_value), test)
 
 
+def is_copy(left: pd.Series, right: pd.Series) -> bool:
+    """Whether two groups differ by the same number with every seed, mostly by nothing: an ingredient never acted."""
+    return paired(left, right) and without_spread((left - right.loc[left.index]).to_numpy())
+
+
 def without_spread(values: np.ndarray) -> bool:
     """Whether all values are equal up to rounding: their tiny spread would pass for certainty in a t-test."""
     return np.ptp(values) <= 1e-9 * max(1.0, np.abs(values).max())
@@ -76,6 +82,12 @@ def holm(p_values: np.ndarray) -> np.ndarray:
         running = max(running, min(1.0, (len(tested) - rank) * p_values[index]))
         corrected[index] = running
     return corrected
+
+
+def holm_corrected(changes: Sequence[Difference]) -> list[Difference]:
+    """Differences with their p-values Holm-corrected among themselves."""
+    p_values = holm(np.array([change.p_value for change in changes]))
+    return [change._replace(p_value=float(p_value)) for change, p_value in zip(changes, p_values, strict=True)]
 
 
 def difference(left: pd.Series, right: pd.Series, level: float = 0.95, *, pairs: bool = False) -> Difference:
@@ -93,8 +105,7 @@ def difference(left: pd.Series, right: pd.Series, level: float = 0.95, *, pairs:
     if not testable(left, right):
         return undefined
     if (pairs and paired(left, right)) or pairing_pays([left], right):
-        same = without_spread((left - right.loc[left.index]).to_numpy())
-        return undefined if same else paired_t(left, right, level)
+        return undefined if is_copy(left, right) else paired_t(left, right, level)
     return welch(left, right, level)
 
 

@@ -12,9 +12,10 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
+from files import ROOT
+
 from fbgd.report.claims import Finding, read_findings
 
-ROOT = Path(__file__).resolve().parents[2]
 # No vertical bar: it would end a cell of a table.
 QUOTE = re.compile(r"<!--claim (.+?) ::(.+?) ::(.*?) ::(.+?)-->(.*?)<!--/-->", re.DOTALL)
 TABLE = re.compile(r"(<!-- (results/\S+/table\.md) -->\n)(.*?)(\n\n|\Z)", re.DOTALL)
@@ -25,7 +26,7 @@ INTERVAL = re.compile(r"\(-?[\d.]+ to -?[\d.]+[);,]")
 def documents() -> list[Path]:
     """All documents with prose about results."""
     essays = (path for path in (ROOT / "results").rglob("README.md") if not {"runs", "quick"} & set(path.parts))
-    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(essays)]
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted(essays)]
 
 
 @lru_cache

@@ -3,10 +3,9 @@
 from collections.abc import Hashable, Mapping
 from typing import TypeVar
 
-import numpy as np
 import pandas as pd
 
-from fbgd.report.statistics import Difference, difference, holm
+from fbgd.report.statistics import Difference, difference, holm_corrected
 
 Key = TypeVar("Key", bound=Hashable)
 LEVEL = 0.05
@@ -24,9 +23,8 @@ def simultaneous(pairs: Mapping[Key, tuple[pd.Series, pd.Series]], level: float 
     """
     both = {key: pair for key, pair in pairs.items() if all(map(len, pair))}
     each = 1 - LEVEL / max(1, len(both)) if level is None else level
-    found = {key: difference(left, right, each) for key, (left, right) in both.items()}
-    p_values = holm(np.array([change.p_value for change in found.values()]))
-    return {key: change._replace(p_value=float(p)) for (key, change), p in zip(found.items(), p_values, strict=True)}
+    found = [difference(left, right, each) for left, right in both.values()]
+    return dict(zip(both, holm_corrected(found), strict=True))
 
 
 def certain(change: Difference) -> bool:
