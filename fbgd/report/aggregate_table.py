@@ -205,16 +205,20 @@ def meaning(evidence: Evidence, tests: int, level: float) -> str:
 
 def incomplete(groups: dict[Group, Scored]) -> list[str]:
     """Sentences that name the groups without an interval, and why."""
-    lacking, few = [], []
+    lacking, lost, few = [], [], []
     for group, own in groups.items():
         counts = {study: (len(found), own.runs[study]) for study, found in own.scores.items()}
         if short := [f"{n} of {runs} on {study}" for study, (n, runs) in counts.items() if n < runs]:
             lacking.append(f"{named(group)} ({', '.join(short)})")
+        elif own.diverged or own.failed:
+            lost.append(named(group))
         elif not own.complete:
             few.append(named(group))
     texts = []
     if lacking:
         texts.append(f"No interval, since not all runs have a value: {'; '.join(lacking)}.")
+    if lost:
+        texts.append(f"No interval, since a run diverged or failed: {'; '.join(lost)}.")
     if few:
         texts.append(f"No interval, which takes two runs on each study: {'; '.join(few)}.")
     sizes = [{len(found) for found in own.scores.values()} for own in groups.values()]

@@ -165,6 +165,7 @@ class TestMissingValues:
         assert row["iqm"] == pytest.approx(100 * reference.middle_mean([[0.1, *first[1:]], second]))
         assert row["diverged"] == 1
         assert math.isnan(row["iqm_low"])
+        assert "No interval, since a run diverged or failed: FB clipped." in page.paragraphs
         edit = with_values("FB clipped", status="diverged", test_loss="inf")
         page, _ = aggregate([changed(tmp_path / "two", edit), LADDER[1]], metric="test_loss")
         assert "FB clipped (2 of 3 on two)" in " ".join(page.paragraphs)
