@@ -12,7 +12,7 @@ from fbgd.report.claims import Claim, Estimate, exactly, higher, judge, within
 from fbgd.report.description import Description
 from fbgd.report.evidence import Evidence
 from fbgd.report.tables import summarise
-from fbgd.studies.differences import accuracy_difference, against_baseline, by_seed
+from fbgd.studies.differences import accuracy_difference, against_baseline, values_of
 
 LADDER = {"SGD": [0.95, 0.96, 0.97, 0.955], "FB": [0.70, 0.72, 0.71, 0.73], "FB long": [0.93, 0.96, 0.96, 0.94]}
 
@@ -62,7 +62,7 @@ def test_survivors_decide_nothing():
         assert math.isnan(finding.low)
         assert finding.verdict == "undecided"
     left = evidence_of(status={("FB", 0): "failed"}).runs
-    assert list(by_seed(left, {"rung": "FB"}, "test_accuracy").index) == [1, 2, 3]
+    assert list(values_of(left, {"rung": "FB"}, "test_accuracy")[0].index) == [1, 2, 3]
 
 
 def test_claims_of_a_comparison_are_the_table_s_own_differences():
