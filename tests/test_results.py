@@ -16,7 +16,7 @@ from fbgd.runs.provenance import science
 from fbgd.runs.rows import flatten, read_rows
 from fbgd.studies import BUILT_IN
 from fbgd.studies.double_descent.tidy import KEYS, run_table
-from fbgd.studies.tuning import Tuning, choices, tuned_rungs
+from fbgd.studies.tuning import Tuning
 from scripts import compare
 
 RESULTS = ROOT / "results"
@@ -49,8 +49,7 @@ def rungs_of(folder):
     study, _, preset = study_of(folder)
     rungs = study.rungs(preset)
     if isinstance(study.execute, Tuning):
-        chosen = choices(read_rows(folder / "search.csv"), rungs)
-        rungs = tuned_rungs(rungs, study.execute.key, study.execute.candidates(preset), chosen)
+        rungs = study.execute.tune(preset, rungs, read_rows(folder / "search.csv"))
     return rungs
 
 

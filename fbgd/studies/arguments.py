@@ -100,8 +100,8 @@ class Request:
 
     @property
     def pool(self) -> Path:
-        """The folder whose ``runs/`` they go to: the studies of a family share one."""
-        return self.out if self.arguments.out or not self.study.family else self.out.parent
+        """The folder whose ``runs/`` they go to: the variants of a study, and the studies of a family, share one."""
+        return self.arguments.out or self.out.parent
 
     @property
     def title(self) -> str:

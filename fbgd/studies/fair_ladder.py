@@ -128,7 +128,7 @@ def quick(preset: FairPreset, data: str) -> FairPreset:
 def rates_figure(evidence: Evidence) -> Figure:
     """Validation accuracy by learning rate, the chosen one ringed."""
     title = f"{evidence.title}: validation accuracy by learning rate, the chosen one ringed"
-    chosen = chosen_values(evidence.runs, KEY, ["ingredient", "training"])
+    chosen = chosen_values(evidence.searched, ["ingredient", "training"])
     return search_figure(evidence.searched, chosen, "ingredient", "training", "learning rate", title, columns=3)
 
 

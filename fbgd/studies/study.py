@@ -82,7 +82,7 @@ class Study:
             ``paragraphs``, if it has such a method, tell the page's reader how the rungs came about.
         measure: from the planned runs to a tidy table of what the page needs beyond the runs' last rows.
         summarise: from the evidence to the page's table; by default groups, as the description says.
-        figures: file names, and what draws them once there is a result.
+        figures: file names, and what draws them once there is a result; nothing where there is nothing to draw.
         claims: what it is asked.
     """
 
@@ -105,7 +105,7 @@ class Study:
     execute: Callable[[Execution, list[Rung]], Outcome] = run_all
     measure: Callable[[list[PlannedRun]], pd.DataFrame] | None = None
     summarise: Callable[[Evidence], Summary] = by_description
-    figures: Mapping[str, Callable[[Evidence], Figure]] = field(default_factory=dict)
+    figures: Mapping[str, Callable[[Evidence], Figure | None]] = field(default_factory=dict)
     claims: tuple[Claim, ...] = ()
 
     @property

@@ -1,8 +1,9 @@
 """Choosing a setting, most often the learning rate, on the validation split, for every rung from its own grid.
 
 Every value is tried with the same few search seeds. A grid whose best or chosen value is its first or last is extended
-beyond it and searched again. The rung's own runs then take the chosen value and fresh seeds, so that no run counts in
-the table because it was the best of several; and nothing is ever chosen on the test set.
+beyond it and searched again. A second setting can be chosen after it, with the first at its choice. The rung's own runs
+then take what was chosen and fresh seeds, so that no run counts in the table because it was the best of several; and
+nothing is ever chosen on the test set.
 """
 
 from collections.abc import Callable
@@ -22,8 +23,16 @@ SEARCH_SEEDS = 3
 # A grid grows by so many values at most: a search that always wants more has met something else than a bad grid.
 EXTENSIONS = 4
 CANDIDATE = "candidate"
+# The label that tells the searches of a study with several apart.
+SEARCHED = "setting"
 METRIC = "validation_accuracy"
 Candidates = dict[str, tuple[float, ...]]
+Words = Callable[[str, float], tuple[str, ...]]
+
+
+def no_more(preset: Any) -> "Tuning | None":
+    """Nothing is chosen after it."""
+    return None
 
 
 @dataclass(frozen=True)
@@ -31,22 +40,47 @@ class Tuning:
     """An ``execute`` of a study that first searches and chooses, then runs what was chosen with fresh seeds.
 
     Args:
-        key: what is chosen, ``optimizer.lr``.
+        key: what is chosen, ``optimizer.lr``, or its name where its key differs from rung to rung.
         candidates: a preset to the values by rung name, ascending with about equal ratios; single values are tried
             once and chosen.
         seeds: the search seeds are 0, 1, ... up to this number; those that count follow them.
+        words: a rung's name and a value to the words that set it; by default ``key=value``.
+        then: a preset to what is chosen next, with the same search seeds and this setting at its choice; most often
+            nothing.
     """
 
     key: str
     candidates: Callable[[Any], Candidates]
     seeds: int = SEARCH_SEEDS
+    words: Words | None = None
+    then: Callable[[Any], "Tuning | None"] = no_more
 
     def __call__(self, execution: Execution, rungs: list[Rung]) -> Outcome:
         """Search, extend, choose, and run what was chosen."""
-        searched = self.search(execution, rungs)
-        tuned = tuned_rungs(rungs, self.key, self.candidates(execution.preset), choices(searched, rungs))
+        searched, tuned = self.settle(execution, rungs)
+        if (further := self.then(execution.preset)) is not None:
+            own = further.settle(execution, tuned)
+            tables = {self.key: searched, further.key: own[0]}
+            searched = pd.concat([named(table, key) for key, table in tables.items()], ignore_index=True)
+            tuned = own[1]
         fresh = range(self.seeds, self.seeds + execution.seeds)
         return Outcome(execution.run(tuned, fresh), searched, rungs=tuned)
+
+    def settle(self, execution: Execution, rungs: list[Rung]) -> tuple[pd.DataFrame, list[Rung]]:
+        """The rows of the search, and the rungs with what they choose."""
+        searched = self.search(execution, rungs)
+        return searched, self.tune(execution.preset, rungs, searched)
+
+    def tune(self, preset: Any, rungs: list[Rung], searched: pd.DataFrame) -> list[Rung]:
+        """The rungs with what the rows of a search choose, of all of whose settings."""
+        mine = searched if SEARCHED not in searched else searched[searched[SEARCHED] == self.key]
+        tuned = tuned_rungs(rungs, self.set, self.candidates(preset), choices(mine, rungs))
+        further = self.then(preset)
+        return tuned if further is None or SEARCHED not in searched else further.tune(preset, tuned, searched)
+
+    def set(self, rung: str, value: float) -> tuple[str, ...]:
+        """The words that give a rung a value."""
+        return (f"{self.key}={value!r}",) if self.words is None else self.words(rung, value)
 
     def search(self, execution: Execution, rungs: list[Rung]) -> pd.DataFrame:
         """A row a run of the search, whose grids grow until what they choose is interior."""
@@ -55,7 +89,8 @@ class Tuning:
         tables: list[pd.DataFrame] = []
         seeds = range(self.seeds if any(len(values) > 1 for values in grids.values()) else 1)
         for _ in range(1 + EXTENSIONS):
-            planned = execution.plan(search_rungs([rung for rung in rungs if rung.name in todo], self.key, todo), seeds)
+            tried = search_rungs([rung for rung in rungs if rung.name in todo], self.key, self.set, todo)
+            planned = execution.plan(tried, seeds)
             # Rungs that are not wanted keep what an earlier call has searched, extensions too.
             if not tables or any(execution.wanted(run.rung) for run in planned):
                 execution.execute(planned)
@@ -75,11 +110,14 @@ class Tuning:
         if not len(evidence.searched):
             return []
         labels = [*evidence.description.by, *filter(None, [evidence.description.across])]
-        chosen = {
-            " / ".join(str(value) for value in group): choose_from(mine)
-            for group, mine in evidence.searched.groupby(labels, sort=False)
-        }
-        return choice_paragraphs(self.key, chosen, shown=self.key in evidence.description.shown)
+        texts = []
+        for key, searched in by_setting(evidence.searched, self.key).items():
+            chosen = {
+                " / ".join(str(value) for value in group): choose_from(mine)
+                for group, mine in searched.groupby(labels, sort=False)
+            }
+            texts += choice_paragraphs(key, chosen, shown=key in evidence.description.shown)
+        return texts
 
 
 def log_grid(centre: float, count: int = 5, per_decade: int = 2) -> tuple[float, ...]:
@@ -91,13 +129,25 @@ def log_grid(centre: float, count: int = 5, per_decade: int = 2) -> tuple[float,
     return tuple(float(f"{centre * 10 ** ((index - count // 2) / per_decade):.2g}") for index in range(count))
 
 
-def search_rungs(rungs: list[Rung], key: str, candidates: Candidates) -> list[Rung]:
-    """Every rung with every candidate for ``key``, which becomes a further label."""
+def named(searched: pd.DataFrame, key: str) -> pd.DataFrame:
+    """The rows of a search with a first label that tells which setting was searched."""
+    return searched.assign(**{SEARCHED: key})[[SEARCHED, *searched]]
+
+
+def by_setting(searched: pd.DataFrame, key: str) -> dict[str, pd.DataFrame]:
+    """The rows of each search of a study; ``key`` is the setting where there was one search."""
+    if SEARCHED not in searched:
+        return {key: searched}
+    return {str(name): mine.reset_index(drop=True) for name, mine in searched.groupby(SEARCHED, sort=False)}
+
+
+def search_rungs(rungs: list[Rung], key: str, words: Words, candidates: Candidates) -> list[Rung]:
+    """Every rung with every candidate for the setting ``key``, which becomes a further label."""
     return [
         replace(
             rung,
             name=f"{rung.name}, {key} {value:g}",
-            overrides=(*rung.overrides, f"{key}={value!r}"),
+            overrides=(*rung.overrides, *words(rung.name, value)),
             published=None,
             labels={**rung.labels, CANDIDATE: f"{value:.10g}"},
         )
@@ -131,17 +181,20 @@ def choose_from(searched: pd.DataFrame) -> Choice | None:
     return choose_value(tuple(float(value) for value in scores.columns), scores.to_numpy())
 
 
-def tuned_rungs(rungs: list[Rung], key: str, candidates: Candidates, chosen: dict[str, Choice | None]) -> list[Rung]:
+def tuned_rungs(
+    rungs: list[Rung], words: Words, candidates: Candidates, chosen: dict[str, Choice | None]
+) -> list[Rung]:
     """The rungs with what was chosen; with the middle candidate where nothing could be, so that its runs tell why."""
     tuned = []
     for rung in rungs:
         grid, choice = candidates[rung.name], chosen[rung.name]
         value = grid[len(grid) // 2] if choice is None else choice.value
-        tuned.append(replace(rung, overrides=(*rung.overrides, f"{key}={value!r}")))
+        tuned.append(replace(rung, overrides=(*rung.overrides, *words(rung.name, value))))
     return tuned
 
 
-def chosen_values(runs: pd.DataFrame, key: str, labels: list[str]) -> pd.DataFrame:
-    """What was chosen, a row a rung: its labels and the column ``candidate``, read off the runs that count."""
-    chosen = runs[[*labels, key]].drop_duplicates().rename(columns={key: CANDIDATE})
-    return chosen.reset_index(drop=True)
+def chosen_values(searched: pd.DataFrame, labels: list[str]) -> pd.DataFrame:
+    """What a search has chosen, a row a rung: its labels and the column ``candidate``; no row where nothing was."""
+    found = [(group, choose_from(mine)) for group, mine in searched.groupby(labels, sort=False)]
+    rows = [(*group, f"{choice.value:.10g}") for group, choice in found if choice is not None]
+    return pd.DataFrame(rows, columns=[*labels, CANDIDATE])

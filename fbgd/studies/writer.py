@@ -48,8 +48,9 @@ def write(study: Study, evidence: Evidence, out: Path) -> bool:
     if not kept.empty:
         kept = replace(kept, table=page.table)
         for name, draw in study.figures.items():
-            save(draw(kept), out / name)
-            names.append(name)
+            if (figure := draw(kept)) is not None:
+                save(figure, out / name)
+                names.append(name)
     printed(page, f"Written to {out}/: {', '.join(names)}")
     return succeeded
 
