@@ -1,6 +1,8 @@
 """From words to a checked configuration: groups in ``conf/``, a user's YAML files, single keys."""
 
 from collections.abc import Iterable
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,6 +23,8 @@ from fbgd.errors import ConfigError
 
 FOLDER = Path(__file__).parent / "conf"
 GROUPS = tuple(sorted(path.name for path in FOLDER.iterdir() if path.is_dir()))
+SKELETON = cast(dict, OmegaConf.to_container(OmegaConf.structured(Config)))
+PARSER = OverridesParser.create()
 
 
 def choices(group: str) -> list[str]:
@@ -41,19 +45,23 @@ def compose(overrides: Iterable[str] = ()) -> Config:
             wrong type or outside its range.
     """
     files, words = normalise(parse(overrides), GROUPS)
-    skeleton = cast(dict, OmegaConf.to_container(OmegaConf.structured(Config)))
-    parser = OverridesParser.create()
-    for word in words:
-        check_override(word, skeleton, choices)
-        try:
-            parser.parse_override(word)
-        except HydraException as error:
-            raise ConfigError(f"{word.lstrip('+')} is not readable: {explain(error)}") from None
-    GlobalHydra.instance().clear()
+    # A study composes the same words again and again, and each time takes a tenth of a second; files may change.
+    return assemble(files, words) if files else deepcopy(remembered(tuple(words)))
+
+
+@lru_cache(maxsize=4096)
+def remembered(words: tuple[Override, ...]) -> Config:
+    """What words make that name no file; to be copied before it is given away."""
+    return assemble({}, list(words))
+
+
+def assemble(files: dict[str, str], words: list[Override]) -> Config:
+    """The checked configuration that the defaults, a user's files by group and normalised words make."""
+    values = {word.key: read_value(word) for word in words if word.startswith("++")}
     try:
-        with initialize_config_dir(str(FOLDER), version_base="1.3"):
-            composed = hydra_compose("config", overrides=list(words))
-        OmegaConf.set_struct(composed, False)
+        composed = deepcopy(chosen_groups(tuple(word for word in words if word.key not in values)))
+        for key, value in values.items():
+            OmegaConf.update(composed, key, value, merge=True)
         for group, path in files.items():
             OmegaConf.update(composed, group, merge_file(path, composed[group]), merge=False)
         empty_renamed(composed, words)
@@ -64,6 +72,35 @@ def compose(overrides: Iterable[str] = ()) -> Config:
     check_targets(config)
     translate(config)
     return config
+
+
+def read_value(word: Override) -> Any:
+    """What a word that sets a key sets it to, by Hydra's grammar.
+
+    Raises:
+        ConfigError: the key is unknown, or the value is not readable or several ones.
+    """
+    check_override(word, SKELETON, choices)
+    try:
+        parsed = PARSER.parse_override(word)
+    except HydraException as error:
+        raise ConfigError(f"{word.lstrip('+')} is not readable: {explain(error)}") from None
+    if parsed.is_sweep_override():
+        raise ConfigError(f"{word.lstrip('+')} is several values; a key takes one, a list is written [1,2]")
+    return parsed.value()
+
+
+# What Hydra does with the files takes far longer than all that follows, and differs for few of a study's settings.
+@lru_cache(maxsize=256)
+def chosen_groups(words: tuple[Override, ...]) -> DictConfig:
+    """The configuration of the chosen groups, open to any key; to be copied before it is changed."""
+    for word in words:
+        check_override(word, SKELETON, choices)
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(FOLDER), version_base="1.3"):
+        composed = hydra_compose("config", overrides=list(words))
+    OmegaConf.set_struct(composed, False)
+    return composed
 
 
 def check_targets(config: Config) -> None:

@@ -27,6 +27,8 @@ ONLY = {
     "fair_ladder": ["short", "+ small"],
     "geiping_ladder": ["Baseline", "FB regularised"],
 }
+# Options that take a study through all that it can do.
+OPTIONS = {"optimizer_comparison": ["--decay", "tuned"]}
 PRESETS = [(key, data) for key, study in BUILT_IN.items() for data in study.presets]
 
 
@@ -34,7 +36,7 @@ PRESETS = [(key, data) for key, study in BUILT_IN.items() for data in study.pres
 def test_a_quick_study_its_files_and_its_page_again(key, tmp_path, capsys):
     study = BUILT_IN[key]
     only = [word for name in ONLY.get(key, ()) for word in ("--only", name)]
-    words = [*QUICK, *only, "--out", str(tmp_path)]
+    words = [*QUICK, *only, *OPTIONS.get(key, ()), "--out", str(tmp_path)]
     assert main(study, words) == 0
     assert study.title in capsys.readouterr().out
     written = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from files import ROOT, write_cifar, write_fashion_mnist
 
-from fbgd.config.compose import choices
+from fbgd.config.compose import choices, compose
 from fbgd.config.parts import build_schedule
 from fbgd.report.tables import COLUMNS
 from fbgd.runs.attempt import execute
@@ -323,6 +323,8 @@ class TestComparisons:
             ("optimizer_comparison", ["data=mnist2d"], "did you mean 'mnist1d'"),
             ("optimizer_comparison", ["--only", "Adm, SGD"], "did you mean 'Adam, SGD'"),
             ("optimizer_comparison", ["--seeds", "0"], "--seeds = 0"),
+            ("optimizer_comparison", ["--decay", "some"], "--decay some must be none or tuned"),
+            ("optimizer_comparison", ["optimizer.base.weight_decay=1"], "this study sets it itself"),
             ("regularizer_comparison", ["regularizer=[mixup]"], "this study sets it itself"),
             ("regularizer_comparison", ["regularizer.mixup.alpha=-1"], "alpha = -1"),
             ("regularizer_comparison", ["data.validation_size=0"], "early_stopping needs a validation split"),
@@ -381,9 +383,54 @@ class TestComparisons:
                 longest = {"Line search": 20, "L-BFGS": 6}.get(name, 2)
                 assert 2 <= spent < 2 + longest
 
+    def test_optimizers_differ_in_their_rules_alone(self):
+        """No decay for anyone, or everyone's own; Nesterov's momentum wherever there is momentum of its kind."""
+        preset = optimizer_comparison.PRESETS["mnist1d"]
+        tuned = optimizer_comparison.with_decay("mnist1d", preset, "tuned")
+        plain = {rung.name: compose(rung.overrides) for rung in optimizer_comparison.rungs(preset)}
+        for config in plain.values():
+            found = dict(leaves(config.optimizer))
+            assert not any(value for key, value in found.items() if key.endswith("weight_decay"))
+            assert config.regularizer == {}
+            assert all(value is True for key, value in found.items() if key.endswith("nesterov"))
+        search = optimizer_comparison.STUDY.execute.then(tuned)
+        own = {rung.name: rung for rung in optimizer_comparison.rungs(tuned)}
+        assert set(own) - set(plain) == {"AdamW, SGD", "AdamW, full batch"}
+        assert optimizer_comparison.STUDY.execute.then(preset) is None
+        for name, rung in own.items():
+            config = compose((*rung.overrides, *search.set(name, 0.125)))
+            decays = [value for key, value in leaves(config.optimizer) if key.endswith("weight_decay")]
+            decays += [node["strength"] for node in config.regularizer.values()]
+            assert set(decays) == {0.125}, name
+            assert len(search.candidates(tuned)[name]) >= 5
+
+    def test_regularisers_of_a_regime_cost_the_same_and_none_counts_twice(self, tmp_path):
+        rungs = regularizer_comparison.rungs(regularizer_comparison.PRESETS["mnist1d"])
+        costs = {}
+        for run in plan(rungs, [], 1, tmp_path):
+            costs.setdefault(run.labels["regime"], set()).add(run.work)
+            assert run.config.schedule["horizon"] == run.config.budget.passes
+            assert run.config.optimizer["weight_decay"] == 0
+        assert costs == {"SGD": {40}, "full batch": {80}}
+        names = {regime: {rung.labels["ingredient"] for rung in rungs if rung.labels["regime"] == regime}
+                 for regime in costs}  # fmt: skip
+        assert names["full batch"] - names["SGD"] == {"full_gradient_penalty", "block_clipping"}
+        assert set(regularizer_comparison.candidates(regularizer_comparison.PRESETS["mnist1d"]).values()) == {
+            (0.03, 0.095, 0.3, 0.95, 3.0)
+        }
+
     def test_every_regulariser_is_in_the_study(self):
         chosen = set(choices("regularizer")) - {"none"}
         assert set(regularizer_comparison.ALONE) == chosen
+
+
+def leaves(node, prefix=""):
+    """The dotted keys and values of nested settings."""
+    for key, value in node.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 @pytest.mark.slow

@@ -15,7 +15,9 @@ from fbgd.studies.study import Preset
 from fbgd.studies.tuning import (
     CANDIDATE,
     EXTENSIONS,
+    SEARCHED,
     Tuning,
+    by_setting,
     choices,
     chosen_values,
     log_grid,
@@ -24,6 +26,13 @@ from fbgd.studies.tuning import (
 )
 
 KEY = "optimizer.lr"
+
+
+def words(rung, value):
+    """What sets a rung's learning rate."""
+    return (f"{KEY}={value!r}",)
+
+
 TINY = (
     "data.source.train=40",
     "data.source.test=20",
@@ -80,7 +89,7 @@ def test_the_validation_split_decides_and_the_test_set_is_not_looked_at(scores, 
 
 
 def test_every_rung_is_searched_with_every_candidate():
-    rungs = search_rungs(RUNGS, KEY, CANDIDATES)
+    rungs = search_rungs(RUNGS, KEY, words, CANDIDATES)
     assert len(rungs) == 6
     assert len({rung.name for rung in rungs}) == 6
     assert rungs[4].overrides[-1] == "optimizer.lr=0.1"
@@ -89,7 +98,7 @@ def test_every_rung_is_searched_with_every_candidate():
 
 def test_without_a_choice_the_middle_value_runs_and_tells_why():
     chosen = choices(searched([[(0.9, 0.1, 0.1)], [(None, None, None)]]), RUNGS)
-    found = tuned_rungs(RUNGS, KEY, CANDIDATES, chosen)
+    found = tuned_rungs(RUNGS, words, CANDIDATES, chosen)
     assert [rung.overrides[-1] for rung in found] == ["optimizer.lr=0.001", "optimizer.lr=0.1"]
 
 
@@ -111,11 +120,50 @@ def test_from_the_search_to_the_runs_that_count(tmp_path):
     assert list(runs["seed"]) == [2, 2, 3, 3]
     assert list(runs["status"]) == ["done"] * 4
     assert set(runs["budget.passes"]) == {"4"}
-    assert [float(value) for value in chosen_values(runs, KEY, ["size", "regime"])[CANDIDATE]] == chosen
+    assert [float(value) for value in runs[KEY].iloc[:2]] == chosen
+    assert [float(value) for value in chosen_values(outcome.searched, ["size", "regime"])[CANDIDATE]] == chosen
     # The search is not repeated, and its seeds are not among those of the table.
     again = tuning(Execution(Preset(), 2, ["budget.passes=4"], tmp_path, 1), RUNGS)
     assert [run.path for run in again.planned] == [run.path for run in outcome.planned]
     assert all(run.done for run in again.planned)
+
+
+def test_a_second_setting_is_chosen_with_the_first_at_its_choice(tmp_path, monkeypatch):
+    """The runs are replaced by a score with its best rate at 0.2, and its best decay at 0.01 times a rung's own."""
+
+    def decay(rung, value):
+        return (f"optimizer.weight_decay={value / (2 if 'full' in rung else 1)!r}",)
+
+    def scores(planned):
+        return pd.DataFrame(
+            {**run.labels, "seed": run.seed, "validation_accuracy":
+             -abs(math.log(run.config.optimizer["lr"] / 0.2))
+             - abs(math.log((run.config.optimizer["weight_decay"] or 1) / 0.01))}
+            for run in planned
+        )  # fmt: skip
+
+    monkeypatch.setattr("fbgd.studies.tuning.collect", scores)
+    execution = Execution(Preset(), 1, [], tmp_path, 1)
+    execution.execute = lambda planned: planned
+    second = Tuning("decay", lambda preset: dict.fromkeys(CANDIDATES, (0.005, 0.01, 0.02, 0.04)), 1, decay)
+    tuning = Tuning(KEY, lambda preset: dict.fromkeys(CANDIDATES, (0.1, 0.2, 0.4)), 1, then=lambda preset: second)
+    outcome = tuning(execution, RUNGS)
+    assert [(run.config.optimizer["lr"], run.config.optimizer["weight_decay"]) for run in outcome.planned] == [
+        (0.2, 0.01), (0.2, 0.01)
+    ]  # fmt: skip
+    assert [rung.overrides[-1] for rung in outcome.rungs] == [
+        "optimizer.weight_decay=0.01", "optimizer.weight_decay=0.01"
+    ]  # fmt: skip
+    assert list(outcome.searched)[:4] == [SEARCHED, "size", "regime", CANDIDATE]
+    assert outcome.searched[SEARCHED].value_counts().to_dict() == {KEY: 6, "decay": 8}
+    # From the table alone the same rungs, and a page that tells of both.
+    assert tuning.tune(Preset(), RUNGS, outcome.searched) == outcome.rungs
+    chosen = chosen_values(by_setting(outcome.searched, KEY)["decay"], ["size", "regime"])
+    assert list(chosen[CANDIDATE]) == ["0.01", "0.02"]
+    told = " ".join(tuning.paragraphs(Evidence(Description("", ["size", "regime"]), searched=outcome.searched)))
+    assert f"{KEY} was chosen for each row from 3 values" in told
+    assert "decay was chosen for each row from 4 values" in told
+    assert "Chosen: small / SGD 0.01; small / full batch 0.02." in told
 
 
 def test_a_grid_grows_until_the_choice_is_interior(tmp_path, monkeypatch):

@@ -51,4 +51,4 @@ def draw_map(figure: Figure, axes: Axes, cells: pd.DataFrame) -> None:
     if (colorbar := axes.collections[0].colorbar) is not None:
         plain_numbers(colorbar.ax.yaxis)
     axes.tick_params(axis="y", labelrotation=0)
-    axes.set(xlabel="learning rate", ylabel="weight decay", title="SGD, one seed a cell")
+    axes.set(xlabel="learning rate", ylabel="weight decay", title="SGD, mean over the search seeds")

@@ -38,7 +38,7 @@ PRESETS: dict[str, DynamicsSizes] = {
         large={SGD: 1.0, FULL_BATCH: 2.0},
         rates=(0.1, 0.3, 1.0, 3.0),
         decays=(3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1),
-        seeds=5,
+        seeds=10,
     ),
 }
 

@@ -34,7 +34,7 @@ class DynamicsPoint:
 
 @dataclass(frozen=True, kw_only=True)
 class DynamicsSizes(Preset):
-    """What the figure is made of. The seeds of the comparison begin at 1: choice and map are made with seed 0.
+    """What the figure is made of. The seeds of the comparison follow those of the search, which make choice and map.
 
     Args:
         regimes: the words of each, the budget in passes among them.
