@@ -1,6 +1,6 @@
 """The fair ladder: every ingredient of full-batch training is given to SGD as well, at equal gradient evaluations.
 
-    python scripts/fair_ladder.py                    MNIST-1D, 6 rungs x {SGD, full batch}, 2 hours
+    python scripts/fair_ladder.py                    MNIST-1D, 6 rungs x {SGD, full batch}, half an hour or more
     python scripts/fair_ladder.py --only "short" --seeds 3
     python scripts/fair_ladder.py data=fashion_mnist    2000 images; most of a day on 2 cores
     python scripts/fair_ladder.py data=cifar10          the sizes of the published ladder; weeks on a GPU
