@@ -219,6 +219,7 @@ def test_parameters_and_buffers_stay_even_when_the_loss_raises(blocks_per_call):
     assert all(param.grad is None for param in model.parameters())
 
 
+@pytest.mark.slow
 def test_compiled_evaluation_is_the_same_at_every_learning_rate():
     model, step = network("mlp"), source().step(0)
     plain, compiled = (MeanGradient(objective(model), (GradientPenalty(),), 3, compile=flag) for flag in (False, True))
