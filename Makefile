@@ -12,7 +12,7 @@ READY := $(VENV)/ready
 help:
 	@echo "make ladder      the seven-rung ladder on MNIST-1D, 3 seeds, with its table and figures (about 7 minutes)"
 	@echo "make optimizer_comparison, make regularizer_comparison, make fair_ladder"
-	@echo "                 the comparisons on MNIST-1D (about 20 minutes each)"
+	@echo "                 the comparisons on MNIST-1D, tuned (half an hour to 2 hours each)"
 	@echo "make double_descent, make weight_decay"
 	@echo "                 test error over width (about 20 minutes); a small GPT with and without decay (about 30)"
 	@echo "make calibration how often conclusions of simulated studies are false (about half an hour)"
