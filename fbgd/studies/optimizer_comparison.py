@@ -1,6 +1,6 @@
 """Every optimizer in both regimes: who trains best, and how much does the learning rate have to be right?
 
-    python scripts/optimizer_comparison.py                 MNIST-1D, 17 optimizers x {SGD, full batch}, half an hour or more
+    python scripts/optimizer_comparison.py                 MNIST-1D, 17 optimizers, 2 regimes; half an hour or more
     python scripts/optimizer_comparison.py --decay tuned   18 optimizers, each with a weight decay of its own
     python scripts/optimizer_comparison.py --only Adam --only SGD   those whose names begin so
     python scripts/optimizer_comparison.py data=fashion_mnist    2000 images; hours on 2 cores
