@@ -6,6 +6,7 @@ from fbgd.report.pages import Recipe
 from fbgd.studies import BUILT_IN
 from fbgd.studies.study import Study
 from fbgd.studies.study_file import make_study
+from fbgd.studies.sweep.study import make_sweep
 
 
 def study_of(description: Description) -> Study:
@@ -14,6 +15,8 @@ def study_of(description: Description) -> Study:
     Raises:
         ConfigError: it is none of the built-in ones, and its definition is not there.
     """
+    if "sweep" in description.definition:
+        return make_sweep(description.definition)
     if description.definition:
         return make_study(description.study, description.definition)
     if description.study not in BUILT_IN:

@@ -49,6 +49,11 @@ class Place:
         """The place below a key."""
         return Place(self.file, (*self.keys, key), self.value.get(key))
 
+    @property
+    def shown(self) -> str:
+        """The value in a message."""
+        return "nothing" if self.value is None else repr(self.value)
+
     def wrong(self, problem: object) -> ConfigError:
         """The error that something is wrong here."""
         return ConfigError(": ".join([self.file, *self.keys, str(problem)]))
@@ -61,7 +66,7 @@ class Place:
             valid: the keys there may be; any by default.
         """
         if not isinstance(self.value, Mapping):
-            raise self.wrong(f"{self.value!r} is no mapping of keys to values; write {form}")
+            raise self.wrong(f"{self.shown} is no mapping of keys to values; write {form}")
         for key in self.value:
             if not isinstance(key, str):
                 raise self.wrong(f"the name {key!r} is no text; put it in quotes")
@@ -72,7 +77,7 @@ class Place:
     def entries(self, form: str) -> list[Any]:
         """A list."""
         if not isinstance(self.value, list):
-            raise self.wrong(f"{self.value!r} is no list; write {form}")
+            raise self.wrong(f"{self.shown} is no list; write {form}")
         return self.value
 
     def text(self, default: str | None = None) -> str:

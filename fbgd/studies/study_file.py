@@ -26,12 +26,13 @@ Results go to results/<name of the file>/<data>/. A finished run is never comput
 
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from fbgd.config.build import check
 from fbgd.config.compose import compose
+from fbgd.config.schema import Config
 from fbgd.errors import ConfigError
 from fbgd.report.claims import Claim, Rule, higher, lower, within
 from fbgd.report.tables import is_fraction
@@ -110,7 +111,7 @@ def make_study(name: str, content: Mapping[str, Any], file: str = "study.json: d
     ]
     metric = top.at("metric").one_of(MEASURED, "test_accuracy")
     title = top.at("title").text(name.replace("_", " "))
-    across = top.at("across").one_of(["", *rungs[0].labels], "")
+    across = "" if content.get("across") is None else top.at("across").one_of(rungs[0].labels, "")
     if across and len(rungs[0].labels) < 2:
         raise top.at("across").wrong(f"{across!r} is the only label; side by side takes rungs of two labels")
     baseline = {} if content.get("baseline") is None else read_baseline(top.at("baseline"), rungs)
@@ -249,16 +250,22 @@ def check_rungs(study: Study, file: str) -> None:
     """Raise :class:`ConfigError` unless the words of every rung make a run, and validation data is there to tune by."""
     (preset,) = study.presets.values()
     for rung in preset.rungs:
+        here = Place(file, ("rungs", rung.name), None)
+        config = checked(here, rung.overrides)
         grid = preset.grids.get(rung.name, ())
-        place = Place(file, ("rungs", rung.name), None)
-        try:
-            # Whatever is in range at both ends is between them.
-            for value in dict.fromkeys([*grid[:1], *grid[-1:]] or [None]):
-                word = () if value is None else study.execute.set(rung.name, value)
-                config = compose((*rung.overrides, *word))
-                check(config)
-        except ValueError as error:
-            raise place.wrong(error) from None
+        # Whatever is in range at both ends is between them.
+        for value in dict.fromkeys([*grid[:1], *grid[-1:]]):
+            checked(Place(file, ("tune", rung.name), None), (*rung.overrides, *study.execute.set(rung.name, value)))
         if len(grid) > 1 and not config.data.validation_size:
             key = study.held[0]
-            raise place.wrong(f"{key} is tuned on validation data, and there is none; add data.validation_size=500, say")
+            raise here.wrong(f"{key} is tuned on validation data, and there is none; add data.validation_size=500, say")
+
+
+def checked(place: Place, words: Iterable[str]) -> Config:
+    """The configuration that words make, checked; what is wrong with it is said of the place."""
+    try:
+        config = compose(words)
+        check(config)
+    except ValueError as error:
+        raise place.wrong(error) from None
+    return config
