@@ -61,9 +61,7 @@ def with_shown(runs: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, str]:
     return shown, metric.replace("_", " ") + (" (%)" if percent else "")
 
 
-def draw_groups(
-    axes: Axes, runs: pd.DataFrame, table: pd.DataFrame, by: str, metric: str = "test_accuracy"
-) -> None:
+def draw_groups(axes: Axes, runs: pd.DataFrame, table: pd.DataFrame, by: str, metric: str = "test_accuracy") -> None:
     """A row a group: a dot a seed, the mean with its 95 % interval, the published value."""
     palette = dict(
         zip(table[by], sns.color_palette("husl" if len(table) > 10 else "colorblind", len(table)), strict=True)
@@ -91,7 +89,12 @@ def draw_groups(
         if row["n"]:
             place = (row["mean"], position)
             axes.annotate(
-                f"{row['mean']:.2f}" if is_fraction(metric) else f"{row['mean']:.4g}", place, (0, 9), textcoords="offset points", ha="center", fontsize="small"
+                f"{row['mean']:.2f}" if is_fraction(metric) else f"{row['mean']:.4g}",
+                place,
+                (0, 9),
+                textcoords="offset points",
+                ha="center",
+                fontsize="small",
             )
     known = table.dropna(subset=["published"])
     if len(known):
@@ -152,7 +155,7 @@ def search_figure(
     names = list(dict.fromkeys(searched[by]))
     count = min(columns, len(names))
     rows = -(-len(names) // count)
-    figure, panels = make_figure((3.1 * count, 2.5 * rows + 0.6), rows, count, sharey=True)
+    figure, panels = make_figure((max(6.2, 3.1 * count), 2.5 * rows + 0.6), rows, count, sharey=True)
     shown, name = with_shown(with_numbers(searched), metric)
     means = shown.groupby([by, hue, "value"], sort=False, as_index=False)["shown"].mean()
     rings = with_numbers(chosen).merge(means, on=[by, hue, "value"])

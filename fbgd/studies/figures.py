@@ -52,8 +52,9 @@ def search(key: str) -> Callable[[Evidence], Figure | None]:
             # One line a panel: the legend says what it is.
             labels = [*labels, "line"]
             searched, chosen = (table.assign(line="mean, standard error") for table in (searched, chosen))
-        title = f"{evidence.title}: validation accuracy by {key}, the chosen one ringed"
-        return search_figure(searched, chosen, *labels, key, title)
+        by, hue = labels
+        title = f"{evidence.title}\nvalidation accuracy by {key}, the chosen one ringed"
+        return search_figure(searched, chosen, by, hue, key, title)
 
     return draw
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fbgd.config.compose import compose
+from fbgd.config.overrides import parse
 from fbgd.config.schema import Config
 from fbgd.runs.plan import Rung
 from fbgd.studies.study import Preset
@@ -37,7 +38,7 @@ def given_rungs(preset: GivenPreset) -> list[Rung]:
 
 def data_of(rungs: Iterable[Rung]) -> str:
     """The data set of rungs, by their words; several are joined by ``+``."""
-    names = [{word.key: word.value for word in rung.overrides}.get("data", DATA) for rung in rungs]
+    names = [{word.key: word.value for word in parse(rung.overrides)}.get("data", DATA) for rung in rungs]
     return "+".join(dict.fromkeys(names))
 
 
@@ -55,8 +56,8 @@ def tiny_words(config: Config) -> tuple[str, ...]:
 
     A schedule keeps its shape; ingredients stay as they are.
 
-    >>> [word for word in tiny_words(compose(["schedule.warmup=5", "model=mlp"])) if "schedule" in word or "model" in word]
-    ['model.width=4', 'schedule.warmup=0.5', 'schedule.horizon=2']
+    >>> tiny_words(compose(["schedule.warmup=5", "model=mlp"]))[-4:]
+    ('model.width=4', 'budget.passes=2', 'schedule.warmup=0.5', 'schedule.horizon=2')
     """
     data, regime, budget = config.data, config.regime, config.budget
     samples = min(SAMPLES, data.train_size or SAMPLES)

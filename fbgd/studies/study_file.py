@@ -15,9 +15,17 @@ The file (docs/examples/my_ladder.yaml is one):
       full batch: [regime=full_batch]
       clipped: [regime=full_batch, "regularizer=[gradient_clipping]"]
 
-and, as you like: seeds (default 3), baseline (a rung), metric (default test_accuracy), figures ([ladder.png, curves.png,
-search.png]), tune ({optimizer.lr: [0.1, 0.3, 1]}, chosen for every rung on the validation split), claims (a list of
-name, sentence, left, right and rule: higher, lower or "within 1", about the rung left minus the rung right).
+and, as you like,
+
+    seeds: 5                                              so many (default 3)
+    baseline: SGD                                         the rung that differences are taken to
+    metric: test_loss                                     what is compared (default test_accuracy)
+    figures: [ladder.png]                                 of ladder.png, curves.png, search.png (default: all)
+    tune: {optimizer.lr: [0.1, 0.3, 1]}                   chosen for every rung on the validation split, or
+    tune: {optimizer.lr: {clipped: [0.3, 1, 3]}}          for some rungs only
+    claims: [{name: ..., sentence: ..., left: clipped, right: full batch, rule: higher}]
+                                                          rules: higher, lower, "within 1"; of left minus right
+
 A rung may also be {words: [...], labels: {ingredient: clipping, training: SGD}}; then baseline, left and right may be
 labels too, and across: training puts SGD and full batch side by side.
 
@@ -249,16 +257,19 @@ def read_rule(place: Place) -> Rule:
 def check_rungs(study: Study, file: str) -> None:
     """Raise :class:`ConfigError` unless the words of every rung make a run, and validation data is there to tune by."""
     (preset,) = study.presets.values()
+    tuning = study.execute
     for rung in preset.rungs:
         here = Place(file, ("rungs", rung.name), None)
         config = checked(here, rung.overrides)
         grid = preset.grids.get(rung.name, ())
+        if not grid or not isinstance(tuning, Tuning):
+            continue
         # Whatever is in range at both ends is between them.
-        for value in dict.fromkeys([*grid[:1], *grid[-1:]]):
-            checked(Place(file, ("tune", rung.name), None), (*rung.overrides, *study.execute.set(rung.name, value)))
+        for value in dict.fromkeys([grid[0], grid[-1]]):
+            checked(Place(file, ("tune", rung.name), None), (*rung.overrides, *tuning.set(rung.name, value)))
         if len(grid) > 1 and not config.data.validation_size:
-            key = study.held[0]
-            raise here.wrong(f"{key} is tuned on validation data, and there is none; add data.validation_size=500, say")
+            need = "is tuned on validation data, and there is none; add data.validation_size=500, say"
+            raise here.wrong(f"{tuning.key} {need}")
 
 
 def checked(place: Place, words: Iterable[str]) -> Config:

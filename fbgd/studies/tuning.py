@@ -146,7 +146,8 @@ def check_validation(key: str, planned: Iterable[PlannedRun]) -> None:
     for run in planned:
         if not run.config.data.validation_size:
             raise ConfigError(
-                f"{run.rung}: {key} is chosen on validation data, and there is none: set data.validation_size, e.g. to 500"
+                f"{run.rung}: {key} is chosen on validation data, and there is none: set data.validation_size, "
+                "e.g. to 500"
             )
 
 

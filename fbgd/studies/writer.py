@@ -56,8 +56,9 @@ def write(study: Study, evidence: Evidence, out: Path) -> bool:
 
 
 def results_of(evidence: Evidence) -> int:
-    """How many results there are: finished runs, or measurements where nothing is trained."""
-    return with_result(evidence.runs) if "status" in evidence.runs else len(evidence.measurements)
+    """How many results there are: finished runs, searched ones too, or measurements where nothing is trained."""
+    tables = [table for table in (evidence.runs, evidence.searched) if "status" in table]
+    return sum(map(with_result, tables)) if tables else len(evidence.measurements)
 
 
 def results_in(out: Path) -> int:

@@ -65,8 +65,9 @@ class Selection:
         best = int(np.nanargmax(means))
         choice = None
         if self.plateau:
-            values = tuple(float(place[0]) for place in places)
-            choice = choose_value(values, np.where(np.isfinite(array), array, np.nan))
+            choice = choose_value(
+                tuple(float(place[0]) for place in places), np.where(np.isfinite(array), array, np.nan)
+            )
         chosen = best if choice is None else choice.place
         lost = tuple(" ".join(place) for place, mean in zip(places, means, strict=True) if np.isnan(mean))
         values = dict(zip(self.over, places[chosen], strict=True))
@@ -143,13 +144,14 @@ def choice_paragraphs(
         )
         what = how or ("combinations" if len(keys) > 1 else "values")
         texts.append(
-            f"{settings}: chosen for each row from {count} {what} by the mean {selection.metric.replace('_', ' ')} over {number} seed{'s' * (number > 1)}: {rule}."
+            f"{settings}: chosen for each row from {count} {what} by the mean {selection.metric.replace('_', ' ')} "
+            f"over {number} seed{'s' * (number > 1)}: {rule}."
         )
         texts.append(
             "None of the seeds that chose counts in the table; see search.csv."
             if fresh
-            else "The same seeds chose and count, so the table favours what they favour: --fresh N runs what was chosen "
-            "with N seeds more, which alone count then."
+            else "The same seeds chose and count, so the table favours what they favour: --fresh N runs what was "
+            "chosen with N seeds more, which alone count then."
         )
         texts += doubts(selection, chosen)
     for text, groups in (
@@ -159,13 +161,14 @@ def choice_paragraphs(
         if groups:
             texts.append(f"{text}: {'; '.join(groups)}.")
     if nothing:
-        texts.append(f"Nothing has a value for every seed, so nothing was chosen: {'; '.join(nothing)}.")
+        where = f" in {'; '.join(nothing)}" if any(nothing) else ""
+        texts.append(f"Nothing was chosen{where}: no setting has a value for every seed.")
     return texts
 
 
 def name_of(group: tuple[str, ...]) -> str:
-    """A group in a sentence."""
-    return " / ".join(group) or "all"
+    """A group in a sentence; empty where there is but one."""
+    return " / ".join(group)
 
 
 def doubts(selection: Selection, chosen: dict[str, Chosen]) -> list[str]:
@@ -173,11 +176,11 @@ def doubts(selection: Selection, chosen: dict[str, Chosen]) -> list[str]:
     known = {name: choice.choice for name, choice in chosen.items() if choice.choice is not None}
     if not known or max(choice.seeds for choice in known.values()) < 2:
         return []
-    unsure = [f"{name} {doubt}" for name, choice in known.items() if (doubt := doubt_about(choice))]
+    unsure = [f"{name} {doubt}".strip() for name, choice in known.items() if (doubt := doubt_about(choice))]
     if not unsure:
         return ["A bootstrap over these seeds always chooses the same values."]
     if selection.metric.endswith("loss"):
-        shares = [f"{name} {100 * (1 - choice.shares[choice.place]):.0f} %" for name, choice in known.items()]
+        shares = [f"{name} {100 * (1 - choice.shares[choice.place]):.0f} %".strip() for name, choice in known.items()]
         return [f"A bootstrap over these seeds chooses another value in so many of its draws: {'; '.join(shares)}."]
     return [
         "A bootstrap over these seeds chooses another value in so many of its draws (in brackets the other values with "
@@ -187,9 +190,9 @@ def doubts(selection: Selection, chosen: dict[str, Chosen]) -> list[str]:
 
 def edges(chosen: dict[str, Chosen]) -> list[str]:
     """The groups whose choice is at an end of a grid, with the labels."""
-    return [f"{name} ({', '.join(choice.ends)})" for name, choice in chosen.items() if choice.ends]
+    return [f"{name} ({', '.join(choice.ends)})".strip() for name, choice in chosen.items() if choice.ends]
 
 
 def losses(chosen: dict[str, Chosen]) -> list[str]:
     """The groups with combinations that cannot be chosen."""
-    return [f"{name} ({', '.join(choice.lost)})" for name, choice in chosen.items() if choice.lost]
+    return [f"{name} ({', '.join(choice.lost)})".strip() for name, choice in chosen.items() if choice.lost]

@@ -6,18 +6,19 @@
     python scripts/sweep.py optimizer=sgd,adam optimizer.lr=0.1,0.3 --over none          a row for every combination
     python scripts/sweep.py optimizer=sgd,adam 'optimizer.lr=interval(1e-3,1)' --search 20      by Optuna (fbgd[sweep])
 
-Values are those of Hydra's sweeps: key=a,b, key=choice(a,b), key=range(1,4); of a search also key=interval(low,high), whole
-numbers as int(interval(8,64)). A range is searched in logarithms where its ends are positive and differ by more than
-a factor of ten, or by tag(log,interval(..)); tag(linear,interval(..)) forbids it. seed=0,1,2 are the seeds.
+Values are those of Hydra's sweeps: key=a,b, key=choice(a,b), key=range(1,4); of a search also key=interval(low,high),
+whole numbers as int(interval(8,64)). A range is searched in logarithms where its ends are positive and differ by more
+than a factor of ten, or by tag(log,interval(..)); tag(linear,interval(..)) forbids it. seed=0,1,2 are the seeds.
 
-The numbers that are swept are chosen for every combination of the rest, by the mean validation accuracy over the seeds:
-one number on a grid as the value nearest the middle of those within one standard error of the best, several together,
-or a search's, as the best mean. The table has the test accuracy of what was chosen. Without --fresh the same seeds choose
-and count, which favours what they favour. data.validation_size is that of the studies where no word sets a size.
+The numbers that are swept are chosen for every combination of the rest, by the mean validation accuracy over the
+seeds: one number on a grid as the value nearest the middle of those within one standard error of the best; several
+together, or by a search, as the best mean. The table has the test accuracy of what was chosen. Without --fresh the same
+seeds choose and count, which favours what they favour. Where no word sets a size of the data, data.validation_size is
+that of the studies.
 
-Results go to results/sweep/<keys>_<data>/: runs.csv (every run; with --fresh those that count, and search.csv the others),
-table.md, ladder.png, search.png. A finished run is never computed again, by another sweep neither; an interrupted sweep or
-search goes on by the same command, and a larger --search N continues it.
+Results go to results/sweep/<keys>_<data>/: runs.csv (every run; with --fresh those that count, and search.csv the
+others), table.md, accuracy.png, search.png. A finished run is never computed again, nor by a sweep of the same keys
+with other values; an interrupted sweep or search goes on by the same command, and a larger --search N continues it.
 """
 
 import argparse
@@ -35,7 +36,7 @@ from fbgd.studies.presets import VALIDATION
 from fbgd.studies.study import Study
 from fbgd.studies.sweep.choice import METRICS
 from fbgd.studies.sweep.grammar import read_words
-from fbgd.studies.sweep.study import Settings, make_sweep
+from fbgd.studies.sweep.study import Settings, Sweeping, make_sweep
 
 SIZES = ("data.validation_size", "data.train_size", "data.source.train")
 
@@ -47,7 +48,7 @@ def main(words: Sequence[str] | None = None) -> int:
     def run() -> int:
         study = read_sweep(arguments)
         common = {name: getattr(arguments, name) for name in COMMON - {"figure"}}
-        if arguments.list and study.execute.search is not None:
+        if arguments.list and isinstance(study.execute, Sweeping) and study.execute.search is not None:
             for axis in study.execute.search.axes:
                 print(f"{axis.key}: {axis.range or ', '.join(axis.values)}, {arguments.search} trials a setting")
         return execute(study, Namespace(**common | {"overrides": []}))

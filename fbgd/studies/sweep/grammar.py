@@ -1,4 +1,4 @@
-"""The words of a sweep, by Hydra's sweep grammar: ``key=a,b``, ``key=choice(a,b)``, ``key=range(1,4)``, ``interval(..)``.
+"""The words of a sweep, by Hydra's sweep grammar: ``key=a,b``, ``choice(a,b)``, ``range(1,4)``, ``interval(0.1,1)``.
 
 A value in brackets is one value: ``regularizer=[],[gradient_clipping]`` are two.
 """
@@ -6,6 +6,7 @@ A value in brackets is one value: ``regularizer=[],[gradient_clipping]`` are two
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, RangeSweep, Transformer
 from hydra.core.override_parser.types import Override as HydraOverride
@@ -150,14 +151,15 @@ def read_values(word: Override, parsed: HydraOverride) -> list:
 
 def read_range(word: Override, sweep: IntervalSweep) -> Range:
     """The range of an ``interval(low,high)``: logarithmic by ``tag(log, ..)``, or where its ends are far apart."""
-    low, high = float(sweep.start), float(sweep.end)
+    ends: tuple[Any, Any] = (sweep.start, sweep.end)
+    low, high = map(float, ends)
     if unknown := sorted(sweep.tags - {"log", "linear"}):
         raise ConfigError(f"{word}: the tag {unknown[0]!r} is unknown; valid: linear, log")
     log = "log" in sweep.tags or ("linear" not in sweep.tags and low > 0 and high > LOG_RATIO * low)
     if not low < high or (log and low <= 0):
         valid = "0 < low < high for logarithms" if log else "low < high"
         raise ConfigError(f"{word}: the ends of a range must be {valid}")
-    return Range(low, high, log, whole=isinstance(sweep.start, int) and isinstance(sweep.end, int))
+    return Range(low, high, log, whole=all(isinstance(end, int) for end in ends))
 
 
 def read_seeds(word: Override, parsed: HydraOverride) -> tuple[int, ...]:
@@ -169,7 +171,7 @@ def read_seeds(word: Override, parsed: HydraOverride) -> tuple[int, ...]:
     return tuple(seeds)
 
 
-def written(value: object) -> str:
+def written(value: Any) -> str:
     """A value as it stands in a word."""
     return text(value) if isinstance(value, bool | float) else Transformer.str(value)
 

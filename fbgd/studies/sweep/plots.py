@@ -29,7 +29,7 @@ def search_plot(
     if not len(chosen):
         return None
     runs, chosen = (with_places(selection, table) for table in (runs, chosen))
-    title = f"{title}: {selection.metric.replace('_', ' ')}, the chosen setting ringed"
+    title = f"{title}\n{selection.metric.replace('_', ' ')}, mean over seeds, the chosen setting ringed"
     numbers = [axis for axis in axes if axis.numeric]
     if len(axes) == len(numbers) == 1 and grid:
         name = {axes[0].label: "candidate"}
@@ -58,11 +58,11 @@ def map_figure(
     selection: Selection, axes: Sequence[Axis], runs: pd.DataFrame, chosen: pd.DataFrame, title: str
 ) -> Figure:
     """The mean over seeds of two settings, a map for each group."""
-    runs, name = with_shown(runs, selection.metric)
+    runs, _ = with_shown(runs, selection.metric)
     groups = list(dict.fromkeys(zip(runs[PANEL], runs[LINE], strict=True)))
     count = min(4, len(groups))
     rows = -(-len(groups) // count)
-    figure, panels = make_figure((3.6 * count + 1, 3.0 * rows + 0.6), rows, count)
+    figure, panels = make_figure((max(6.4, 3.6 * count + 1), 3.0 * rows + 0.6), rows, count)
     across, down = (axis.label for axis in axes)
     low, high = runs.groupby([PANEL, LINE, across, down])["shown"].mean().agg(["min", "max"])
     for index, panel in enumerate(panels):
@@ -82,7 +82,7 @@ def map_figure(
             panel.plot(x, y, "o", mfc="none", mec="#d55e00", ms=30, mew=2.5)
         names = [groups[index][0]] + [groups[index][1]] * (len(selection.groups) > 1)
         panel.set(title=" / ".join(names), xlabel=axes[0].key, ylabel=axes[1].key)
-    figure.suptitle(f"{title}\n{name}, mean over seeds")
+    figure.suptitle(title)
     return figure
 
 
@@ -97,7 +97,7 @@ def dots_figure(
     means = runs.assign(**{hue: names}).groupby([hue, *labels], sort=False, as_index=False)["shown"].mean()
     rings = chosen[labels].drop_duplicates().merge(means, on=labels)
     palette = palette_of(means[hue])
-    figure, panels = make_figure((4.2 * len(axes) + 1, 4.2), 1, len(axes), sharey=True)
+    figure, panels = make_figure((max(6.4, 4.2 * len(axes) + 1), 4.2), 1, len(axes), sharey=True)
     for index, (panel, axis) in enumerate(zip(panels, axes, strict=True)):
         for table, options in ((means, {"s": 40, "alpha": 0.8}), (rings, {"s": 220, "facecolors": "none", "lw": 1.8})):
             for group, own in table.groupby(hue, sort=False):

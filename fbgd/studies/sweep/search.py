@@ -1,10 +1,10 @@
 """A search within ranges by Optuna: its trials are runs like any others, on the same workers, and it can be resumed.
 
-Every group of the other settings has a search of its own. A round asks for a few trials of each, all of which run at the
-same time with all seeds, and then tells their means. What a trial tries depends on the seed of the search, its number
-and what was told before, and on nothing else: so an interrupted search goes on as if it had not been, and more workers
-change nothing. The first ten trials of a group are drawn at random; the tree-structured Parzen estimator (Bergstra et
-al. 2011) proposes the others.
+Every group of the other settings has a search of its own. A round asks for a few trials of each, all of which run at
+the same time with all seeds, and then tells their means. What a trial tries depends on the seed of the search, its
+number and what was told before, and on nothing else: so an interrupted search goes on as if it had not been, and more
+workers change nothing. The first ten trials of a group are drawn at random; the tree-structured Parzen estimator
+(Bergstra et al. 2011) proposes the others.
 """
 
 import hashlib
@@ -70,7 +70,9 @@ class Search:
             if execution.finished:
                 self.tell(studies, asked, planned)
         return unique(
-            self.rung(group, trial.params) for group in groups for trial in studies[group.name].get_trials(deepcopy=False)
+            self.rung(group, trial.params)
+            for group in groups
+            for trial in studies[group.name].get_trials(deepcopy=False)
         )
 
     def corners(self, group: Rung) -> list[Rung]:

@@ -159,9 +159,9 @@ def summarise(selection: Selection | None, evidence: Evidence) -> Summary:
 
 
 def drawn(selection: Selection | None, axes: Sequence[Axis], *, grid: bool) -> Mapping[str, Callable]:
-    """The figures of a sweep."""
+    """The figures of a sweep; one row alone is none."""
 
-    def ladder(evidence: Evidence) -> Figure | None:
+    def accuracy(evidence: Evidence) -> Figure | None:
         own = counted(selection, evidence)
         return results(own) if len(own.runs) else None
 
@@ -169,7 +169,8 @@ def drawn(selection: Selection | None, axes: Sequence[Axis], *, grid: bool) -> M
         assert selection is not None
         return search_plot(selection, axes, searched_runs(evidence), evidence.title, grid=grid)
 
-    return {"ladder.png": ladder} | ({} if selection is None else {"search.png": search})
+    rows = {"accuracy.png": accuracy} if selection is None or selection.groups else {}
+    return rows | ({} if selection is None else {"search.png": search})
 
 
 def make_sweep(content: Mapping[str, Any]) -> Study:
@@ -226,7 +227,8 @@ def read_settings(content: Mapping[str, Any]) -> Settings:
     for key in content:
         if key not in Settings.__dataclass_fields__:
             raise ConfigError(f"definition: {key!r} is unknown; {nearest(key, Settings.__dataclass_fields__)}")
-    return Settings(**{key: tuple(value) if isinstance(value, list) else value for key, value in content.items()})
+    kept: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in content.items()}
+    return Settings(**kept)
 
 
 def quick(preset: SweepPreset, data: str) -> SweepPreset:
@@ -248,9 +250,7 @@ def chosen_axes(settings: Settings, swept: Swept) -> tuple[Axis, ...]:
     for key in settings.over or ():
         if key not in keys:
             raise ConfigError(f"--over {key} is not swept; {nearest(key, keys)}")
-    over = tuple(
-        axis for axis in swept.axes if (axis.numeric if settings.over is None else axis.key in settings.over)
-    )
+    over = tuple(axis for axis in swept.axes if (axis.numeric if settings.over is None else axis.key in settings.over))
     for axis in ranges:
         if not settings.trials:
             raise ConfigError(f"{axis.key} has a range: say with --search N how many trials look for its best value")
