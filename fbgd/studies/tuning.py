@@ -126,8 +126,8 @@ class Tuning:
                 for group, mine in searched.groupby(labels, sort=False)
             }
             texts += choice_paragraphs(key, chosen, shown=key in evidence.description.shown)
-            rows = [" / ".join(row) for row in evidence.runs[labels].drop_duplicates().astype(str).to_numpy()]
-            if others := [row for row in rows if row not in chosen]:
+            rows = evidence.runs.reindex(columns=labels).drop_duplicates().astype(str).to_numpy()
+            if others := [name for name in map(" / ".join, rows) if name not in chosen]:
                 texts.append(f"{key} was not chosen but is given in: {'; '.join(others)}.")
         return texts
 
