@@ -5,7 +5,7 @@ from fbgd.report.description import Description
 from fbgd.report.pages import Recipe
 from fbgd.studies import BUILT_IN
 from fbgd.studies.study import Study
-from fbgd.studies.study_file import make_study
+from fbgd.studies.study_content import make_study
 from fbgd.studies.sweep.study import make_sweep
 
 

@@ -18,7 +18,8 @@ from fbgd.runs.rows import read_rows
 from fbgd.studies.figures import figures
 from fbgd.studies.given import DATA, tiny_words
 from fbgd.studies.known import study_of
-from fbgd.studies.study_file import check_rungs, main, make_study, read_study
+from fbgd.studies.study_content import make_study
+from fbgd.studies.study_file import check_rungs, main, read_study
 from fbgd.studies.tuning import Tuning
 from scripts import compare
 
@@ -275,6 +276,7 @@ def test_the_command_line_overrides_all_rungs_but_not_what_is_tuned(tmp_path, ca
     listed = capsys.readouterr().out
     assert "changed settings" in listed
     assert "[gradient_clipping,gradient_penalty]" in listed
+    assert "+ penalty: optimizer.lr from 0.03, 0.1, 0.3, 1, 3" in listed
 
 
 def test_a_damaged_definition_is_named(tmp_path, capsys):
