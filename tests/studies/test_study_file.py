@@ -11,7 +11,7 @@ from files import ROOT
 from fbgd.config.build import check
 from fbgd.config.compose import compose
 from fbgd.report.claims import judge
-from fbgd.report.description import read_description
+from fbgd.report.description import Description, read_description, to_json
 from fbgd.report.evidence import Evidence
 from fbgd.runs.attempt import execute
 from fbgd.runs.rows import read_rows
@@ -289,6 +289,8 @@ def test_a_damaged_definition_is_named(tmp_path, capsys):
     content["definition"] = study.definition
     (tmp_path / "study.json").write_text(json.dumps(content))
     assert study_of(read_description(tmp_path / "study.json")).title == "My ladder"
+    # Nothing of the kind stands in the study.json of a study that code defines.
+    assert "definition" not in json.loads(to_json(Description("title", ["rung"], study="fair_ladder")))
 
 
 @pytest.mark.parametrize(
