@@ -424,7 +424,7 @@ def test_a_sweep_lists_its_settings_and_shrinks(capsys):
     listed = capsys.readouterr().out
     assert "optimizer.lr: 0.001 to 1 (logarithmic), 9 trials a setting" in listed
     assert "adam" in listed
-    assert "data.validation_size=500" in listed
+    assert "data.validation_size=500" in "".join(listed.split())
     study = make_sweep({"sweep": words[:2], "trials": 9})
     assert list(study.presets) == ["mnist1d"]
     tiny = study.quick(study.presets["mnist1d"], "mnist1d")
