@@ -29,7 +29,7 @@ from fbgd.report.formats import FORMATS, Page, check_format, render, show
 from fbgd.report.plots import save
 from fbgd.report.profiles import profile_figure
 from fbgd.runs.directory import write_atomically
-from fbgd.studies import BUILT_IN
+from fbgd.studies.known import recipe_of, study_of
 from fbgd.studies.writer import rewrite
 
 
@@ -97,8 +97,7 @@ def make_page(arguments: argparse.Namespace) -> Page:
     if not arguments.aggregate:
         if arguments.figure:
             raise ValueError(f"--figure {arguments.figure}: performance profiles need --aggregate")
-        recipes = {key: study.recipe for key, study in BUILT_IN.items()}
-        return compare(arguments.paths, across=arguments.across, recipes=recipes, **chosen)
+        return compare(arguments.paths, across=arguments.across, recipe_of=recipe_of, **chosen)
     if arguments.across:
         raise ValueError(
             f"--across {arguments.across} sets side by side what --aggregate puts into one row; choose one"
@@ -124,7 +123,7 @@ def main(words: list[str] | None = None) -> int:
         check_format(arguments.format)
         if arguments.rewrite:
             for path in arguments.paths:
-                rewrite(BUILT_IN, path)
+                rewrite(study_of, path)
             return 0
         page = make_page(arguments)
         if arguments.out:

@@ -60,6 +60,8 @@ SCRIPTS: dict[str, Callable[[list[str]], list[str]]] = {
     "double_descent": settings_only,
     "weight_decay": settings_only,
     "calibration": settings_only,
+    "study": settings_only,
+    "sweep": settings_only,
 }
 # Commands that are not for a test: they install, or change the checkout.
 UNTESTED = ("pip", "git", "cd")
@@ -124,6 +126,7 @@ def test_every_command_works(line, tmp_path, monkeypatch, capsys):
         pytest.skip("needs the Debian package dataset-fashion-mnist")
     monkeypatch.chdir(ROOT if path.stem == "compare" else tmp_path)
     for name, content in yaml_files().items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(content)
     assert script(path.stem).main(SCRIPTS[path.stem](words[2:])) == 0, capsys.readouterr().err
 
@@ -131,6 +134,13 @@ def test_every_command_works(line, tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize("name", sorted(yaml_files()))
 def test_every_yaml_file_is_used(name):
     assert any(name in line.split("=")[-1] or f"={name}" in line for line in commands())
+
+
+def test_files_that_documents_show_are_those_of_the_examples():
+    shown = {name: content for name, content in yaml_files().items() if "/" in name}
+    assert set(shown) == {path.relative_to(ROOT).as_posix() for path in (ROOT / "docs/examples").glob("*.yaml")}
+    for name, content in shown.items():
+        assert (ROOT / name).read_text() == f"# {name}\n{content}"
 
 
 @pytest.mark.parametrize("name", [name for name, text in DOCUMENTS.items() if blocks(text, "python")])

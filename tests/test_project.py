@@ -21,6 +21,8 @@ ALLOWED = {
     **{leaf: set() for leaf in LEAVES},
 }
 LONGEST_MODULE, LONGEST_FUNCTION = 300, 60
+# Of packages that fbgd imports where they are needed.
+EXTRAS = ("translation", "sweep")
 
 
 def imports(path):
@@ -126,7 +128,7 @@ def test_every_import_is_a_declared_dependency():
     declared = ConfigParser()
     declared.read(ROOT / "setup.cfg")
     names = required(declared["options"]["install_requires"])
-    extras = required(declared["options.extras_require"]["translation"])
+    extras = {name for extra in EXTRAS for name in required(declared["options.extras_require"][extra])}
     modules = {"hydra": "hydra-core", "sklearn": "scikit-learn", "yaml": "pyyaml"}
     own = {"fbgd", "optimizers", "regularizers", "scripts"}
     found: set[str] = set()
@@ -138,7 +140,7 @@ def test_every_import_is_a_declared_dependency():
             assert not extras & {modules.get(name, name) for name in imports_when_loaded(path)}, path
             found |= used
     assert extras <= found
-    assert "fbgd[translation]" in declared["options.extras_require"]["test"].split()
+    assert {f"fbgd[{extra}]" for extra in EXTRAS} <= set(declared["options.extras_require"]["test"].split())
     pinned = {line.split("==")[0] for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line}
     assert names | extras <= pinned
 

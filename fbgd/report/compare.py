@@ -1,7 +1,7 @@
 """Comparing any runs: what to group by, filter by and compare with, from a command line's words to a page."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def compare(
     sort: str | None = None,
     baseline: str | None = None,
     across: str | None = None,
-    recipes: Mapping[str, Recipe] | None = None,
+    recipe_of: Callable[[Description], Recipe | None] | None = None,
 ) -> Page:
     """One page about all runs at ``paths``.
 
@@ -44,7 +44,7 @@ def compare(
         baseline: ``key=value,key=value``, the row to compare with; by default the study's. Side by side: ``across``'s
             value to compare with.
         across: put the values of this column side by side; ``study`` by default for two studies of equal labels.
-        recipes: what the code of known studies adds to their ``study.json``, by the study's name.
+        recipe_of: what the code of a study adds to its ``study.json``; ``None`` for a study without code.
 
     Raises:
         ValueError: there are no such runs, columns, values or metric, with the nearest that are.
@@ -53,7 +53,7 @@ def compare(
     if not sources:
         raise ValueError("name at least one run directory, study folder or runs.csv")
     plain = not (by or where or metric or baseline or across)
-    if plain and (page := own_page(sources, recipes or {})) is not None:
+    if plain and (page := own_page(sources, recipe_of)) is not None:
         return sort_page(page, sort)
     runs = combine(sources)
     if not len(runs):
@@ -115,13 +115,14 @@ def rows(description: Description, runs: pd.DataFrame, by: list[str], baseline: 
     return changes if by == description.by else changes | {"published": [], "shown": []}
 
 
-def own_page(sources: list[Source], recipes: Mapping[str, Recipe]) -> Page | None:
+def own_page(sources: list[Source], recipe_of: Callable[[Description], Recipe | None] | None) -> Page | None:
     """The page of one study's folder as the study made it; ``None`` for several, or runs without ``study.json``."""
     source = sources[0]
     if len(sources) > 1 or source.description is None:
         return None
     if source.description.study:
-        return page_of(read_evidence(source.path), recipes.get(source.description.study))
+        recipe = None if recipe_of is None else recipe_of(source.description)
+        return page_of(read_evidence(source.path), recipe)
     return page_of(Evidence(source.description, source.runs))
 
 

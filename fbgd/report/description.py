@@ -24,6 +24,7 @@ class Description:
         source: where they are from.
         overrides: what was changed about all rungs.
         paragraphs: what else a reader of the table must know.
+        definition: of a study that no code defines: the content of its file, or of its sweep; empty for all others.
     """
 
     title: str
@@ -37,6 +38,7 @@ class Description:
     source: str = ""
     overrides: list[str] = field(default_factory=list)
     paragraphs: list[str] = field(default_factory=list)
+    definition: dict = field(default_factory=dict)
 
     def published_means(self, by: list[str], metric: str) -> dict[tuple[str, ...], float]:
         """The published means by group; none where groups or metric are not the published ones."""
@@ -47,7 +49,10 @@ class Description:
 
 def to_json(description: Description) -> str:
     """The content of ``study.json``."""
-    return json.dumps(asdict(description), indent=2, ensure_ascii=False) + "\n"
+    content = asdict(description)
+    if not description.definition:
+        del content["definition"]
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
 def read_description(path: Path) -> Description | None:

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fbgd.report.statistics import t_interval
+from fbgd.report.tables import is_fraction
 
 PANELS = (
     ("loss", "training loss", "log"),
@@ -21,35 +22,54 @@ DASHES = ("", (4, 1.5), (1, 1), (3, 1, 1.5, 1), (5, 1, 1, 1, 1, 1))
 REGIMES = {"SGD": "#d55e00", "full batch": "#0072b2"}
 
 
-def ladder_figure(runs: pd.DataFrame, table: pd.DataFrame, title: str) -> Figure:
-    """Accuracy by rung: a dot a seed, the mean with its 95 % interval, and published values where there are any."""
+def ladder_figure(
+    runs: pd.DataFrame, table: pd.DataFrame, title: str, by: str = "rung", metric: str = "test_accuracy"
+) -> Figure:
+    """Accuracy by rung: a dot a seed, the mean with its 95 % interval, and published values where there are any.
+
+    Args:
+        runs: a row a run.
+        table: a row a rung.
+        title: of the figure.
+        by: the label of the rungs.
+        metric: of runs and table.
+    """
     figure, (axes,) = make_figure((9, 0.62 * len(table) + 1.6), 1, 1)
-    draw_groups(axes, runs, table, "rung")
+    draw_groups(axes, runs, table, by, metric)
     axes.set(title=title)
     return figure
 
 
-def panels_figure(runs: pd.DataFrame, table: pd.DataFrame, by: str, panel: str, title: str) -> Figure:
+def panels_figure(
+    runs: pd.DataFrame, table: pd.DataFrame, by: str, panel: str, title: str, metric: str = "test_accuracy"
+) -> Figure:
     """:func:`ladder_figure` by the label ``by``, in a panel for each value of the label ``panel``."""
     values = list(dict.fromkeys(table[panel]))
     rows = max(int((table[panel] == value).sum()) for value in values)
     figure, panels = make_figure((7.5 * len(values), 0.45 * rows + 1.8), 1, len(values))
     for axes, value in zip(panels, values, strict=True):
-        draw_groups(axes, runs[runs[panel] == value], table[table[panel] == value].reset_index(drop=True), by)
+        draw_groups(axes, runs[runs[panel] == value], table[table[panel] == value].reset_index(drop=True), by, metric)
         axes.set(title=value)
     figure.suptitle(title)
     return figure
 
 
-def draw_groups(axes: Axes, runs: pd.DataFrame, table: pd.DataFrame, by: str) -> None:
+def with_shown(runs: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, str]:
+    """The runs with a metric as the column ``shown``, and its name: fractions in percent."""
+    percent = is_fraction(metric)
+    shown = runs.assign(shown=runs[metric].astype(float) * (100 if percent else 1))
+    return shown, metric.replace("_", " ") + (" (%)" if percent else "")
+
+
+def draw_groups(axes: Axes, runs: pd.DataFrame, table: pd.DataFrame, by: str, metric: str = "test_accuracy") -> None:
     """A row a group: a dot a seed, the mean with its 95 % interval, the published value."""
     palette = dict(
         zip(table[by], sns.color_palette("husl" if len(table) > 10 else "colorblind", len(table)), strict=True)
     )
-    counted = runs.dropna(subset=["test_accuracy"]).assign(percent=lambda frame: 100 * frame["test_accuracy"])
+    counted, name = with_shown(runs.dropna(subset=[metric]), metric)
     sns.stripplot(
         counted,
-        x="percent",
+        x="shown",
         y=by,
         order=list(table[by]),
         hue=by,
@@ -69,26 +89,31 @@ def draw_groups(axes: Axes, runs: pd.DataFrame, table: pd.DataFrame, by: str) ->
         if row["n"]:
             place = (row["mean"], position)
             axes.annotate(
-                f"{row['mean']:.2f}", place, (0, 9), textcoords="offset points", ha="center", fontsize="small"
+                f"{row['mean']:.2f}" if is_fraction(metric) else f"{row['mean']:.4g}",
+                place,
+                (0, 9),
+                textcoords="offset points",
+                ha="center",
+                fontsize="small",
             )
     known = table.dropna(subset=["published"])
     if len(known):
         axes.plot(known["published"], known.index, "D", mfc="none", color="black", ms=8, label="published")
         axes.legend(loc="lower left")
     # The interval of two seeds may reach far beyond anything that an accuracy can be.
-    intervals = table[["ci_low", "ci_high"]].stack().clip(0, 100)
-    shown = pd.concat([counted["percent"], known["published"], intervals])
-    margin = 0.03 * (shown.max() - shown.min()) + 1
+    intervals = table[["ci_low", "ci_high"]].stack().clip(0, 100 if is_fraction(metric) else None)
+    shown = pd.concat([counted["shown"], known["published"], intervals])
+    margin = 0.03 * (shown.max() - shown.min()) + (1 if is_fraction(metric) else 0.01 * shown.abs().max())
     axes.set(xlim=(shown.min() - margin, shown.max() + margin), ylim=(len(table) - 0.4, -0.8))
-    axes.set(xlabel="test accuracy (%): seeds, mean, 95 % t-interval", ylabel="")
+    axes.set(xlabel=f"{name}: seeds, mean, 95 % t-interval", ylabel="")
 
 
-def pairs_figure(runs: pd.DataFrame, by: str, across: str, title: str) -> Figure:
+def pairs_figure(runs: pd.DataFrame, by: str, across: str, title: str, metric: str = "test_accuracy") -> Figure:
     """Accuracy by group, for the values of ``across`` next to each other: a dot a seed, mean and 95 % t-interval."""
     order = list(dict.fromkeys(runs[by]))
     figure, (axes,) = make_figure((9, 0.75 * len(order) + 1.8), 1, 1)
-    shown = runs.dropna(subset=["test_accuracy"]).assign(percent=lambda frame: 100 * frame["test_accuracy"])
-    options = {"x": "percent", "y": by, "hue": across, "order": order, "palette": palette_of(shown[across]), "ax": axes}
+    shown, name = with_shown(runs.dropna(subset=[metric]), metric)
+    options = {"x": "shown", "y": by, "hue": across, "order": order, "palette": palette_of(shown[across]), "ax": axes}
     sns.stripplot(shown, dodge=True, size=5, linewidth=0.6, edgecolor="black", alpha=0.6, legend=False, **options)
     sns.pointplot(
         shown,
@@ -101,12 +126,19 @@ def pairs_figure(runs: pd.DataFrame, by: str, across: str, title: str) -> Figure
         **options,
     )
     sns.move_legend(axes, "lower left", title=None)
-    axes.set(xlabel="test accuracy (%): seeds, mean, 95 % t-interval", ylabel="", title=title)
+    axes.set(xlabel=f"{name}: seeds, mean, 95 % t-interval", ylabel="", title=title)
     return figure
 
 
 def search_figure(
-    searched: pd.DataFrame, chosen: pd.DataFrame, by: str, hue: str, key: str, title: str, columns: int = 5
+    searched: pd.DataFrame,
+    chosen: pd.DataFrame,
+    by: str,
+    hue: str,
+    key: str,
+    title: str,
+    columns: int = 5,
+    metric: str = "validation_accuracy",
 ) -> Figure:
     """Validation accuracy over the candidates for a setting: how forgiving each group is.
 
@@ -118,13 +150,14 @@ def search_figure(
         key: the name of the setting.
         title: of the figure.
         columns: panels in a row.
+        metric: what was chosen by.
     """
     names = list(dict.fromkeys(searched[by]))
     count = min(columns, len(names))
     rows = -(-len(names) // count)
-    figure, panels = make_figure((3.1 * count, 2.5 * rows + 0.6), rows, count, sharey=True)
-    shown = with_numbers(searched)
-    means = shown.groupby([by, hue, "value"], sort=False, as_index=False)["percent"].mean()
+    figure, panels = make_figure((max(6.2, 3.1 * count), 2.5 * rows + 0.6), rows, count, sharey=True)
+    shown, name = with_shown(with_numbers(searched), metric)
+    means = shown.groupby([by, hue, "value"], sort=False, as_index=False)["shown"].mean()
     rings = with_numbers(chosen).merge(means, on=[by, hue, "value"])
     palette = palette_of(searched[hue])
     for index, axes in enumerate(panels):
@@ -135,7 +168,7 @@ def search_figure(
         sns.lineplot(
             mine,
             x="value",
-            y="percent",
+            y="shown",
             hue=hue,
             palette=palette,
             marker="o",
@@ -144,25 +177,24 @@ def search_figure(
             ax=axes,
         )
         for value, group in ringed.groupby(hue):
-            axes.plot(group["value"], group["percent"], "o", mfc="none", mec=palette[value], ms=13, mew=1.8)
+            axes.plot(group["value"], group["shown"], "o", mfc="none", mec=palette[value], ms=13, mew=1.8)
         values = sorted(set(mine["value"]))
-        axes.set(xscale="log", ylim=(0, 104), title=names[index])
+        axes.set(xscale="log" if min(values, default=1) > 0 else "linear", title=names[index])
+        if is_fraction(metric):
+            axes.set(ylim=(0, 104))
         axes.set_xticks(values, [f"{value:g}" for value in values], fontsize="small", rotation=30)
         axes.minorticks_off()
         axes.set(xlabel=key if index >= len(names) - count else "", ylabel="")
         if index == 0:
             sns.move_legend(axes, "lower center", title=None, fontsize="small")
-    figure.supylabel("validation accuracy (%)")
+    figure.supylabel(name)
     figure.suptitle(title)
     return figure
 
 
 def with_numbers(searched: pd.DataFrame) -> pd.DataFrame:
-    """Rows of a search with the candidate as the number ``value`` and its validation accuracy as ``percent``."""
-    numbers = searched.assign(value=searched["candidate"].astype(float))
-    if "validation_accuracy" not in numbers:
-        return numbers.drop(columns="candidate")
-    return numbers.assign(percent=100 * numbers["validation_accuracy"].astype(float))
+    """Rows of a search with the candidate as the number ``value``."""
+    return searched.assign(value=searched["candidate"].astype(float)).drop(columns="candidate")
 
 
 def palette_of(values: pd.Series) -> dict[str, object]:

@@ -30,7 +30,7 @@ from fbgd.runs.progress import describe
 from fbgd.runs.together import declined
 
 
-def launch(planned: list[PlannedRun], workers: int) -> None:
+def launch(planned: list[PlannedRun], workers: int, idle: "list[Worker] | None" = None) -> None:
     """Execute all runs that are not done; a failure is written to the run's ``error.txt`` and does not stop others.
 
     With ``impl.seeds_together``, the seeds of a setting are one job where they can be, see :mod:`fbgd.runs.together`.
@@ -38,6 +38,8 @@ def launch(planned: list[PlannedRun], workers: int) -> None:
     Args:
         planned: the runs, started seed by seed and the costly ones first.
         workers: processes at a time; each gets ``cores // workers`` threads, at least one.
+        idle: those that wait since an earlier launch, and here for the next one: whoever gives the list ends them with
+            :func:`end`. Without it they end with the launch.
 
     Raises:
         ValueError: fewer than one worker.
@@ -50,7 +52,7 @@ def launch(planned: list[PlannedRun], workers: int) -> None:
         return
     with StudyProgress(planned, todo) as display:
         jobs = to_jobs(todo, display.say)
-        launcher = Launcher(workers, display)
+        launcher = Launcher(workers, display, [] if idle is None else idle)
         with ThreadPoolExecutor(workers) as pool:
             try:
                 for future in as_completed([pool.submit(launcher.run, job) for job in jobs]):
@@ -59,7 +61,8 @@ def launch(planned: list[PlannedRun], workers: int) -> None:
                 launcher.stop()
                 raise
             finally:
-                launcher.close()
+                if idle is None:
+                    end(launcher.idle)
 
 
 def to_jobs(todo: list[PlannedRun], say: Callable[[str], None]) -> list[list[PlannedRun]]:
@@ -136,6 +139,12 @@ class Worker:
         pipe(self.process.stderr).close()
 
 
+def end(idle: list[Worker]) -> None:
+    """Let the workers that wait for a job end."""
+    while idle:
+        idle.pop().close()
+
+
 class Launcher:
     """Keeps worker processes, gives them jobs, and ends them all when asked to.
 
@@ -145,12 +154,13 @@ class Launcher:
     Args:
         workers: how many run at a time; each gets its share of the cores as threads.
         display: hears of every start, row and end.
+        idle: workers that wait for a job.
     """
 
-    def __init__(self, workers: int, display: "StudyProgress"):
+    def __init__(self, workers: int, display: "StudyProgress", idle: list[Worker]):
         self.threads = max(1, (os.cpu_count() or 1) // workers)
         self.display = display
-        self.idle: list[Worker] = []
+        self.idle = idle
         self.busy: set[Worker] = set()
         self.stopped = threading.Event()
         self.lock = threading.Lock()
@@ -161,11 +171,6 @@ class Launcher:
             self.stopped.set()
             for worker in self.busy:
                 worker.process.terminate()
-
-    def close(self) -> None:
-        """Let the workers that wait for runs end."""
-        for worker in self.idle:
-            worker.close()
 
     def run(self, runs: list[PlannedRun]) -> None:
         """Execute a job's runs to their end; a failure goes to the ``error.txt`` of those that are not done."""

@@ -2,11 +2,12 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pandas as pd
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from fbgd.config.compose import GROUPS, compose
@@ -35,8 +36,13 @@ def main(studies: Study | Sequence[Study], words: Sequence[str] | None = None, a
     studies = [studies] if isinstance(studies, Study) else list(studies)
     arguments = make_parser(studies, about or studies[0].about).parse_intermixed_args(words)
     study = next((one for one in studies if one.name == getattr(arguments, "figure", "")), studies[0])
+    return reported(lambda: execute(study, arguments))
+
+
+def reported(work: Callable[[], int]) -> int:
+    """The exit status of ``work``: what is wrong with what it was given becomes one line on standard error."""
     try:
-        return execute(study, arguments)
+        return work()
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -55,9 +61,16 @@ def execute(study: Study, arguments: argparse.Namespace) -> int:
         return 0
     seeds = request.preset.seeds if arguments.seeds is None else arguments.seeds
     execution = Execution(
-        request.preset, seeds, request.overrides, request.pool, count_workers(arguments.workers), arguments.only
+        request.preset,
+        seeds,
+        request.overrides,
+        request.pool,
+        count_workers(arguments.workers),
+        arguments.only,
+        request.out,
     )
-    outcome = study.execute(execution, rungs)
+    with execution.kept_workers():
+        outcome = study.execute(execution, rungs)
     preset = None if request.changed or arguments.quick else request.preset
     description = study.describe(
         request.title, preset, rungs if outcome.rungs is None else outcome.rungs, request.changed
@@ -87,7 +100,7 @@ def show_rungs(rungs: list[Rung], request: Request) -> None:
     differing = dict.fromkeys(key for own in settings for key in own if key not in shared)
     columns = [key for key in differing if sum(key in own for own in settings) > len(settings) / 4]
     table = Table(
-        title=f"{request.title}\nall: {' '.join(f'{k}={v}' for k, v in shared.items())}", title_justify="left"
+        title=escape(f"{request.title}\nall: {' '.join(f'{k}={v}' for k, v in shared.items())}"), title_justify="left"
     )
     names = ["name", *columns, *(["more"] if len(columns) < len(differing) else [])]
     published = any(rung.published for rung in rungs)
@@ -99,7 +112,8 @@ def show_rungs(rungs: list[Rung], request: Request) -> None:
             cells.append(" ".join(f"{key}={own[key]}" for key in differing if key in own and key not in columns))
         if published:
             cells.append("–" if rung.published is None else str(rung.published))
-        table.add_row(*cells)
+        # A list of regularisers is no markup.
+        table.add_row(*map(escape, cells))
     console = Console()
     console.width = max(console.width, 200)
     console.print(table)

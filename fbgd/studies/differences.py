@@ -27,17 +27,22 @@ def values_of(runs: pd.DataFrame, labels: Mapping[str, str], metric: str) -> tup
 
 
 def accuracy_difference(
-    left: Mapping[str, str], right: Mapping[str, str], metric: str = "test_accuracy", case: str = ""
+    left: Mapping[str, str],
+    right: Mapping[str, str],
+    metric: str = "test_accuracy",
+    case: str = "",
+    scale: float = 100,
 ) -> Callable[[Evidence], list[Estimate]]:
-    """A claim's estimate: the group ``left`` minus the group ``right``, in points; none where either is missing.
+    """A claim's estimate: the group ``left`` minus the group ``right``; none where either is missing.
 
     Where a run of either diverged or failed there is no interval: what is left was selected by surviving.
 
     Args:
         left: labels of a group.
         right: labels of the group that is subtracted.
-        metric: a fraction.
+        metric: by default a fraction.
         case: of the claim.
+        scale: that the difference is multiplied by; by default it is of fractions, in points.
     """
 
     def estimates(evidence: Evidence) -> list[Estimate]:
@@ -45,8 +50,8 @@ def accuracy_difference(
         if not len(ours) or not len(theirs):
             return []
         if not (whole and too):
-            return [Estimate(100 * (ours.mean() - theirs.mean()), math.nan, math.nan, case)]
-        return [of_difference(difference(ours, theirs, evidence.level), case)]
+            return [Estimate(scale * (ours.mean() - theirs.mean()), math.nan, math.nan, case)]
+        return [of_difference(difference(ours, theirs, evidence.level), case, scale)]
 
     return estimates
 

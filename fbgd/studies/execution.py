@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pandas as pd
 
 from fbgd.config.targets import build_target
 from fbgd.errors import ConfigError, nearest
-from fbgd.runs.launch import launch
+from fbgd.runs.launch import Worker, end, launch
 from fbgd.runs.plan import PlannedRun, Rung, plan
 
 
@@ -43,6 +44,7 @@ class Execution:
         pool: the folder whose ``runs/`` they go to.
         workers: processes at a time.
         only: names of settings, or their beginnings: all others are left as they are; none for all.
+        folder: the study's own, for what it keeps there itself; by default the pool.
 
     Raises:
         ValueError: fewer than one seed.
@@ -54,7 +56,9 @@ class Execution:
     pool: Path
     workers: int
     only: list[str] = field(default_factory=list)
+    folder: Path | None = None
     finished: bool = True
+    idle: list[Worker] | None = None
 
     def __post_init__(self):
         if self.seeds < 1:
@@ -77,11 +81,21 @@ class Execution:
         if self.finished:
             make_data(wanted)
             try:
-                launch(wanted, self.workers)
+                launch(wanted, self.workers, self.idle)
             except KeyboardInterrupt:
                 print("\ninterrupted: the same command goes on from the last checkpoints", file=sys.stderr)
                 self.finished = False
         return planned
+
+    @contextmanager
+    def kept_workers(self) -> Iterator[None]:
+        """Within it the workers of one :meth:`execute` wait for the next, which need not start its own."""
+        self.idle = []
+        try:
+            yield
+        finally:
+            end(self.idle)
+            self.idle = None
 
     def wanted(self, rung: str) -> bool:
         """Whether the runs of a setting are to be executed, by ``only``: whole names or beginnings, of any case."""

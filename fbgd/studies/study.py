@@ -84,6 +84,7 @@ class Study:
         summarise: from the evidence to the page's table; by default groups, as the description says.
         figures: file names, and what draws them once there is a result; nothing where there is nothing to draw.
         claims: what it is asked.
+        definition: what a study is made of again that no code defines, for its ``study.json``.
     """
 
     name: str
@@ -107,6 +108,7 @@ class Study:
     summarise: Callable[[Evidence], Summary] = by_description
     figures: Mapping[str, Callable[[Evidence], Figure | None]] = field(default_factory=dict)
     claims: tuple[Claim, ...] = ()
+    definition: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -140,6 +142,7 @@ class Study:
             source=self.source,
             overrides=list(overrides),
             paragraphs=list(self.paragraphs),
+            definition=dict(self.definition),
         )
 
 

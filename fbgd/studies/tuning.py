@@ -6,14 +6,15 @@ then take what was chosen and fresh seeds, so that no run counts in the table be
 nothing is ever chosen on the test set.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
+from fbgd.errors import ConfigError
 from fbgd.report.evidence import Evidence
-from fbgd.runs.plan import Rung, collect
+from fbgd.runs.plan import PlannedRun, Rung, collect
 from fbgd.studies.choice_words import choice_paragraphs
 from fbgd.studies.execution import Execution, Outcome
 from fbgd.studies.selection import Choice, beyond
@@ -42,7 +43,7 @@ class Tuning:
     Args:
         key: what is chosen, ``optimizer.lr``, or its name where its key differs from rung to rung.
         candidates: a preset to the values by rung name, ascending with about equal ratios; single values are tried
-            once and chosen.
+            once and chosen; a rung without any stays as it is.
         seeds: the search seeds are 0, 1, ... up to this number; those that count follow them.
         words: a rung's name and a value to the words that set it; by default ``key=value``.
         then: a preset to what is chosen next, with the same search seeds and this setting at its choice; most often
@@ -87,10 +88,18 @@ class Tuning:
         grids = self.candidates(execution.preset)
         todo = grids
         tables: list[pd.DataFrame] = []
-        seeds = range(self.seeds if any(len(values) > 1 for values in grids.values()) else 1)
+        several = any(len(values) > 1 for values in grids.values())
+        seeds = range(self.seeds if several else 1)
         for _ in range(1 + EXTENSIONS):
             tried = search_rungs([rung for rung in rungs if rung.name in todo], self.key, self.set, todo)
+            if tables:
+                # Beyond its ends a grid may leave the range of the setting.
+                tried = [rung for rung in tried if is_allowed(execution, rung)]
+                if not tried:
+                    break
             planned = execution.plan(tried, seeds)
+            if several:
+                check_validation(self.key, planned)
             # Rungs that are not wanted keep what an earlier call has searched, extensions too.
             if not tables or any(execution.wanted(run.rung) for run in planned):
                 execution.execute(planned)
@@ -117,7 +126,29 @@ class Tuning:
                 for group, mine in searched.groupby(labels, sort=False)
             }
             texts += choice_paragraphs(key, chosen, shown=key in evidence.description.shown)
+            rows = evidence.runs.reindex(columns=labels).drop_duplicates().astype(str).to_numpy()
+            if others := [name for name in map(" / ".join, rows) if name not in chosen]:
+                texts.append(f"{key} was not chosen but is given in: {'; '.join(others)}.")
         return texts
+
+
+def is_allowed(execution: Execution, rung: Rung) -> bool:
+    """Whether the configuration takes a rung's words."""
+    try:
+        execution.plan([rung], [0])
+    except ValueError:
+        return False
+    return True
+
+
+def check_validation(key: str, planned: Iterable[PlannedRun]) -> None:
+    """Raise :class:`ConfigError` unless all runs, of which some choose ``key``, have validation data to choose by."""
+    for run in planned:
+        if not run.config.data.validation_size:
+            raise ConfigError(
+                f"{run.rung}: {key} is chosen on validation data, and there is none: set data.validation_size, "
+                "e.g. to 500"
+            )
 
 
 def log_grid(centre: float, count: int = 5, per_decade: int = 2) -> tuple[float, ...]:
@@ -187,6 +218,9 @@ def tuned_rungs(
     """The rungs with what was chosen; with the middle candidate where nothing could be, so that its runs tell why."""
     tuned = []
     for rung in rungs:
+        if rung.name not in candidates:
+            tuned.append(rung)
+            continue
         grid, choice = candidates[rung.name], chosen[rung.name]
         value = grid[len(grid) // 2] if choice is None else choice.value
         tuned.append(replace(rung, overrides=(*rung.overrides, *words(rung.name, value))))

@@ -1,12 +1,12 @@
 """From a study's evidence to its folder, and the page printed: the one writer of all studies."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from fbgd.report.claims import CLAIMS, claims_page, to_csv
-from fbgd.report.description import to_json
+from fbgd.report.description import Description, to_json
 from fbgd.report.evidence import Evidence, read_evidence
 from fbgd.report.formats import Page, render, show
 from fbgd.report.pages import page_of
@@ -56,8 +56,9 @@ def write(study: Study, evidence: Evidence, out: Path) -> bool:
 
 
 def results_of(evidence: Evidence) -> int:
-    """How many results there are: finished runs, or measurements where nothing is trained."""
-    return with_result(evidence.runs) if "status" in evidence.runs else len(evidence.measurements)
+    """How many results there are: finished runs, searched ones too, or measurements where nothing is trained."""
+    tables = [table for table in (evidence.runs, evidence.searched) if "status" in table]
+    return sum(map(with_result, tables)) if tables else len(evidence.measurements)
 
 
 def results_in(out: Path) -> int:
@@ -107,18 +108,19 @@ def printed(page: Page, note: str) -> None:
     sys.stdout.flush()
 
 
-def rewrite(studies: Mapping[str, Study], folder: Path) -> None:
+def rewrite(study_of: Callable[[Description], Study], folder: Path) -> None:
     """Make the page of a study's folder anew from its files, without its runs; figures stay.
 
     Args:
-        studies: those that are known, by their keys.
-        folder: of one of them.
+        study_of: the study that a ``study.json`` is of.
+        folder: of a study.
 
     Raises:
-        ValueError: it is the folder of no such study.
+        ValueError: it is the folder of no study that is known.
     """
     evidence = read_evidence(folder)
-    if evidence.description.study not in studies:
-        raise ValueError(f"{folder} is the folder of no built-in study; valid: {', '.join(sorted(studies))}")
-    study = studies[evidence.description.study]
+    try:
+        study = study_of(evidence.description)
+    except ValueError as error:
+        raise ValueError(f"{folder}/study.json: {error}") from None
     write_page(study, page_of(evidence, study.recipe), folder)

@@ -59,6 +59,8 @@ def command(script, *words, cwd=ROOT):
         "double_descent",
         "weight_decay",
         "calibration",
+        "study",
+        "sweep",
         "compare",
         "benchmark",
     ],

@@ -7,6 +7,7 @@ from itertools import pairwise
 import pandas as pd
 import pytest
 
+from fbgd.errors import ConfigError
 from fbgd.report.description import Description
 from fbgd.report.evidence import Evidence
 from fbgd.runs.plan import Rung, collect, plan
@@ -184,6 +185,26 @@ def test_a_grid_grows_until_the_choice_is_interior(tmp_path, monkeypatch):
     table = tuning.search(execution, RUNGS[:1])
     assert asked == [[0.1, 0.2, 0.4], [0.8], [1.6]]
     assert choices(table, RUNGS[:1])["small, SGD"].value == 0.8
+
+
+def test_a_grid_ends_where_its_setting_does(tmp_path, monkeypatch):
+    """More noise is always better here, but no share is larger than 1."""
+    monkeypatch.setattr("fbgd.studies.tuning.collect", lambda planned: pd.DataFrame(
+        {**run.labels, "seed": run.seed, "validation_accuracy": run.config.data.label_noise} for run in planned
+    ))  # fmt: skip
+    execution = Execution(Preset(), 1, [], tmp_path, 1)
+    execution.execute = lambda planned: planned
+    tuning = Tuning("data.label_noise", lambda preset: {rung.name: (0.2, 0.4, 0.8) for rung in RUNGS}, seeds=1)
+    table = tuning.search(execution, RUNGS[:1])
+    assert list(table[CANDIDATE]) == ["0.2", "0.4", "0.8"]
+
+
+def test_choosing_needs_validation_data(tmp_path):
+    bare = Rung("bare", tuple(word for word in TINY if "validation" not in word))
+    execution = Execution(Preset(), 1, [], tmp_path / "out", 1)
+    with pytest.raises(ConfigError, match=r"bare.*there is none: set data\.validation_size"):
+        Tuning(KEY, lambda preset: {"bare": (0.1, 1.0)})(execution, [bare])
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_unwanted_rung_keeps_its_extended_grid(tmp_path, monkeypatch):

@@ -1,0 +1,68 @@
+"""Figures that any study of one or two labels can have, by the names of their files."""
+
+from collections.abc import Callable, Mapping
+
+from matplotlib.figure import Figure
+
+from fbgd.report.evidence import Evidence
+from fbgd.report.plots import (
+    curves_figure,
+    ladder_figure,
+    pairs_figure,
+    panel_curves_figure,
+    panels_figure,
+    search_figure,
+)
+from fbgd.studies.tuning import chosen_values
+
+
+def results(evidence: Evidence) -> Figure | None:
+    """The metric of every rung, side by side where the table is; nothing for more than two labels."""
+    description = evidence.description
+    by, metric, runs = description.by, description.metric, evidence.runs
+    if description.across:
+        return pairs_figure(runs, by[0], description.across, evidence.title, metric) if len(by) == 1 else None
+    if len(by) == 1:
+        return ladder_figure(runs, evidence.table, evidence.title, by[0], metric)
+    return panels_figure(runs, evidence.table, by[1], by[0], evidence.title, metric) if len(by) == 2 else None
+
+
+def curves(evidence: Evidence) -> Figure | None:
+    """Loss, accuracy, gradient norm and learning rate over passes; of two labels, loss and accuracy by the other."""
+    description = evidence.description
+    labels = [*description.by, *filter(None, [description.across])]
+    if len(labels) > 2:
+        return None
+    order = list(dict.fromkeys(evidence.runs[labels[0]]))
+    if len(labels) == 1:
+        return curves_figure(evidence.curves, order, evidence.title, hue=labels[0])
+    return panel_curves_figure(evidence.curves, order, evidence.title, hue=labels[0], panel=labels[1])
+
+
+def search(key: str) -> Callable[[Evidence], Figure | None]:
+    """What draws the validation accuracy over the values of a tuned setting, the chosen one ringed."""
+
+    def draw(evidence: Evidence) -> Figure | None:
+        description, searched = evidence.description, evidence.searched
+        labels = [*description.by, *filter(None, [description.across])]
+        if not len(searched) or len(labels) > 2:
+            return None
+        chosen = chosen_values(searched, labels)
+        if len(labels) == 1:
+            # One line a panel: the legend says what it is.
+            labels = [*labels, "line"]
+            searched, chosen = (table.assign(line="mean, standard error") for table in (searched, chosen))
+        by, hue = labels
+        title = f"{evidence.title}\nvalidation accuracy by {key}, the chosen one ringed"
+        return search_figure(searched, chosen, by, hue, key, title)
+
+    return draw
+
+
+def figures(tuned: str = "") -> Mapping[str, Callable[[Evidence], Figure | None]]:
+    """What can be drawn of a study, by the names of the files.
+
+    Args:
+        tuned: the setting that the study chooses; empty for none.
+    """
+    return {"ladder.png": results, "curves.png": curves} | ({"search.png": search(tuned)} if tuned else {})

@@ -1,0 +1,1 @@
+"""Sweeps: every combination of the values of some settings, or a search within ranges, as a study."""
