@@ -7,6 +7,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import pytest
 import torch
 from hypothesis import settings
+from inprocess import launch_here
 
 torch.set_num_threads(1)
 settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=25)
@@ -19,3 +20,9 @@ def same_global_state():
     torch.manual_seed(0)
     yield
     assert torch.get_default_dtype() is torch.float32
+
+
+@pytest.fixture
+def in_process(monkeypatch):
+    """Studies execute their runs here, see :mod:`inprocess`."""
+    monkeypatch.setattr("fbgd.studies.execution.launch", launch_here)

@@ -33,7 +33,7 @@ PRESETS = [(key, data) for key, study in BUILT_IN.items() for data in study.pres
 
 
 @pytest.mark.parametrize("key", BUILT_IN)
-def test_a_quick_study_its_files_and_its_page_again(key, tmp_path, capsys):
+def test_a_quick_study_its_files_and_its_page_again(key, tmp_path, capsys, in_process):
     study = BUILT_IN[key]
     only = [word for name in ONLY.get(key, ()) for word in ("--only", name)]
     words = [*QUICK, *only, *OPTIONS.get(key, ()), "--out", str(tmp_path)]
@@ -87,7 +87,7 @@ def test_mistakes_end_in_one_line_before_anything_runs(key, tmp_path, capsys):
         assert not (tmp_path / "none").exists()
 
 
-def test_a_study_of_one_s_own_in_one_file(tmp_path, capsys):
+def test_a_study_of_one_s_own_in_one_file(tmp_path, capsys, in_process):
     """The example of the documentation: short, and with all that a built-in study has."""
     path = ROOT / "docs" / "examples" / "batch_sizes.py"
     assert len(path.read_text().splitlines()) <= 90

@@ -13,7 +13,6 @@ from fbgd.config.compose import compose
 from fbgd.report.claims import judge
 from fbgd.report.description import Description, read_description, to_json
 from fbgd.report.evidence import Evidence
-from fbgd.runs.attempt import execute
 from fbgd.runs.rows import read_rows
 from fbgd.studies.figures import figures
 from fbgd.studies.given import DATA, tiny_words
@@ -34,18 +33,6 @@ BOTH = {
     for ingredient, regularizer in (("none", "[]"), ("clipping", "[gradient_clipping]"))
     for training, regime in (("SGD", "sgd"), ("full batch", "full_batch"))
 }
-
-
-@pytest.fixture
-def in_process(monkeypatch):
-    """Runs are executed here, since a worker process takes seconds to start."""
-
-    def launch(planned, workers, idle=None):
-        for run in planned:
-            if not run.done:
-                execute(run.config, run.path)
-
-    monkeypatch.setattr("fbgd.studies.execution.launch", launch)
 
 
 def files_of(folder):

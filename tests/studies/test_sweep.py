@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from inprocess import launch_here
 
 from fbgd.errors import ConfigError
 from fbgd.report.evidence import read_evidence
 from fbgd.runs import launch as launching
-from fbgd.runs.attempt import execute
 from fbgd.runs.plan import Rung
 from fbgd.runs.rows import read_rows
 from fbgd.studies.execution import Execution
@@ -35,19 +35,6 @@ TINY = [
     "budget.passes=2",
     "impl.threads=1",
 ]
-
-
-def launch_here(planned, workers, idle=None):
-    """Execute runs in this process, since a worker process takes seconds to start."""
-    for run in planned:
-        if not run.done:
-            execute(run.config, run.path)
-
-
-@pytest.fixture
-def in_process(monkeypatch):
-    """No worker is started."""
-    monkeypatch.setattr("fbgd.studies.execution.launch", launch_here)
 
 
 def files_of(folder):

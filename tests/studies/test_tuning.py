@@ -103,7 +103,7 @@ def test_without_a_choice_the_middle_value_runs_and_tells_why():
     assert [rung.overrides[-1] for rung in found] == ["optimizer.lr=0.001", "optimizer.lr=0.1"]
 
 
-def test_from_the_search_to_the_runs_that_count(tmp_path):
+def test_from_the_search_to_the_runs_that_count(tmp_path, in_process):
     tuning = Tuning(KEY, lambda preset: CANDIDATES, seeds=2)
     execution = Execution(Preset(), 2, ["budget.passes=4"], tmp_path, 2)
     outcome = tuning(execution, RUNGS)

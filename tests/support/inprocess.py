@@ -1,0 +1,10 @@
+"""Runs of studies in the test's own process: a worker takes seconds to start, and has tests of its own."""
+
+from fbgd.runs.attempt import execute
+
+
+def launch_here(planned, workers, idle=None):
+    """What :func:`fbgd.runs.launch.launch` does, one run after another; a failure is an exception."""
+    for run in planned:
+        if not run.done:
+            execute(run.config, run.path)
