@@ -1,6 +1,6 @@
 """Every regulariser alone, and many together, in both regimes: what does each add to plain training?
 
-    python scripts/regularizer_comparison.py                          MNIST-1D, 22 and 24 settings, 1 to 2 hours
+    python scripts/regularizer_comparison.py                          MNIST-1D, 21 and 23 settings, 1 to 2 hours
     python scripts/regularizer_comparison.py --only baseline --only mixup
     python scripts/regularizer_comparison.py data=fashion_mnist       2000 images; days on 2 cores
     python scripts/regularizer_comparison.py data=cifar10             ResNet-18; weeks on a GPU
