@@ -51,7 +51,6 @@ function curvesOf(holder, curves, remembered, study) {
   const boxes = groups.map((group, index) => {
     const [label, box] = checkbox(group.label, shown[index], swatch(index));
     label.append(element("span", { class: "count" }, ` ${group.seeds} ${group.seeds === 1 ? "seed" : "seeds"}`));
-    box.disabled = !group.seeds;
     box.addEventListener("change", () => {
       shown[index] = box.checked;
       changed();
@@ -60,8 +59,8 @@ function curvesOf(holder, curves, remembered, study) {
   });
   const all = (value) => {
     boxes.forEach(([, box], index) => {
-      shown[index] = value && !box.disabled;
-      box.checked = shown[index];
+      shown[index] = value;
+      box.checked = value;
     });
     changed();
   };
@@ -114,7 +113,7 @@ function panelOf(panel, groups, shown, state, kept, remember) {
   let at = null;
 
   const lines = () => groups
-    .map((group, index) => ({ label: group.label, index, ...group.lines[panel.key] }))
+    .map((group, index) => ({ label: group.label, seeds: group.seeds, index, ...group.lines[panel.key] }))
     .filter((line) => shown[line.index] && line.x.length);
 
   function draw() {
@@ -153,22 +152,22 @@ function panelOf(panel, groups, shown, state, kept, remember) {
       if (!place.y.log || mean > 0) {
         group.append(drawing("circle", { class: `hue hue-${line.index % COLOURS}`, cx: right, cy: place.y.place(mean), r: 3.5 }));
       }
-      const range = line.n[own] > 1 ? ` (${readable(low)} to ${readable(high)}, ${line.n[own]} seeds)` : "";
-      return [line, `${readable(mean)}${range}`];
+      const fewer = line.n[own] < line.seeds ? `, ${line.n[own]} of ${line.seeds} seeds` : "";
+      return [line, readable(mean), line.n[own] > 1 || fewer ? ` (${readable(low)} to ${readable(high)}${fewer})` : ""];
     });
     svg.append(group);
-    const listed = texts.slice(0, MOST_VALUES).map(([line, text]) => element("span", { class: "value" }, swatch(line.index), `${line.label}: `, element("b", {}, text)));
+    const listed = texts.slice(0, MOST_VALUES).map(([line, mean, range]) => element("span", { class: "value" }, swatch(line.index), `${line.label}: `, element("b", {}, mean), range));
     const more = texts.length > MOST_VALUES ? [element("span", { class: "value" }, `and ${texts.length - MOST_VALUES} more`)] : [];
     values.replaceChildren(element("span", { class: "at" }, `pass ${readable(at)}`), ...listed, ...more);
     values.hidden = false;
     pointer.setAttribute("aria-valuenow", at);
-    pointer.setAttribute("aria-valuetext", `pass ${readable(at)}: ${texts.map(([line, text]) => `${line.label} ${text}`).join("; ")}`);
+    pointer.setAttribute("aria-valuetext", `pass ${readable(at)}: ${texts.map(([line, mean, range]) => `${line.label} ${mean}${range}`).join("; ")}`);
   }
 
   function follow(event) {
     if (!place || !grid.length) return;
-    const box_ = svg.getBoundingClientRect();
-    const wanted = ((event.clientX - box_.left) / box_.width) * svg.viewBox.baseVal.width;
+    const frame = svg.getBoundingClientRect();
+    const wanted = ((event.clientX - frame.left) / frame.width) * svg.viewBox.baseVal.width;
     read(nearestIndex(grid.map(place.x.place), wanted));
   }
 

@@ -63,6 +63,8 @@ def read_curves(evidence: Evidence, folder: Path) -> Curves:
         return found
     if (found := from_measurements(evidence)) is not None:
         return found
+    if not len(evidence.runs):
+        return Curves("No run was recorded over passes, so there are no curves.")
     where = f"neither here nor in {folder.resolve().parent.name}/runs"
     return Curves(f"The run directories of this study are {where}, so no curves can be drawn.")
 
@@ -74,25 +76,18 @@ def from_runs(evidence: Evidence, folder: Path) -> Curves | None:
     if not len(runs) or not by:
         return None
     directories = run_directories(folder)
-    by_name = {(path.name, seed): path for path in directories.values() for seed in [seed_of(path)]}
     groups: dict[str, list[tuple[int, pd.DataFrame]]] = {}
     count = 0
     for run in runs[[*by, "seed", "identity"]].to_dict("records"):
-        path = directories.get(str(run["identity"])[:10]) or by_name.get((run.get("setting"), run["seed"]))
+        path = directories.get(str(run["identity"])[:10])
         rows = groups.setdefault(label_of(run[name] for name in by), [])
         if path is not None and len(metrics := read_metrics(path)):
             rows.append((int(run["seed"]), metrics))
             count += 1
     if not count:
         return None
-    own = any(path.parent.parent == folder for path in directories.values())
-    where = "runs/" if own else f"{folder.resolve().parent.name}/runs/"
+    where = "runs/" if (folder / "runs").is_dir() else f"{folder.resolve().parent.name}/runs/"
     return assembled(groups, f"{count} of {len(runs)} runs have their records in {where}.")
-
-
-def seed_of(path: Path) -> int:
-    """The seed in a run directory's name."""
-    return int(path.name.rpartition("-seed")[2].partition("-")[0])
 
 
 def from_measurements(evidence: Evidence) -> Curves | None:
@@ -136,7 +131,10 @@ def assembled(groups: dict[str, list[tuple[int, pd.DataFrame]]], source: str) ->
             "lines": {name: line(runs, name, single) for name in metrics},
         }
         for label, runs in groups.items()
+        if runs
     ]
+    if empty := sum(not runs for runs in groups.values()):
+        source += f" {empty} of {len(groups)} groups have none and are left out."
     if not single:
         source += f" With more than {MOST_SINGLE} runs, single seeds are left out."
     return Curves(source, panels, lines)

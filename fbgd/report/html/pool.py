@@ -126,7 +126,9 @@ def running_evidence(folder: Path) -> Evidence:
         ValueError: there are no such directories.
     """
     rows = [
-        run_row(RunDirectory(path), {"setting": match["setting"]}, int(match["seed"]), science(settings))
+        # A run without a result is known by its directory alone.
+        {"identity": match["identity"]}
+        | run_row(RunDirectory(path), {"setting": match["setting"]}, int(match["seed"]), science(settings))
         for path, match, settings in runs_of_folder(folder)
     ]
     if not rows:
