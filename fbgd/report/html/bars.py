@@ -184,25 +184,21 @@ def scale_of(intervals: Sequence[Interval], factor: bool, flipped: bool = False,
         flipped: whether small factors are on the right.
         about_zero: whether they are differences, whose scale holds the place of no difference.
     """
-    rows = np.array(
-        [
-            sorted(transformed(end, factor, flipped) for end in (entry.low, entry.high))
-            + [transformed((entry.low + entry.high) / 2 if entry.value is None else entry.value, factor, flipped)]
-            for entry in intervals
-        ]
-    )
-    first, third = np.quantile(rows[:, 2], [0.25, 0.75])
-    near = rows[np.abs(rows[:, 2] - (first + third) / 2) <= 3.5 * (third - first)]
-    near = near if len(near) else rows
+    values = [(entry.low + entry.high) / 2 if entry.value is None else entry.value for entry in intervals]
+    places = np.array([transformed(value, factor, flipped) for value in values])
+    ends = np.array([[transformed(end, factor, flipped) for end in (entry.low, entry.high)] for entry in intervals])
+    first, third = np.quantile(places, [0.25, 0.75])
+    near = np.abs(places - (first + third) / 2) <= 3.5 * (third - first)
+    near = near if near.any() else np.full(len(places), True)
     reference = 0.0 if about_zero else None
-    known = [*near[:, 2], *([] if reference is None else [reference])]
-    low, high = (float(bound) for bound in (near[:, 0].min(), near[:, 1].max()))
-    most = [min([np.quantile(near[:, 0], 0.1), *known]), max([np.quantile(near[:, 1], 0.9), *known])]
+    known = [*places[near].tolist(), *([] if reference is None else [reference])]
+    lows, highs = ends[near].min(axis=1), ends[near].max(axis=1)
+    low, high = min(lows.min(), *known), max(highs.max(), *known)
+    most = min(float(np.quantile(lows, 0.1)), *known), max(float(np.quantile(highs, 0.9)), *known)
     if high - low > 2 * (most[1] - most[0]):
-        low, high = map(float, most)
-    low, high = min([low, *map(float, known)]), max([high, *map(float, known)])
+        low, high = most
     space = 0.03 * (high - low) or 1.0
-    return Scale(low - space, high + space, factor, flipped, reference)
+    return Scale(float(low - space), float(high + space), factor, flipped, reference)
 
 
 def own_bar(value: float, low: float, high: float) -> Bar | None:

@@ -22,7 +22,7 @@ def make_parser(about: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--watch",
         action="store_true",
-        help="serve a live page on this machine instead of writing a file; its folders need not be finished, or be there",
+        help="serve a live page on this machine instead of writing a file, also of studies that have not ended yet",
     )
     parser.add_argument(
         "--port", type=int, default=8000, metavar="N", help="of the live page (default: %(default)s; 0: any free one)"

@@ -104,7 +104,11 @@ def from_measurements(evidence: Evidence) -> Curves | None:
     for (*values, seed), rows in known.groupby([*by, "seed"], sort=False):
         if rows["passes"].nunique() >= FEWEST_POINTS:
             groups.setdefault(label_of(values), []).append((int(seed), rows[columns]))
-    return assembled(groups, "Of the evaluations in measurements.csv; the run directories are not here.") if groups else None
+    return (
+        assembled(groups, "Of the evaluations in measurements.csv; the run directories are not here.")
+        if groups
+        else None
+    )
 
 
 def assembled(groups: dict[str, list[tuple[int, pd.DataFrame]]], source: str) -> Curves:

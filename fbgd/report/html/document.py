@@ -29,27 +29,35 @@ def document(reports: Sequence[StudyReport], version: str = "") -> str:
     """
     style, script = asset("style.css"), whole_script()
     titles = [report.page.title for report in reports]
-    return environment().get_template("template.html").render(
-        title=titles[0] if len(titles) == 1 else f"{len(titles)} studies: {'; '.join(titles)}",
-        reports=reports,
-        version=version,
-        policy=policy(style, script, "'self'" if version else "'none'"),
-        style=Markup(style),
-        script=Markup(script),
-        data=Markup(to_script([report.embedded for report in reports])),
-        bar_width=WIDTH,
+    return (
+        environment()
+        .get_template("template.html")
+        .render(
+            title=titles[0] if len(titles) == 1 else f"{len(titles)} studies: {'; '.join(titles)}",
+            reports=reports,
+            version=version,
+            policy=policy(style, script, "'self'" if version else "'none'"),
+            style=Markup(style),
+            script=Markup(script),
+            data=Markup(to_script([report.embedded for report in reports])),
+            bar_width=WIDTH,
+        )
     )
 
 
 def problem_document(text: str, version: str) -> str:
     """A page that says why there is no other, until the files change."""
     style, script = asset("style.css"), whole_script()
-    return environment().get_template("problem.html").render(
-        text=text,
-        version=version,
-        policy=policy(style, script, "'self'"),
-        style=Markup(style),
-        script=Markup(script),
+    return (
+        environment()
+        .get_template("problem.html")
+        .render(
+            text=text,
+            version=version,
+            policy=policy(style, script, "'self'"),
+            style=Markup(style),
+            script=Markup(script),
+        )
     )
 
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TEXTS = {
-    "ladder.png": "accuracy by rung: a dot a seed, the mean with its 95 % interval, and published values where there are any",
-    "accuracy.png": "accuracy by setting, SGD and full batch next to each other: a dot a seed, the mean with its 95 % interval",
+    "ladder.png": "accuracy by rung: a dot a seed, the mean with its 95 % interval, published values if known",
+    "accuracy.png": "accuracy by setting, SGD beside full batch: a dot a seed, the mean with its 95 % interval",
     "pairs.png": "accuracy by setting, a colour a way of training: a dot a seed, the mean with its 95 % interval",
-    "curves.png": "training loss, test accuracy and more over the course of training: a line a group, a band over its seeds",
-    "learning_rates.png": "validation accuracy over the candidates for the learning rate, a panel a group; the chosen is ringed",
-    "weight_decays.png": "validation accuracy over the candidates for the weight decay, a panel a group; the chosen is ringed",
+    "curves.png": "training loss and test accuracy in the course of training: a line a group, a band over its seeds",
+    "learning_rates.png": "validation accuracy over the candidates for the learning rate, the chosen one ringed",
+    "weight_decays.png": "validation accuracy over the candidates for the weight decay, the chosen one ringed",
     "figure.png": "the figure of the study, made of the numbers of its table",
 }
 

@@ -133,8 +133,8 @@ def running_evidence(folder: Path) -> Evidence:
     ]
     if not rows:
         raise ValueError(
-            f"{folder} is no study's folder: it has neither study.json nor runs, and {folder.parent}/runs has none of it; "
-            "name a folder that a study wrote, such as results/geiping_ladder/mnist1d"
+            f"{folder} is no study's folder: it has neither study.json nor runs, and {folder.parent}/runs has none of "
+            "it; name a folder that a study writes, such as results/geiping_ladder/mnist1d"
         )
     title = f"{folder.parent.name}, {folder.name}"
     text = "study.json is written when a study ends: until then rows are named as the run directories are."
