@@ -76,7 +76,10 @@ def test_the_page_has_the_table_claims_notes_and_figures_of_the_folder(folder):
     for row in page.rows:
         assert any([part for part in map(str.strip, parts) if part] == row for parts in shown)
     verdicts = [entry[2].strip() for entry in elements.all if entry[1].get("class") == "verdict"]
-    assert verdicts == ["supported", "opposite", "undecided"]
+    assert verdicts == ["supported", "opposite", "supported", "undecided"]
+    # A share is no difference: it has no bar around 0.
+    bars = [bool(verdict.bar) for verdict in Source(folder, RECIPES).read().verdicts]
+    assert bars == [True, True, False, True]
     assert "+24.00 (21.00 to 27.00)" in text
     assert "published: +11.94 (CIFAR-10)" in text
     assert "A note." in text

@@ -2,12 +2,14 @@
 
 import http.client
 import json
+import re
 import threading
+from http.server import ThreadingHTTPServer
 
 import pytest
 from report_folders import RECIPES, begin_run, write_folder
 
-from fbgd.report.html.command import make
+from fbgd.report.html.command import main, make
 from fbgd.report.html.serve import LivePage, make_server, version_of
 
 
@@ -67,6 +69,17 @@ def test_a_port_that_is_taken_is_named(live):
         make_server(LivePage([], str), server.server_address[1])
     with pytest.raises(ValueError, match="--port 70000 cannot be used"):
         make_server(LivePage([], str), 70000)
+
+
+def test_the_command_serves_until_it_is_interrupted(tmp_path, monkeypatch, capsys):
+    def interrupted(server):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ThreadingHTTPServer, "serve_forever", interrupted)
+    assert main("Help.", RECIPES, [str(tmp_path), "--watch", "--port", "0"]) == 0
+    assert re.match(r"Live at http://127\.0\.0\.1:\d+/ until Ctrl\+C\n", capsys.readouterr().out)
+    assert main("Help.", RECIPES, [str(tmp_path), "--watch", "--port", "70000"]) == 2
+    assert "--port 70000" in capsys.readouterr().err
 
 
 def test_the_version_is_that_of_the_files(tmp_path):

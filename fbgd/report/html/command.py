@@ -71,8 +71,8 @@ def serve(folders: Sequence[Path], recipes: Mapping[str, Recipe], port: int) -> 
     """Serve a live page until Ctrl+C."""
     page = LivePage(folders, lambda version: make(folders, recipes, version))
     with make_server(page, port) as server:
-        print(f"Live at http://{HOST}:{server.server_address[1]}/ until Ctrl+C", flush=True)
         try:
+            print(f"Live at http://{HOST}:{server.server_address[1]}/ until Ctrl+C", flush=True)
             server.serve_forever()
         except KeyboardInterrupt:
             print()

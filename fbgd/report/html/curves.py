@@ -66,7 +66,8 @@ def read_curves(evidence: Evidence, folder: Path) -> Curves:
     if not len(evidence.runs):
         return Curves("No run was recorded over passes, so there are no curves.")
     where = f"neither here nor in {folder.resolve().parent.name}/runs"
-    return Curves(f"The run directories of this study are {where}, so no curves can be drawn.")
+    drawn = " The study's own picture of them stands below: curves.png." if (folder / "curves.png").exists() else ""
+    return Curves(f"The run directories of this study are {where}, so no curves can be drawn.{drawn}")
 
 
 def from_runs(evidence: Evidence, folder: Path) -> Curves | None:

@@ -24,7 +24,7 @@ VARIES = "several values"
 
 @dataclass(frozen=True)
 class Verdict:
-    """A claim's finding with its interval's bar; ``bar`` is ``None`` where it has no interval."""
+    """A claim's finding with its interval's bar; ``bar`` is ``None`` where it has no interval, or is no difference."""
 
     finding: Finding
     bar: Bar | None
@@ -100,7 +100,7 @@ class Source:
         return StudyReport(
             page,
             made,
-            [Verdict(finding, own_bar(finding.value, finding.low, finding.high)) for finding in page.findings],
+            list(map(judged, page.findings)),
             columns,
             rows,
             [text for text in page.paragraphs if text not in made],
@@ -126,6 +126,12 @@ class Source:
             hint = f"did you mean {' '.join(inner)}?" if inner else "name one such as results/geiping_ladder/mnist1d"
             raise ValueError(f"{self.folder} is no study's folder, it has no study.json: {hint}")
         return read_evidence(self.folder)
+
+
+def judged(finding: Finding) -> Verdict:
+    """A finding with its bar around 0, where the estimate is a difference: these are written with their sign."""
+    difference = finding.form.startswith("+")
+    return Verdict(finding, own_bar(finding.value, finding.low, finding.high) if difference else None)
 
 
 def made_with(evidence: Evidence) -> list[str]:
