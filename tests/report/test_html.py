@@ -230,6 +230,14 @@ def test_seeds_of_other_passes_are_interpolated_and_never_beyond_their_ends():
     assert drawn["mean"] == [4, 2, 2.5, 3, 0]
 
 
+def test_of_very_many_runs_single_seeds_are_left_out_and_said_to_be(folder, monkeypatch):
+    monkeypatch.setattr("fbgd.report.html.curves.MOST_SINGLE", 8)
+    curves = Source(folder, RECIPES).read().curves
+    assert "With more than 8 runs, single seeds are left out." in curves.source
+    assert [len(group["lines"]["loss"]["single"]) for group in curves.groups] == [0, 0, 0]
+    assert curves.groups[0]["lines"]["loss"]["n"] == [3] * 4
+
+
 def test_long_curves_keep_both_ends_in_few_points():
     grid = np.arange(1.0, 5001.0)
     kept = thinned(grid, POINTS)
