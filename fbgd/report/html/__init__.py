@@ -1,0 +1,1 @@
+"""A study's results as one interactive page, which needs no network."""
