@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import subprocess
+import sys
 from collections.abc import Callable
 from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
@@ -98,6 +99,13 @@ def yaml_files() -> dict[str, str]:
 
 
 @cache
+def modules() -> dict[str, str]:
+    """The modules that documents show, by the names in their first lines."""
+    shown = [block for document in DOCUMENTS.values() for block in blocks(document, "python")]
+    return {name: block for block in shown for name in re.findall(r"\A# (\w+\.py)\n", block)}
+
+
+@cache
 def make_targets() -> set[str]:
     """What ``make`` can make."""
     database = subprocess.run(["make", "-qp"], cwd=ROOT, capture_output=True, text=True).stdout
@@ -123,7 +131,8 @@ def test_every_command_works(line, tmp_path, monkeypatch, capsys):
     if "data=fashion_mnist" in words and path.stem == "train" and not FASHION.exists():
         pytest.skip("needs the Debian package dataset-fashion-mnist")
     monkeypatch.chdir(ROOT if path.stem == "compare" else tmp_path)
-    for name, content in yaml_files().items():
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    for name, content in (yaml_files() | modules()).items():
         (tmp_path / name).write_text(content)
     assert script(path.stem).main(SCRIPTS[path.stem](words[2:])) == 0, capsys.readouterr().err
 
