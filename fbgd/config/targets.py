@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from fbgd.config.kinds import misfit
 from fbgd.errors import ConfigError, nearest
 
 
@@ -71,6 +72,7 @@ def check_target(key: str, node: dict[str, Any], given: tuple[str, ...] = (), ca
             check_target(f"{key}.{name}", value, (*given, "lr"))
     target = find_target(key, node["_target_"])
     parameters = parameters_of(key, node["_target_"], target)
+    check_kinds(key, node, target, parameters)
     if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()):
         return
     settable = [name for name in parameters if name not in given]
@@ -83,6 +85,16 @@ def check_target(key: str, node: dict[str, Any], given: tuple[str, ...] = (), ca
     absent = [name for name in missing(parameters, node) if name not in given]
     if absent and not is_function_itself(target, parameters, node, called_with):
         raise ConfigError(f"{key}.{absent[0]} is missing: {node['_target_']} needs it")
+
+
+def check_kinds(key: str, node: dict[str, Any], target: Any, parameters: Mapping[str, inspect.Parameter]) -> None:
+    """Raise :class:`ConfigError` for an argument of another kind than the signature of ``target`` says."""
+    for name, value in node.items():
+        if name not in parameters or is_target(value):
+            continue
+        kind = misfit(target, parameters[name], value)
+        if kind is not None:
+            raise ConfigError(f"{key}.{name} = {value!r} is not what {node['_target_']} takes there: {kind}")
 
 
 def parameters_of(key: str, name: str, target: Any) -> Mapping[str, inspect.Parameter]:
