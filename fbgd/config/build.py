@@ -8,13 +8,13 @@ import torch
 import torch.nn as nn
 
 from fbgd.config.arithmetic import DTYPES, find_device, set_arithmetic
-from fbgd.config.data import check_inputs, load_data, trial_shape
+from fbgd.config.data import check_inputs, load_data
 from fbgd.config.facts import Facts
 from fbgd.config.ingredients import Ingredients
+from fbgd.config.model import build_model, check_model, try_gradient, try_model
 from fbgd.config.optimizer import build_optimizer, check_slopes, learning_rate, try_optimizer
 from fbgd.config.parts import build_ingredients, build_loss, build_probes, build_schedule
 from fbgd.config.schema import Config
-from fbgd.config.targets import build_target
 from fbgd.data import Dataset, Samples, TrainingSet
 from fbgd.engine.autotune import choose_blocks_per_call
 from fbgd.engine.blocks import BlockOrder, BlockSource, BlockTransforms
@@ -25,7 +25,7 @@ from fbgd.engine.losses import Loss
 from fbgd.engine.monitor import Monitor
 from fbgd.engine.objective import classification
 from fbgd.engine.tally import Row
-from fbgd.seeds import generator
+from fbgd.models.convert import is_built_in
 
 __all__ = ["Built", "Facts", "build", "build_model", "build_optimizer", "check", "load_data", "work"]
 
@@ -62,9 +62,11 @@ def build(config: Config, blocks_per_call: int | None = None, dataset: Dataset |
     model = build_model(config, dataset).to(device, dtype)
     if config.impl.channels_last:
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
+    about = try_model(config, model, source, dataset)
     optimizer = build_optimizer(config, list(model.parameters()))
     lr = learning_rate(config, optimizer)
-    gradient = build_gradient(config, model, source, ingredients, loss, blocks_per_call)
+    gradient, reason = build_gradient(config, model, source, ingredients, loss, blocks_per_call)
+    about |= {} if reason is None else {"block_by_block": reason}
     measure = build_measure(config, model, source, dataset, loss)
     experiment = Experiment(
         model=model.train(),
@@ -85,13 +87,12 @@ def build(config: Config, blocks_per_call: int | None = None, dataset: Dataset |
         record_layers=config.record.layers,
         probes=probes,
     )
-    return Built(experiment, facts_of(experiment, dataset, device))
+    return Built(experiment, facts_of(experiment, dataset, device, about))
 
 
 def check(config: Config) -> None:
     """Raise ``ValueError`` for what any part of the configuration or the device refuses; needs no data."""
-    with torch.device("meta"):
-        build_target("model", config.model, input_shape=trial_shape(config), classes=10)
+    check_model(config)
     try_optimizer(config)
     build_schedule(config)
     ingredients = build_ingredients(config)
@@ -99,14 +100,6 @@ def check(config: Config) -> None:
     build_loss(config, ingredients)
     build_probes(config)
     find_device(config.impl.device)
-
-
-def build_model(config: Config, dataset: Dataset) -> nn.Module:
-    """The configured model, initialised from the run's seed and no other random state."""
-    start = generator(config.seed, "initialisation").initial_seed()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(start)
-        return build_target("model", config.model, input_shape=dataset.input_shape, classes=dataset.classes)
 
 
 def build_source(config: Config, dataset: Dataset, samples: Samples, ingredients: Ingredients) -> BlockSource:
@@ -134,10 +127,11 @@ def build_gradient(
     ingredients: Ingredients,
     loss: Loss,
     blocks_per_call: int | None,
-) -> MeanGradient:
-    """The mean gradient of a step's blocks; where the configuration leaves it open, blocks per call are measured.
+) -> tuple[MeanGradient, str | None]:
+    """The mean gradient of a step's blocks, and why it takes one block a call although it might take several.
 
-    A loss that is not known to vectorise is evaluated block by block.
+    Where the configuration leaves it open, blocks per call are measured. A loss that is not known to vectorise is
+    then evaluated block by block, and, whatever is configured, so is what a trial shows not to vectorise.
 
     Args:
         config: says how it is evaluated.
@@ -160,10 +154,17 @@ def build_gradient(
     count = blocks_per_call if config.impl.blocks_per_call == "auto" else config.impl.blocks_per_call
     if count is None and not loss.vectorises:
         count = 1
+    reason = None
+    if not (is_built_in(model) and loss.vectorises):
+        wanted = config.impl.blocks_per_call
+        several = loss.vectorises if wanted == "auto" else wanted != 1
+        reason = try_gradient(config, model, source, objective, mean_gradient, several)
+    if reason is not None:
+        count = 1
     if count is None:
         params = [param.detach() for param in model.parameters()]
         count = choose_blocks_per_call(mean_gradient, params, source.step(0), params[0].device)
-    return mean_gradient(count)
+    return mean_gradient(count), reason
 
 
 def build_measure(
@@ -194,8 +195,8 @@ def build_measure(
     return measure
 
 
-def facts_of(experiment: Experiment, dataset: Dataset, device: torch.device) -> Facts:
-    """What is recorded of an experiment beside its numbers."""
+def facts_of(experiment: Experiment, dataset: Dataset, device: torch.device, about: dict[str, object]) -> Facts:
+    """What is recorded of an experiment beside its numbers; ``about`` is what there is to say of its model."""
     order = experiment.source.order
     return Facts(
         content_hash=dataset.content_hash,
@@ -208,6 +209,7 @@ def facts_of(experiment: Experiment, dataset: Dataset, device: torch.device) -> 
         device=str(device) if device.type == "cpu" else torch.cuda.get_device_name(device),
         threads=torch.get_num_threads(),
         data=dict(dataset.facts),
+        model=about,
     )
 
 

@@ -9,7 +9,7 @@ import torch.nn as nn
 from fbgd.data import Samples
 from fbgd.engine.blocks import StepBlocks
 from fbgd.engine.losses import CrossEntropy, Loss
-from fbgd.models import BatchNorm
+from fbgd.models.convert import batch_norms
 
 
 @torch.no_grad()
@@ -47,17 +47,21 @@ def population_statistics(model: nn.Module, blocks: StepBlocks) -> None:
 
     One forward pass over the blocks; a model without batch norm is left alone, at no cost.
     """
-    layers = [module for module in model.modules() if isinstance(module, BatchNorm)]
+    layers = batch_norms(model)
     if not layers:
         return
-    sums = {layer: [torch.zeros_like(layer.mean, dtype=torch.float64) for _ in range(2)] for layer in layers}
+    sums = {
+        layer: [torch.zeros_like(mean, dtype=torch.float64) for _ in range(2)] for layer, (mean, _) in layers.items()
+    }
+    calls = dict.fromkeys(layers, 0)
     weight = 0.0
 
-    def collect(layer: BatchNorm, arguments: tuple) -> None:
+    def collect(layer: nn.Module, arguments: tuple) -> None:
         inputs = arguments[0]
         variance, mean = torch.var_mean(inputs.double(), [0, *range(2, inputs.dim())], correction=0)
         sums[layer][0].add_(mean, alpha=weight)
         sums[layer][1].add_(variance + mean**2, alpha=weight)
+        calls[layer] += 1
 
     hooks = [layer.register_forward_pre_hook(collect) for layer in layers]
     try:
@@ -71,9 +75,11 @@ def population_statistics(model: nn.Module, blocks: StepBlocks) -> None:
     finally:
         for hook in hooks:
             hook.remove()
-    for layer, (mean, square) in sums.items():
-        layer.mean.copy_(mean)
-        layer.variance.copy_((square - mean**2).clamp(min=0))
+    for layer, (mean_buffer, variance_buffer) in layers.items():
+        # A layer that a forward pass calls several times has the moments of all of them; an unused one none.
+        mean, square = (total * (len(blocks) / calls[layer]) for total in sums[layer]) if calls[layer] else sums[layer]
+        mean_buffer.copy_(mean)
+        variance_buffer.copy_((square - mean**2).clamp(min=0))
 
 
 @contextmanager

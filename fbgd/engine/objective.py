@@ -10,7 +10,7 @@ from fbgd.data.dataset import IGNORED
 from fbgd.engine.functional import functional
 from fbgd.engine.kernels import Objective
 from fbgd.engine.losses import CrossEntropy, Loss
-from fbgd.models import RandomLayer
+from fbgd.models.torch_layers import key_names
 from fbgd.seeds import block_key
 from regularizers import LossPenalty
 
@@ -52,7 +52,7 @@ def classification(
         (B, T, classes), and ``right`` is the number of right tokens divided by m, so that its mean over the samples of
         a pass is the share of right tokens.
     """
-    layers = [f"{name}.key" for name, module in model.named_modules() if isinstance(module, RandomLayer)]
+    layers = key_names(model)
     # Every random layer has a key of its own, far from its neighbours', so that no two layers share a mask.
     offsets = [block_key(index, 0, 0) for index in range(len(layers))]
     forward = functional(model, layers)

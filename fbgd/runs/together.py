@@ -118,7 +118,8 @@ def grouped(attempts: list[Attempt]) -> list[list[Attempt]]:
         progress, facts = attempt.progress, attempt.built.facts
         return progress.step, progress.gradient_evaluations, facts.blocks_per_call
 
-    if attempts and attempts[0].config.impl.seeds_together == "auto" and not pays(attempts[0]):
+    separate = attempts and "block_by_block" in attempts[0].built.facts.model
+    if separate or (attempts and attempts[0].config.impl.seeds_together == "auto" and not pays(attempts[0])):
         return [[attempt] for attempt in attempts]
     return [list(group) for _, group in groupby(sorted(attempts, key=standing), key=standing)]
 
