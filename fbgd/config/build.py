@@ -13,6 +13,7 @@ from fbgd.config.facts import Facts
 from fbgd.config.ingredients import Ingredients
 from fbgd.config.model import build_model, check_model, try_gradient, try_model
 from fbgd.config.optimizer import build_optimizer, check_slopes, learning_rate, try_optimizer
+from fbgd.config.parameter_groups import assign, read_groups
 from fbgd.config.parts import build_ingredients, build_loss, build_probes, build_schedule
 from fbgd.config.schema import Config
 from fbgd.data import Dataset, Samples, TrainingSet
@@ -63,7 +64,8 @@ def build(config: Config, blocks_per_call: int | None = None, dataset: Dataset |
     if config.impl.channels_last:
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
     about = try_model(config, model, source, dataset)
-    optimizer = build_optimizer(config, list(model.parameters()))
+    names = [name for name, _ in model.named_parameters()]
+    optimizer = build_optimizer(config, list(model.parameters()), names)
     lr = learning_rate(config, optimizer)
     gradient, reason = build_gradient(config, model, source, ingredients, loss, blocks_per_call)
     about |= {} if reason is None else {"block_by_block": reason}
@@ -92,8 +94,10 @@ def build(config: Config, blocks_per_call: int | None = None, dataset: Dataset |
 
 def check(config: Config) -> None:
     """Raise ``ValueError`` for what any part of the configuration or the device refuses; needs no data."""
-    check_model(config)
     try_optimizer(config)
+    model = check_model(config)
+    if model is not None:
+        assign([name for name, _ in model.named_parameters()], read_groups(config.optimizer.get("groups", [])))
     build_schedule(config)
     ingredients = build_ingredients(config)
     check_slopes(config, ingredients)

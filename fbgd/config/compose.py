@@ -16,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from fbgd.config.files import data_name, merge_file, merge_files
 from fbgd.config.full_batch_gd import translate
+from fbgd.config.optimizer import arguments
 from fbgd.config.overrides import SEVERAL, Override, check_override, is_file, normalise, parse
 from fbgd.config.schema import Config, as_list
 from fbgd.config.targets import check_target, import_from
@@ -124,8 +125,7 @@ def check_targets(config: Config) -> None:
     """Raise :class:`ConfigError` unless every ``_target_`` exists and takes the arguments it is given."""
     check_target("data.source", config.data.source)
     check_target("model", config.model, given=("input_shape", "classes"))
-    optimizer = {name: value for name, value in config.optimizer.items() if name != "weight_decay_of"}
-    check_target("optimizer", optimizer, given=("params",))
+    check_target("optimizer", arguments(config), given=("params",))
     check_target("schedule", config.schedule, called_with=2)
     check_target("objective", config.objective, called_with=2)
     for name, node in config.regularizer.items():

@@ -46,8 +46,8 @@ def build_model(config: Config, dataset: Dataset) -> nn.Module:
         raise ConfigError(f"{label(config)}: {error}") from None
 
 
-def check_model(config: Config) -> None:
-    """Raise ``ValueError`` where a model refuses its options; needs no data.
+def check_model(config: Config) -> nn.Module | None:
+    """Raise ``ValueError`` where a model refuses its options; needs no data, and gives a model without numbers.
 
     One of the user's is tried only if it says by ``trial_shape`` or ``token_shape`` which samples it takes.
     """
@@ -55,7 +55,8 @@ def check_model(config: Config) -> None:
     says = any(getattr(target, name, None) is not None for name in ("trial_shape", "token_shape"))
     if says or getattr(target, "__module__", "").startswith("fbgd."):
         with torch.device("meta"):
-            build_target("model", config.model, input_shape=trial_shape(config), classes=10)
+            return build_target("model", config.model, input_shape=trial_shape(config), classes=10)
+    return None
 
 
 def label(config: Config) -> str:

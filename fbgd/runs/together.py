@@ -49,6 +49,7 @@ def obstacle(config: Config) -> str | None:
     reasons = {
         f"{config.optimizer['_target_']} does not treat every entry alike": not is_elementwise(optimizer),
         "optimizer.weight_decay_of goes by the shape of a parameter": "weight_decay_of" in config.optimizer,
+        "optimizer.groups go by the names of one network's parameters": bool(config.optimizer.get("groups")),
         f"{config.model['_target_']} is not known to vectorise": not declares(model, "vectorises"),
         "the schedule goes by the weights of one network": getattr(schedule, "needs_weights", False),
         f"{config.objective['_target_']} is not known to vectorise": not declares(objective, "vectorises"),
