@@ -11,8 +11,10 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from runpy import run_path
 
+import numpy as np
 import pytest
 from files import ROOT
+from PIL import Image
 from quotes import TABLE, documents, requoted, unquoted, with_tables
 
 from fbgd.config.compose import choices
@@ -37,7 +39,7 @@ def tiny_run(words: list[str]) -> list[str]:
     """A run of seconds."""
     sizes = ["regime.block_size=10", "budget.passes=1", "model.width=2"]
     chosen = {word.partition("=")[2] for word in words if word.startswith("data=")}
-    if not chosen:
+    if not chosen and not any(word.startswith("data.source._target_") for word in words):
         sizes += ["data.source.train=40", "data.source.test=10"]
     if "fashion_mnist" in chosen:
         sizes.append("data.train_size=40")
@@ -105,6 +107,19 @@ def modules() -> dict[str, str]:
     return {name: block for block in shown for name in re.findall(r"\A# (\w+\.py)\n", block)}
 
 
+def write_data(folder: Path) -> None:
+    """The data files that commands name: arrays, a table, and a folder of images."""
+    draws = np.random.default_rng(0)
+    labels = np.arange(40) % 2
+    np.savez(folder / "my_arrays.npz", x=draws.normal(size=(40, 1, 12)), y=labels)
+    lines = [f"{index},{draws.normal():.3f},{'ab'[label]}\n" for index, label in enumerate(labels)]
+    (folder / "my_table.csv").write_text("name,length,kind\n" + "".join(lines))
+    for index, label in enumerate(labels):
+        place = folder / "my_images" / "ab"[label]
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(draws.integers(0, 256, (9, 8, 3), dtype=np.uint8)).save(place / f"{index}.png")
+
+
 @cache
 def make_targets() -> set[str]:
     """What ``make`` can make."""
@@ -134,6 +149,8 @@ def test_every_command_works(line, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "path", [*sys.path])
     for name, content in (yaml_files() | modules()).items():
         (tmp_path / name).write_text(content)
+    if "my_" in line:
+        write_data(tmp_path)
     assert script(path.stem).main(SCRIPTS[path.stem](words[2:])) == 0, capsys.readouterr().err
 
 

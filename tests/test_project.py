@@ -21,6 +21,8 @@ ALLOWED = {
     **{leaf: set() for leaf in LEAVES},
 }
 LONGEST_MODULE, LONGEST_FUNCTION = 300, 60
+# What users install for some of the data.
+EXTRAS = ("translation", "images")
 
 
 def imports(path):
@@ -126,8 +128,8 @@ def test_every_import_is_a_declared_dependency():
     declared = ConfigParser()
     declared.read(ROOT / "setup.cfg")
     names = required(declared["options"]["install_requires"])
-    extras = required(declared["options.extras_require"]["translation"])
-    modules = {"hydra": "hydra-core", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+    extras = {name for extra in EXTRAS for name in required(declared["options.extras_require"][extra])}
+    modules = {"PIL": "pillow", "hydra": "hydra-core", "sklearn": "scikit-learn", "yaml": "pyyaml"}
     own = {"fbgd", "optimizers", "regularizers", "scripts"}
     found: set[str] = set()
     for package in own:
@@ -138,7 +140,7 @@ def test_every_import_is_a_declared_dependency():
             assert not extras & {modules.get(name, name) for name in imports_when_loaded(path)}, path
             found |= used
     assert extras <= found
-    assert "fbgd[translation]" in declared["options.extras_require"]["test"].split()
+    assert f"fbgd[{','.join(EXTRAS)}]" in declared["options.extras_require"]["test"].split()
     pinned = {line.split("==")[0] for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line}
     assert names | extras <= pinned
 
