@@ -8,13 +8,13 @@ import torch
 import torch.nn as nn
 
 from fbgd.config.arithmetic import DTYPES, find_device, set_arithmetic
-from fbgd.config.data import check_inputs, load_data
+from fbgd.config.data import check_inputs, check_kind, load_data
 from fbgd.config.facts import Facts
 from fbgd.config.ingredients import Ingredients
 from fbgd.config.model import build_model, check_model, try_gradient, try_model
 from fbgd.config.optimizer import build_optimizer, check_slopes, learning_rate, try_optimizer
 from fbgd.config.parameter_groups import assign, read_groups
-from fbgd.config.parts import build_ingredients, build_loss, build_probes, build_schedule
+from fbgd.config.parts import build_ingredients, build_loss, build_probes, build_schedule, expects_numbers
 from fbgd.config.schema import Config
 from fbgd.data import Dataset, Samples, TrainingSet
 from fbgd.engine.autotune import choose_blocks_per_call
@@ -53,10 +53,12 @@ def build(config: Config, blocks_per_call: int | None = None, dataset: Dataset |
     try_optimizer(config)
     ingredients, probes, schedule = build_ingredients(config), build_probes(config), build_schedule(config)
     check_slopes(config, ingredients)
-    loss = build_loss(config, ingredients)
+    build_loss(config, ingredients, expects_numbers(config))
     device, dtype = set_arithmetic(config)
 
     dataset = dataset or load_data(config)
+    loss = build_loss(config, ingredients, dataset.regression)
+    check_kind(config, dataset, ingredients, loss)
     check_inputs(config, dataset.tokens, ingredients)
     samples = dataset.train.samples.to(device, dtype)
     source = build_source(config, dataset, samples, ingredients)
@@ -88,6 +90,7 @@ def build(config: Config, blocks_per_call: int | None = None, dataset: Dataset |
         evaluation_growth=config.record.growth,
         record_layers=config.record.layers,
         probes=probes,
+        metric=loss.metric,
     )
     return Built(experiment, facts_of(experiment, dataset, device, about))
 
@@ -101,7 +104,7 @@ def check(config: Config) -> None:
     build_schedule(config)
     ingredients = build_ingredients(config)
     check_slopes(config, ingredients)
-    build_loss(config, ingredients)
+    build_loss(config, ingredients, expects_numbers(config))
     build_probes(config)
     find_device(config.impl.device)
 
@@ -174,7 +177,7 @@ def build_gradient(
 def build_measure(
     config: Config, model: nn.Module, source: BlockSource, dataset: Dataset, loss: Loss
 ) -> Callable[[int], Row]:
-    """What evaluates the model: loss and accuracy on every set that is configured, with a pass's statistics.
+    """What evaluates the model: loss and accuracy, or R^2, on every set that is configured, with a pass's statistics.
 
     Args:
         config: says what is evaluated.
@@ -192,8 +195,8 @@ def build_measure(
         population_statistics(model, source.whole_pass(pass_index))
         row: Row = {}
         for name, samples in evaluated.items():
-            mean, accuracy = evaluate(model, samples, config.impl.evaluation_batch, loss)
-            row |= {f"{name}_loss": mean, f"{name}_accuracy": accuracy}
+            mean, score = evaluate(model, samples, config.impl.evaluation_batch, loss)
+            row |= {f"{name}_loss": mean, f"{name}_{loss.metric}": score}
         return row
 
     return measure

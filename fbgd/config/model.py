@@ -39,11 +39,17 @@ def build_model(config: Config, dataset: Dataset) -> nn.Module:
     start = generator(config.seed, "initialisation").initial_seed()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(start)
-        model = build_target("model", config.model, input_shape=dataset.input_shape, classes=dataset.classes)
+        width = output_width(config, dataset)
+        model = build_target("model", config.model, input_shape=dataset.input_shape, classes=width)
     try:
         return convert(model)
     except ValueError as error:
         raise ConfigError(f"{label(config)}: {error}") from None
+
+
+def output_width(config: Config, dataset: Dataset) -> int:
+    """How many outputs the model has: one a class, or a number of a regression, unless the objective wants others."""
+    return getattr(find_target("objective", config.objective["_target_"]), "width", None) or dataset.classes
 
 
 def check_model(config: Config) -> nn.Module | None:
@@ -88,9 +94,10 @@ def try_model(config: Config, model: nn.Module, source: BlockSource, dataset: Da
     count = min(TRIAL_SAMPLES, source.order.block_size)
     inputs, targets = samples.inputs[:count], samples.targets[:count]
     about = converted_layers(model)
+    expected = (*(targets.shape[:-1] if dataset.regression else targets.shape), output_width(config, dataset))
     devices = [inputs.device] if inputs.device.type == "cuda" else []
     with undisturbed(devices), torch.no_grad():
-        check_outputs(config, outputs_of(config, model.eval(), inputs), (*targets.shape, dataset.classes))
+        check_outputs(config, outputs_of(config, model.eval(), inputs), expected)
         model.train()
         start = generator_states(devices)
         check_buffers(config, model, inputs)
@@ -104,7 +111,7 @@ def try_model(config: Config, model: nn.Module, source: BlockSource, dataset: Da
                 f"{label(config)} gives other outputs for the same inputs: it keeps a state between forward passes, or "
                 "draws from something else than torch's generators"
             )
-        check_outputs(config, first, (*targets.shape, dataset.classes))
+        check_outputs(config, first, expected)
     check_reach(config, model, inputs, devices)
     return about
 
@@ -154,7 +161,7 @@ def check_outputs(config: Config, outputs: Tensor, expected: tuple[int, ...]) ->
     if tuple(outputs.shape) != expected:
         raise ConfigError(
             f"{label(config)} gives outputs of shape {tuple(outputs.shape)} for {expected[0]} samples, and must give "
-            f"{expected}: one number for each of the {expected[-1]} classes (the argument classes)"
+            f"{expected}: as many numbers a sample as the argument classes says"
         )
 
 

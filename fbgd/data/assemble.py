@@ -84,7 +84,7 @@ def to_tensor(where: str, values: Any) -> Tensor:
         DataError: they are no numbers, or not all finite.
     """
     try:
-        tensor = values if isinstance(values, Tensor) else torch.from_numpy(np.ascontiguousarray(values))
+        tensor = values if isinstance(values, Tensor) else torch.from_numpy(np.require(values, requirements=["C", "W"]))
     except TypeError:
         raise DataError(f"{where} are no array of numbers") from None
     if tensor.is_complex():
@@ -142,7 +142,10 @@ def labels_of(where: str, values: Any) -> np.ndarray:
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1:
-        raise DataError(f"{where} have the shape {labels.shape}: one label a sample is wanted, (N)")
+        raise DataError(
+            f"{where} have the shape {labels.shape}: one label a sample is wanted, (N); for numbers of a regression "
+            "set data.source.regression=true"
+        )
     if labels.dtype.kind == "f" and np.array_equal(labels, np.round(labels)):
         labels = labels.astype(np.int64)
     if labels.dtype.kind == "O" and all(isinstance(label, str) for label in labels):

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import torch
 import torch.nn as nn
+from torch import Tensor
 
 from fbgd.data import Samples
 from fbgd.engine.blocks import StepBlocks
@@ -16,9 +17,13 @@ from fbgd.models.convert import batch_norms
 def evaluate(
     model: nn.Module, samples: Samples, batch_size: int = 1000, loss: Loss | None = None
 ) -> tuple[float, float]:
-    """Mean loss and accuracy of ``model`` in evaluation mode, over samples or, of sequences, over tokens.
+    r"""Mean loss and accuracy of ``model`` in evaluation mode, over samples or, of sequences, over tokens.
 
-    A sample whose logits are not all finite counts as classified wrong, so a diverged network scores 0.
+    A sample whose logits are not all finite counts as classified wrong, so a diverged network scores 0. Of a regression
+    the second number is the coefficient of determination, a mean over the K outputs with means
+    :math:`\bar y_k` of these samples:
+
+    .. math:: R^2 = 1 - \frac1K \sum_k \frac{\sum_i (f_{ik} - y_{ik})^2}{\sum_i (y_{ik} - \bar y_k)^2}
 
     Args:
         model: left in the mode it came in.
@@ -27,14 +32,25 @@ def evaluate(
         loss: of the outputs against the targets; ``None``: cross-entropy.
     """
     loss, total, right = loss or CrossEntropy(), 0.0, 0
+    errors = torch.zeros((), dtype=torch.float64, device=samples.inputs.device)
     with mode(model, training=False):
         for inputs, targets in zip(samples.inputs.split(batch_size), samples.targets.split(batch_size), strict=True):
             logits = model(inputs)
             total += loss.total(logits, targets).item()
-            finite = logits.isfinite().all(-1)
-            right += int(((logits.argmax(-1) == targets) & finite).sum())
+            if loss.metric == "r2":
+                errors = errors + (logits.double() - targets).square().sum(0)
+            else:
+                right += int((loss.hits(logits, targets) & logits.isfinite().all(-1)).sum())
     predictions = samples.predictions
+    if loss.metric == "r2":
+        return total / predictions, determination(errors, samples.targets)
     return total / predictions, right / predictions
+
+
+def determination(errors: Tensor, targets: Tensor) -> float:
+    """The mean over outputs of R^2, by sums of squared errors (K) of targets (N, K); that of a constant target is 0."""
+    spread = (targets.double() - targets.double().mean(0)).square().sum(0)
+    return float((1 - errors / spread).where(spread > 0, 0.0).mean())
 
 
 @torch.no_grad()
