@@ -4,14 +4,17 @@ import json
 import re
 import shlex
 import subprocess
+import sys
 from collections.abc import Callable
 from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from runpy import run_path
 
+import numpy as np
 import pytest
 from files import ROOT
+from PIL import Image
 from quotes import TABLE, documents, requoted, unquoted, with_tables
 
 from fbgd.config.compose import choices
@@ -36,7 +39,7 @@ def tiny_run(words: list[str]) -> list[str]:
     """A run of seconds."""
     sizes = ["regime.block_size=10", "budget.passes=1", "model.width=2"]
     chosen = {word.partition("=")[2] for word in words if word.startswith("data=")}
-    if not chosen:
+    if not chosen and not any(word.startswith("data.source._target_") for word in words):
         sizes += ["data.source.train=40", "data.source.test=10"]
     if "fashion_mnist" in chosen:
         sizes.append("data.train_size=40")
@@ -106,6 +109,26 @@ def yaml_files() -> dict[str, str]:
 
 
 @cache
+def modules() -> dict[str, str]:
+    """The modules that documents show, by the names in their first lines."""
+    shown = [block for document in DOCUMENTS.values() for block in blocks(document, "python")]
+    return {name: block for block in shown for name in re.findall(r"\A# (\w+\.py)\n", block)}
+
+
+def write_data(folder: Path) -> None:
+    """The data files that commands name: arrays, a table, and a folder of images."""
+    draws = np.random.default_rng(0)
+    labels = np.arange(40) % 2
+    np.savez(folder / "my_arrays.npz", x=draws.normal(size=(40, 1, 12)), y=labels)
+    lines = [f"{index},{draws.normal():.3f},{'ab'[label]}\n" for index, label in enumerate(labels)]
+    (folder / "my_table.csv").write_text("name,length,kind\n" + "".join(lines))
+    for index, label in enumerate(labels):
+        place = folder / "my_images" / "ab"[label]
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(draws.integers(0, 256, (9, 8, 3), dtype=np.uint8)).save(place / f"{index}.png")
+
+
+@cache
 def make_targets() -> set[str]:
     """What ``make`` can make."""
     database = subprocess.run(["make", "-qp"], cwd=ROOT, capture_output=True, text=True).stdout
@@ -131,9 +154,12 @@ def test_every_command_works(line, tmp_path, monkeypatch, capsys):
     if "data=fashion_mnist" in words and path.stem == "train" and not FASHION.exists():
         pytest.skip("needs the Debian package dataset-fashion-mnist")
     monkeypatch.chdir(ROOT if path.stem == "compare" else tmp_path)
-    for name, content in yaml_files().items():
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    for name, content in (yaml_files() | modules()).items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(content)
+    if "my_" in line:
+        write_data(tmp_path)
     assert script(path.stem).main(SCRIPTS[path.stem](words[2:])) == 0, capsys.readouterr().err
 
 

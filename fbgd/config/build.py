@@ -8,13 +8,14 @@ import torch
 import torch.nn as nn
 
 from fbgd.config.arithmetic import DTYPES, find_device, set_arithmetic
-from fbgd.config.data import check_inputs, load_data, trial_shape
+from fbgd.config.data import check_inputs, check_kind, load_data
 from fbgd.config.facts import Facts
 from fbgd.config.ingredients import Ingredients
+from fbgd.config.model import build_model, check_model, try_gradient, try_model
 from fbgd.config.optimizer import build_optimizer, check_slopes, learning_rate, try_optimizer
-from fbgd.config.parts import build_ingredients, build_loss, build_probes, build_schedule
+from fbgd.config.parameter_groups import assign, read_groups
+from fbgd.config.parts import build_ingredients, build_loss, build_probes, build_schedule, expects_numbers
 from fbgd.config.schema import Config
-from fbgd.config.targets import build_target
 from fbgd.data import Dataset, Samples, TrainingSet
 from fbgd.engine.autotune import choose_blocks_per_call
 from fbgd.engine.blocks import BlockOrder, BlockSource, BlockTransforms
@@ -25,7 +26,7 @@ from fbgd.engine.losses import Loss
 from fbgd.engine.monitor import Monitor
 from fbgd.engine.objective import classification
 from fbgd.engine.tally import Row
-from fbgd.seeds import generator
+from fbgd.models.convert import is_built_in
 
 __all__ = ["Built", "Facts", "build", "build_model", "build_optimizer", "check", "load_data", "work"]
 
@@ -52,19 +53,24 @@ def build(config: Config, blocks_per_call: int | None = None, dataset: Dataset |
     try_optimizer(config)
     ingredients, probes, schedule = build_ingredients(config), build_probes(config), build_schedule(config)
     check_slopes(config, ingredients)
-    loss = build_loss(config, ingredients)
+    build_loss(config, ingredients, expects_numbers(config))
     device, dtype = set_arithmetic(config)
 
     dataset = dataset or load_data(config)
+    loss = build_loss(config, ingredients, dataset.regression)
+    check_kind(config, dataset, ingredients, loss)
     check_inputs(config, dataset.tokens, ingredients)
     samples = dataset.train.samples.to(device, dtype)
     source = build_source(config, dataset, samples, ingredients)
     model = build_model(config, dataset).to(device, dtype)
     if config.impl.channels_last:
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
-    optimizer = build_optimizer(config, list(model.parameters()))
+    about = try_model(config, model, source, dataset)
+    names = [name for name, _ in model.named_parameters()]
+    optimizer = build_optimizer(config, list(model.parameters()), names)
     lr = learning_rate(config, optimizer)
-    gradient = build_gradient(config, model, source, ingredients, loss, blocks_per_call)
+    gradient, reason = build_gradient(config, model, source, ingredients, loss, blocks_per_call)
+    about |= {} if reason is None else {"block_by_block": reason}
     measure = build_measure(config, model, source, dataset, loss)
     experiment = Experiment(
         model=model.train(),
@@ -84,29 +90,23 @@ def build(config: Config, blocks_per_call: int | None = None, dataset: Dataset |
         evaluation_growth=config.record.growth,
         record_layers=config.record.layers,
         probes=probes,
+        metric=loss.metric,
     )
-    return Built(experiment, facts_of(experiment, dataset, device))
+    return Built(experiment, facts_of(experiment, dataset, device, about))
 
 
 def check(config: Config) -> None:
     """Raise ``ValueError`` for what any part of the configuration or the device refuses; needs no data."""
-    with torch.device("meta"):
-        build_target("model", config.model, input_shape=trial_shape(config), classes=10)
     try_optimizer(config)
+    model = check_model(config)
+    if model is not None:
+        assign([name for name, _ in model.named_parameters()], read_groups(config.optimizer.get("groups", [])))
     build_schedule(config)
     ingredients = build_ingredients(config)
     check_slopes(config, ingredients)
-    build_loss(config, ingredients)
+    build_loss(config, ingredients, expects_numbers(config))
     build_probes(config)
     find_device(config.impl.device)
-
-
-def build_model(config: Config, dataset: Dataset) -> nn.Module:
-    """The configured model, initialised from the run's seed and no other random state."""
-    start = generator(config.seed, "initialisation").initial_seed()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(start)
-        return build_target("model", config.model, input_shape=dataset.input_shape, classes=dataset.classes)
 
 
 def build_source(config: Config, dataset: Dataset, samples: Samples, ingredients: Ingredients) -> BlockSource:
@@ -134,10 +134,11 @@ def build_gradient(
     ingredients: Ingredients,
     loss: Loss,
     blocks_per_call: int | None,
-) -> MeanGradient:
-    """The mean gradient of a step's blocks; where the configuration leaves it open, blocks per call are measured.
+) -> tuple[MeanGradient, str | None]:
+    """The mean gradient of a step's blocks, and why it takes one block a call although it might take several.
 
-    A loss that is not known to vectorise is evaluated block by block.
+    Where the configuration leaves it open, blocks per call are measured. A loss that is not known to vectorise is
+    then evaluated block by block, and, whatever is configured, so is what a trial shows not to vectorise.
 
     Args:
         config: says how it is evaluated.
@@ -160,16 +161,23 @@ def build_gradient(
     count = blocks_per_call if config.impl.blocks_per_call == "auto" else config.impl.blocks_per_call
     if count is None and not loss.vectorises:
         count = 1
+    reason = None
+    if not (is_built_in(model) and loss.vectorises):
+        wanted = config.impl.blocks_per_call
+        several = loss.vectorises if wanted == "auto" else wanted != 1
+        reason = try_gradient(config, model, source, objective, mean_gradient, several)
+    if reason is not None:
+        count = 1
     if count is None:
         params = [param.detach() for param in model.parameters()]
         count = choose_blocks_per_call(mean_gradient, params, source.step(0), params[0].device)
-    return mean_gradient(count)
+    return mean_gradient(count), reason
 
 
 def build_measure(
     config: Config, model: nn.Module, source: BlockSource, dataset: Dataset, loss: Loss
 ) -> Callable[[int], Row]:
-    """What evaluates the model: loss and accuracy on every set that is configured, with a pass's statistics.
+    """What evaluates the model: loss and accuracy, or R^2, on every set that is configured, with a pass's statistics.
 
     Args:
         config: says what is evaluated.
@@ -187,15 +195,15 @@ def build_measure(
         population_statistics(model, source.whole_pass(pass_index))
         row: Row = {}
         for name, samples in evaluated.items():
-            mean, accuracy = evaluate(model, samples, config.impl.evaluation_batch, loss)
-            row |= {f"{name}_loss": mean, f"{name}_accuracy": accuracy}
+            mean, score = evaluate(model, samples, config.impl.evaluation_batch, loss)
+            row |= {f"{name}_loss": mean, f"{name}_{loss.metric}": score}
         return row
 
     return measure
 
 
-def facts_of(experiment: Experiment, dataset: Dataset, device: torch.device) -> Facts:
-    """What is recorded of an experiment beside its numbers."""
+def facts_of(experiment: Experiment, dataset: Dataset, device: torch.device, about: dict[str, object]) -> Facts:
+    """What is recorded of an experiment beside its numbers; ``about`` is what there is to say of its model."""
     order = experiment.source.order
     return Facts(
         content_hash=dataset.content_hash,
@@ -208,6 +216,7 @@ def facts_of(experiment: Experiment, dataset: Dataset, device: torch.device) -> 
         device=str(device) if device.type == "cpu" else torch.cuda.get_device_name(device),
         threads=torch.get_num_threads(),
         data=dict(dataset.facts),
+        model=about,
     )
 
 

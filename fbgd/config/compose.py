@@ -13,12 +13,13 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
+from fbgd.config.files import data_name, merge_file, merge_files
 from fbgd.config.full_batch_gd import translate
-from fbgd.config.overrides import Override, check_override, normalise, parse
-from fbgd.config.schema import Config
-from fbgd.config.targets import check_target
+from fbgd.config.optimizer import arguments
+from fbgd.config.overrides import SEVERAL, Override, check_override, is_file, normalise, parse
+from fbgd.config.schema import Config, as_list
+from fbgd.config.targets import check_target, import_from
 from fbgd.errors import ConfigError
 
 FOLDER = Path(__file__).parent / "conf"
@@ -32,43 +33,60 @@ def choices(group: str) -> list[str]:
     return sorted(path.stem for path in (FOLDER / group).glob("*.yaml"))
 
 
-def compose(overrides: Iterable[str] = ()) -> Config:
+def compose(overrides: Iterable[str] = (), module_path: Iterable[Path | str] = ()) -> Config:
     """The checked configuration that the defaults and ``overrides`` make.
 
     Args:
         overrides: ``group=choice`` (``optimizer=adam``; also the path of a YAML file of one's own,
             ``optimizer=mine.yaml``), ``group=[several]`` for regularisers and probes, or ``dotted.key=value``. Groups
             are chosen first, then keys are set; of two words about one key the last counts.
+        module_path: folders of modules of one's own, which ``_target_`` may name; those of YAML files are among them.
 
     Raises:
         ConfigError: an unknown group, choice, key, class or argument, with the nearest valid name; a value of the
             wrong type or outside its range.
     """
     files, words = normalise(parse(overrides), GROUPS)
+    folders = tuple(map(str, module_path))
     # A study composes the same words again and again, and each time takes a tenth of a second; files may change.
-    return assemble(files, words) if files else deepcopy(remembered(tuple(words)))
+    return assemble(files, words, folders) if files else deepcopy(remembered(tuple(words), folders))
 
 
 @lru_cache(maxsize=4096)
-def remembered(words: tuple[Override, ...]) -> Config:
+def remembered(words: tuple[Override, ...], module_path: tuple[str, ...]) -> Config:
     """What words make that name no file; to be copied before it is given away."""
-    return assemble({}, list(words))
+    return assemble({}, list(words), module_path)
 
 
-def assemble(files: dict[str, str], words: list[Override]) -> Config:
-    """The checked configuration that the defaults, a user's files by group and normalised words make."""
+def assemble(files: dict[str, list[str]], words: list[Override], module_path: tuple[str, ...] = ()) -> Config:
+    """The checked configuration that the defaults, a user's files by group and normalised words make.
+
+    Args:
+        files: by group what was chosen, files and names, where there are files.
+        words: see :func:`fbgd.config.overrides.normalise`.
+        module_path: further folders of the user's modules.
+    """
     values = {word.key: read_value(word) for word in words if word.startswith("++")}
     try:
         composed = deepcopy(chosen_groups(tuple(word for word in words if word.key not in values)))
+        for group, chosen in files.items():
+            if group in SEVERAL:
+                # A choice that sets something elsewhere, as dropout does, has no entry here.
+                composed[group] = merge_files(FOLDER / group, chosen, composed.get(group) or OmegaConf.create({}))
+            else:
+                composed[group] = merge_file(group, chosen, composed[group])
         for key, value in values.items():
             OmegaConf.update(composed, key, value, merge=True)
-        for group, path in files.items():
-            OmegaConf.update(composed, group, merge_file(path, composed[group]), merge=False)
         empty_renamed(composed, words)
+        if OmegaConf.is_missing(composed.data, "name"):
+            composed.data.name = data_name(files.get("data", []), composed.data.source)
+        beside = [str(Path(path).parent) for chosen in files.values() for path in chosen if is_file(path)]
+        composed.impl.module_path = [*as_list(composed.impl.module_path), *module_path, *beside]
         merged = OmegaConf.merge(OmegaConf.structured(Config), composed)
         config = cast(Config, OmegaConf.to_object(merged))
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(explain(error)) from None
+    import_from(config.impl.module_path)
     check_targets(config)
     translate(config)
     return config
@@ -107,14 +125,13 @@ def check_targets(config: Config) -> None:
     """Raise :class:`ConfigError` unless every ``_target_`` exists and takes the arguments it is given."""
     check_target("data.source", config.data.source)
     check_target("model", config.model, given=("input_shape", "classes"))
-    optimizer = {name: value for name, value in config.optimizer.items() if name != "weight_decay_of"}
-    check_target("optimizer", optimizer, given=("params",))
-    check_target("schedule", config.schedule)
-    check_target("objective", config.objective)
+    check_target("optimizer", arguments(config), given=("params",))
+    check_target("schedule", config.schedule, called_with=2)
+    check_target("objective", config.objective, called_with=2)
     for name, node in config.regularizer.items():
         check_target(f"regularizer.{name}", node)
     for name, node in config.probe.items():
-        check_target(f"probe.{name}", {key: value for key, value in node.items() if key != "every"})
+        check_target(f"probe.{name}", {key: value for key, value in node.items() if key != "every"}, called_with=1)
 
 
 def empty_renamed(composed: Any, words: list[Override]) -> None:
@@ -126,19 +143,6 @@ def empty_renamed(composed: Any, words: list[Override]) -> None:
             node = OmegaConf.select(composed, path)
             for name in [name for name in node if f"{path}.{name}" not in said]:
                 del node[name]
-
-
-def merge_file(path: str, overridden: Any) -> Any:
-    """The content of a user's YAML file for one group, under what later words set in that group."""
-    try:
-        loaded = OmegaConf.load(path)
-    except (YAMLError, UnicodeDecodeError, OSError) as error:
-        raise ConfigError(f"{path} is not readable as YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(loaded, DictConfig):
-        raise ConfigError(f"{path} must hold keys and values, the first being _target_: some.package.Class")
-    container = cast(dict, OmegaConf.to_container(overridden))
-    later = {key: value for key, value in container.items() if value != "???"}
-    return OmegaConf.merge(loaded, later)
 
 
 def explain(error: Exception) -> str:

@@ -8,6 +8,7 @@ from fbgd.config.schema import Config
 from fbgd.config.targets import build_target, find_target
 from fbgd.data import Dataset, prepare
 from fbgd.data.dataset import Arrays
+from fbgd.engine.losses import Loss
 from fbgd.errors import ConfigError
 
 
@@ -45,6 +46,34 @@ def trial_shape(config: Config) -> tuple[int, ...]:
     if choose is not None:
         return choose(**{name: value for name, value in config.model.items() if name != "_target_"})
     return token_shape(config) or (3, 32, 32)
+
+
+def check_kind(config: Config, dataset: Dataset, ingredients: Ingredients, loss: Loss) -> None:
+    """Raise :class:`ConfigError` where objective or regularisers want other targets than the data has."""
+    objective = f"objective ({config.objective['_target_']})"
+    if dataset.regression and loss.metric != "r2":
+        raise ConfigError(
+            f"{objective} takes class labels, and the targets of data={config.data.name} are numbers: set "
+            "objective=squared_error"
+        )
+    if loss.metric == "r2" and not dataset.regression:
+        raise ConfigError(
+            f"{objective} takes numbers, and the targets of data={config.data.name} are class labels; with a file of "
+            "your own set data.source.regression=true"
+        )
+    if loss.width == 1 and dataset.classes != 2:
+        raise ConfigError(f"{objective} takes two classes, and data={config.data.name} has {dataset.classes}")
+    for transform in ingredients.block_transforms:
+        if dataset.regression and not transform.changes_inputs:
+            raise ConfigError(
+                f"regularizer ({type(transform).__name__}) changes class labels, and the targets of "
+                f"data={config.data.name} are numbers"
+            )
+    stopping = ingredients.stopping
+    if dataset.regression and stopping is not None and stopping.metric == "validation_accuracy":
+        raise ConfigError(
+            "regularizer.early_stopping.metric = 'validation_accuracy': a regression has none; set validation_loss"
+        )
 
 
 def check_inputs(config: Config, tokens: bool, ingredients: Ingredients) -> None:

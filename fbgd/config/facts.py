@@ -18,6 +18,8 @@ class Facts:
         device: "cpu", or the GPU's name.
         threads: of PyTorch.
         data: what the data's source tells.
+        model: of a model of the user's: which layers work otherwise than torch's own, whether it draws by functions
+            (``seeded_draws``), and why it is evaluated one block a call (``block_by_block``).
     """
 
     content_hash: str
@@ -30,9 +32,10 @@ class Facts:
     device: str
     threads: int
     data: dict[str, object] = field(default_factory=dict)
+    model: dict[str, object] = field(default_factory=dict)
 
     def summary(self) -> dict[str, object]:
-        """All of them in one dictionary, those of the data's source beside the others."""
+        """All of them in one dictionary, those of the data's source and of the model beside the others."""
         facts = asdict(self)
-        data = facts.pop("data")
-        return facts | data
+        data, model = facts.pop("data"), facts.pop("model")
+        return facts | data | model

@@ -1,33 +1,56 @@
 """The configured optimizer: made, tried, and its learning rate."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import torch
 from torch import Tensor
 
 from fbgd.config.ingredients import Ingredients
+from fbgd.config.parameter_groups import check_options, parameter_groups, read_groups
 from fbgd.config.schema import Config
 from fbgd.config.targets import build_target, find_target, is_target
 from fbgd.errors import ConfigError
 from optimizers import FullBatchGD, LineSearchGD
 
+# Keys that say which parameters the others are about; no arguments of an optimizer.
+OWN_KEYS = ("weight_decay_of", "groups")
 
-def build_optimizer(config: Config, params: list[Tensor]) -> torch.optim.Optimizer:
+
+def arguments(config: Config) -> dict[str, Any]:
+    """What the configuration says to the optimizer itself."""
+    return {name: value for name, value in config.optimizer.items() if name not in OWN_KEYS}
+
+
+def build_optimizer(config: Config, params: list[Tensor], names: Sequence[str] | None = None) -> torch.optim.Optimizer:
     """The configured optimizer on ``params``.
 
-    ``optimizer.weight_decay_of`` is no argument of the optimizer: ``"matrices"`` puts the parameters of fewer than two
-    dimensions, biases and the scales of normalisation layers, into a group without weight decay.
+    Two keys are no arguments of the optimizer. ``optimizer.weight_decay_of``: ``"matrices"`` puts the parameters of
+    fewer than two dimensions, biases and the scales of normalisation layers, into a group without weight decay.
+    ``optimizer.groups``: options by patterns of names, see :mod:`fbgd.config.parameter_groups`.
+
+    Args:
+        config: the configuration.
+        params: in the model's order.
+        names: theirs; ``None``: there are no groups by name.
 
     Raises:
         ConfigError: it refuses an argument, or would warm up or clip beside the engine, which could then neither
-            record it nor scale the penalties with the true learning rate.
+            record it nor scale the penalties with the true learning rate; or a pattern matches no name.
     """
-    node = dict(config.optimizer)
-    decayed = node.pop("weight_decay_of", "all")
+    node = arguments(config)
+    decayed = config.optimizer.get("weight_decay_of", "all")
     if decayed not in ("all", "matrices"):
         raise ConfigError(f"optimizer.weight_decay_of = {decayed!r} is not one of 'all', 'matrices'")
-    optimizer = build_target("optimizer", node, params if decayed == "all" else decay_groups(params))
+    groups = [] if names is None else read_groups(config.optimizer.get("groups", []))
+    plain = decayed == "all" and not groups
+    made = params if plain else parameter_groups(params, names or [""] * len(params), groups, decayed)
+    optimizer = build_target("optimizer", node, made)
+    for group in optimizer.param_groups:
+        # Optimizers of several parts have made groups of their own of it, with rates of their own.
+        factor = group.pop("lr_factor", None)
+        if factor is not None:
+            group["lr"] = factor * group["lr"]
     if decayed == "matrices" and "weight_decay" not in optimizer.param_groups[0]:
         raise ConfigError(f"optimizer.weight_decay_of = 'matrices': {node['_target_']} has no weight decay")
     if isinstance(getattr(optimizer, "base", optimizer), FullBatchGD):
@@ -57,13 +80,6 @@ def check_slopes(config: Config, ingredients: Ingredients) -> None:
         node = node.get("base")
 
 
-def decay_groups(params: list[Tensor]) -> list[dict]:
-    """Parameter groups: those of two or more dimensions, and the others without weight decay; no empty ones."""
-    matrices, others = ([param for param in params if (param.dim() >= 2) is many] for many in (True, False))
-    groups: list[dict[str, Any]] = [{"params": matrices}, {"params": others, "weight_decay": 0.0}]
-    return [group for group in groups if group["params"]]
-
-
 def learning_rate(config: Config, optimizer: torch.optim.Optimizer) -> float:
     """The peak learning rate: the configured one, or the optimizer's default.
 
@@ -83,6 +99,9 @@ def try_optimizer(config: Config) -> None:
     """
     params = [torch.zeros(shape, requires_grad=True) for shape in ((2, 2), (2,))]
     optimizer = build_optimizer(config, params)
+    # ByShape's two halves have options of their own.
+    options = {name: value for group in optimizer.param_groups for name, value in group.items()}
+    check_options(read_groups(config.optimizer.get("groups", [])), options, config.optimizer["_target_"])
 
     def closure() -> Tensor:
         for param in params:

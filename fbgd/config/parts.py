@@ -9,27 +9,42 @@ import torch
 from fbgd.config.data import token_shape
 from fbgd.config.ingredients import Ingredients, sort_ingredients
 from fbgd.config.schema import Config, require
-from fbgd.config.targets import build_target
+from fbgd.config.targets import build_function, build_target, find_target
 from fbgd.engine.losses import Loss, as_loss
 from fbgd.engine.probe import ScheduledProbe
 from fbgd.errors import ConfigError
 from fbgd.schedules import PlainSchedule, Schedule, as_schedule
 
 
-def build_loss(config: Config, ingredients: Ingredients) -> Loss:
+def expects_numbers(config: Config) -> bool:
+    """Whether the configuration says, without the data, that targets are the numbers of a regression."""
+    target = find_target("objective", config.objective["_target_"])
+    return bool(config.data.source.get("regression")) or getattr(target, "metric", None) == "r2"
+
+
+def build_loss(config: Config, ingredients: Ingredients, regression: bool = False) -> Loss:
     """The configured loss, tried on small outputs.
+
+    Args:
+        config: the configuration.
+        ingredients: which may make class probabilities of labels.
+        regression: whether targets are numbers.
 
     Raises:
         ConfigError: it refuses an argument, or gives no differentiable mean of the targets that this run has: labels,
             class probabilities with transforms such as mixup, sequences with models of tokens.
     """
-    loss = as_loss(build_target("objective", config.objective))
+    loss = as_loss(build_function("objective", config.objective, called_with=2), "r2" if regression else "accuracy")
     tokens_per_sample = None if token_shape(config) is None else 3.0
     labels = torch.zeros((2,) if tokens_per_sample is None else (2, 3), dtype=torch.int64)
-    outputs = torch.zeros(*labels.shape, 4, requires_grad=True)
-    probabilities = torch.full(outputs.shape, 0.25)
+    classes = 4 if loss.width is None else 2
+    outputs = torch.zeros(*labels.shape, loss.width or classes, requires_grad=True)
+    probabilities = torch.full((*labels.shape, classes), 1 / classes)
+    tried = (labels, probabilities) if ingredients.block_transforms else (labels,)
+    if loss.metric == "r2":
+        tried = (torch.ones(outputs.shape),)
     try:
-        for targets in (labels, probabilities) if ingredients.block_transforms else (labels,):
+        for targets in tried:
             mean = loss(outputs, targets, tokens_per_sample)
             if mean.shape != ():
                 raise ValueError(f"it gives a tensor of shape {tuple(mean.shape)}, not the mean over the block")
@@ -46,7 +61,7 @@ def build_schedule(config: Config) -> Schedule | PlainSchedule:
     Raises:
         ConfigError: it refuses an argument, or gives no number.
     """
-    schedule = as_schedule(build_target("schedule", config.schedule))
+    schedule = as_schedule(build_function("schedule", config.schedule, called_with=2))
     try:
         # A schedule of the user's may return anything.
         factor: Any = schedule.factor(0.0, 1.0, [torch.ones(2, 2)])
@@ -69,7 +84,7 @@ def build_probes(config: Config) -> tuple[ScheduledProbe, ...]:
         every = node.get("every", 1.0)
         valid = isinstance(every, int | float) and not isinstance(every, bool) and 0 < every < math.inf
         require(valid, f"probe.{name}.every", every, "(0, inf) passes")
-        probe = build_target(f"probe.{name}", arguments)
+        probe = build_function(f"probe.{name}", arguments, called_with=1)
         if not callable(probe):
             raise ConfigError(f"probe.{name}: {type(probe).__name__} cannot be called with a ProbeState")
         probes.append(ScheduledProbe(name, probe, every))

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
 from omegaconf import OmegaConf
@@ -26,6 +27,11 @@ def require(condition: bool, key: str, value: Any, valid: str) -> None:
 def is_positive(value: Any) -> bool:
     """Whether ``value`` is a whole number of at least 1; ``True`` is none."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def as_list(value: Any) -> list:
+    """A list as it is, and anything else as the only one in a list."""
+    return list(value) if isinstance(value, list | tuple) or OmegaConf.is_list(value) else [value]
 
 
 @dataclass
@@ -103,7 +109,11 @@ class RecordConfig:
 
 @dataclass
 class ImplConfig:
-    """How the arithmetic is carried out: speed and rounding, no part of a run's identity."""
+    """How the arithmetic is carried out: speed and rounding, no part of a run's identity.
+
+    ``module_path`` are folders of the user's modules. It is part of the configuration so that it reaches whatever
+    process executes the run.
+    """
 
     device: str = "auto"
     threads: int | None = None
@@ -113,8 +123,13 @@ class ImplConfig:
     evaluation_batch: int = 1000
     checkpoint_seconds: float = 20.0
     seeds_together: Any = False
+    module_path: Any = field(default_factory=list)
 
     def __post_init__(self):
+        folders = as_list(self.module_path)
+        require(all(isinstance(folder, str) for folder in folders), "impl.module_path", folders, "folders")
+        # Each once, and in a form that means the same in every process.
+        self.module_path = list(dict.fromkeys(str(Path(folder).expanduser().resolve()) for folder in folders))
         require(self.threads is None or self.threads >= 1, "impl.threads", self.threads, ">= 1, or null")
         calls = self.blocks_per_call
         require(calls == "auto" or is_positive(calls), "impl.blocks_per_call", calls, "'auto', or a whole number >= 1")

@@ -17,10 +17,11 @@ PADDING = 0
 
 @dataclass(frozen=True)
 class Arrays:
-    """What a source gives: raw inputs, uint8 or float, channels first, and int64 class labels.
+    """What a source gives: raw inputs, uint8 or float, channels first or features (N, F), and int64 class labels.
 
-    Text has int64 token numbers for inputs, :data:`PADDING` where a sequence has ended, and a target for each of T
-    positions, :data:`IGNORED` where nothing is to be predicted.
+    A regression has numbers (N, K) for targets, float, and ``classes`` is K. Text has int64 token numbers for inputs,
+    :data:`PADDING` where a sequence has ended, and a target for each of T positions, :data:`IGNORED` where nothing is
+    to be predicted.
 
     ``shift`` is the largest translation that keeps a sample's class, in pixels or time steps, and ``flip`` says
     whether mirroring does: the augmentation suited to this data. ``facts`` are recorded with every run.
@@ -40,10 +41,18 @@ class Arrays:
         """Whether the inputs are token numbers."""
         return self.train_inputs.dtype == torch.int64
 
+    @property
+    def regression(self) -> bool:
+        """Whether targets are numbers to be approximated."""
+        return self.train_targets.is_floating_point()
+
 
 @dataclass(frozen=True)
 class Samples:
-    """Inputs (N, channels, ...) or tokens (N, ...), and targets (N) or (N, T), ready for a model."""
+    """Inputs (N, channels, ...) or tokens (N, ...), and targets (N) or (N, T), ready for a model.
+
+    Targets of a regression are floats (N, K).
+    """
 
     inputs: Tensor
     targets: Tensor
@@ -54,17 +63,20 @@ class Samples:
     @property
     def predictions(self) -> int:
         """How many targets there are to predict: N, and of sequences all that are not :data:`IGNORED`."""
-        return int((self.targets != IGNORED).sum())
+        return len(self) if self.targets.is_floating_point() else int((self.targets != IGNORED).sum())
 
     @property
     def tokens_per_sample(self) -> float | None:
-        """Mean number of targets of a sequence; ``None`` for class labels."""
-        return None if self.targets.dim() == 1 else self.predictions / len(self)
+        """Mean number of targets of a sequence; ``None`` for class labels and regressions."""
+        return None if self.targets.dim() == 1 or self.targets.is_floating_point() else self.predictions / len(self)
 
     def to(self, device: torch.device, dtype: torch.dtype) -> "Samples":
-        """The same samples on another device, the inputs in another type unless they are tokens."""
-        kept = dtype if self.inputs.is_floating_point() else self.inputs.dtype
-        return Samples(self.inputs.to(device, kept), self.targets.to(device))
+        """The same samples on another device, floats in another type."""
+        inputs, targets = (
+            part.to(device, dtype) if part.is_floating_point() else part.to(device)
+            for part in (self.inputs, self.targets)
+        )
+        return Samples(inputs, targets)
 
 
 @dataclass(frozen=True)
@@ -138,6 +150,11 @@ class Dataset:
     def tokens(self) -> bool:
         """Whether the inputs are token numbers."""
         return not self.test.inputs.is_floating_point()
+
+    @property
+    def regression(self) -> bool:
+        """Whether targets are numbers to be approximated; ``classes`` is then how many."""
+        return self.test.targets.is_floating_point()
 
     @property
     def input_shape(self) -> tuple[int, ...]:

@@ -25,48 +25,79 @@ def prepare(
 ) -> Dataset:
     """Make the data set of an experiment; of tokens nothing but subset and split, see :func:`prepare_tokens`.
 
+    Inputs are normalised by channel, or by feature where there are no positions, and the targets of a regression one by
+    one: by mean and deviation of the training subset.
+
     Args:
         arrays: what the source gave.
         train_size: size of the stratified training subset; ``None``: everything.
         validation_size: samples held out of the training set, with clean labels.
         label_noise: probability of a wrong training label, see :func:`with_label_noise`. It is drawn over the whole
-            training set, so that a sample's label is the same in every subset.
+            training set, so that a sample's label is the same in every subset. A regression has none.
         label_noise_over: ``"others"`` or ``"all"``: the classes that a wrong label is drawn from.
         augment: ``"none"``; ``"random"``, fresh draws at every visit; ``"10x"`` (any k), a fixed set k times as large.
         seed: decides subset, split, noise and the fixed augmentation.
         augment_seed: decides the fresh draws of ``"random"``.
 
     Raises:
-        ValueError: an option is outside its range, or does not apply to tokens.
+        ValueError: an option is outside its range, or does not apply to tokens, features or a regression.
     """
     if arrays.tokens:
         return prepare_tokens(
             arrays, train_size, validation_size, seed, does_not_apply={"label_noise": label_noise, "augment": augment}
         )
     copies = parse_augment(augment)
-    chosen, held_out = split_indices(arrays.train_targets, train_size, validation_size, seed)
-    noisy = with_label_noise(arrays.train_targets, label_noise, arrays.classes, seed, label_noise_over)
+    check_applies(arrays, augment, label_noise)
+    chosen, held_out = split_indices(strata(arrays), train_size, validation_size, seed)
+    noisy = arrays.train_targets
+    if not arrays.regression:
+        noisy = with_label_noise(noisy, label_noise, arrays.classes, seed, label_noise_over)
     raw = Samples(arrays.train_inputs[chosen], noisy[chosen])
     raw_validation = Samples(arrays.train_inputs[held_out], arrays.train_targets[held_out]) if len(held_out) else None
     raw_test = Samples(arrays.test_inputs, arrays.test_targets)
     mean, std = channel_statistics(raw.inputs)
+    of_targets = channel_statistics(raw.targets) if arrays.regression else None
 
     def normalised(samples: Samples) -> Samples:
-        shape = (1, -1) + (1,) * (samples.inputs.dim() - 2)
-        return Samples((samples.inputs.float() - mean.view(shape)) / std.view(shape), samples.targets)
+        targets = samples.targets if of_targets is None else standardised(samples.targets, *of_targets)
+        return Samples(standardised(samples.inputs, mean, std), targets)
 
-    augmentation = None
-    if copies is not None:
-        axes = raw.inputs.dim() - 2
-        augmentation = Shift(axes, arrays.shift, arrays.flip, fill=-mean / std)
+    shift = None if copies is None else Shift(raw.inputs.dim() - 2, arrays.shift, arrays.flip, fill=-mean / std)
     return Dataset(
-        train=TrainingSet(normalised(raw), augmentation, copies or 0, seed if copies else augment_seed),
+        train=TrainingSet(normalised(raw), shift, copies or 0, seed if copies else augment_seed),
         validation=None if raw_validation is None else normalised(raw_validation),
         test=normalised(raw_test),
         classes=arrays.classes,
         content_hash=content_hash(raw, raw_validation, raw_test),
-        facts=arrays.facts,
+        facts=dict(arrays.facts) | target_facts(of_targets),
     )
+
+
+def check_applies(arrays: Arrays, augment: str, label_noise: float) -> None:
+    """Raise ``ValueError`` for an option that means nothing for features, or for a regression."""
+    if augment != "none" and arrays.train_inputs.dim() == 2:
+        raise ValueError(f"data.augment = {augment!r} shifts signals, and these data are features: set it to none")
+    if label_noise and arrays.regression:
+        raise ValueError(f"data.label_noise = {label_noise!r} changes class labels, and these targets are numbers")
+
+
+def strata(arrays: Arrays) -> Tensor:
+    """What a subset holds in proportion: classes; numbers have none."""
+    return torch.zeros(len(arrays.train_targets)) if arrays.regression else arrays.train_targets
+
+
+def standardised(values: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    """Values (N, C, ...) less the mean (C), divided by the deviation (C)."""
+    shape = (1, -1) + (1,) * (values.dim() - 2)
+    return (values.float() - mean.view(shape)) / std.view(shape)
+
+
+def target_facts(statistics: tuple[Tensor, Tensor] | None) -> dict[str, object]:
+    """What the targets of a regression were standardised by, for a run's summary."""
+    if statistics is None:
+        return {}
+    mean, std = statistics
+    return {"target_mean": mean.tolist(), "target_std": std.tolist()}
 
 
 def parse_augment(augment: str) -> int | None:

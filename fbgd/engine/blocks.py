@@ -94,7 +94,7 @@ class BlockTransforms:
     Args:
         transforms: in the order in which they act.
         classes: number of classes; labels (B) become class probabilities (B, classes), and those of sequences (B, T)
-            become (B, T, classes), all 0 where nothing is predicted.
+            become (B, T, classes), all 0 where nothing is predicted. Numbers of a regression stay what they are.
         seed: decides every draw.
         dtype: of the probabilities; ``None``: that of the inputs.
     """
@@ -110,17 +110,21 @@ class BlockTransforms:
         """Inputs (K, B, ...) and class probabilities (K, B, ..., classes) of the ``blocks`` of a pass."""
         if not self.transforms:
             return inputs, targets
-        dtype = self.dtype or inputs.dtype
-        predicted = (targets != IGNORED).unsqueeze(-1)
-        probabilities = torch.zeros(*targets.shape, self.classes, dtype=dtype, device=targets.device)
-        probabilities.scatter_(-1, targets.unsqueeze(-1).where(predicted, 0), predicted.to(dtype))
+        if not targets.is_floating_point():
+            targets = self.probabilities(targets, self.dtype or inputs.dtype)
         changed = []
-        for pair, block in zip(zip(inputs, probabilities, strict=True), blocks, strict=True):
+        for pair, block in zip(zip(inputs, targets, strict=True), blocks, strict=True):
             for transform, stream in zip(self.transforms, stream_names(self.transforms), strict=True):
                 draw = generator(self.seed, stream, pass_index, block)
                 pair = transform(*pair, draw)
             changed.append(pair)
         return torch.stack([pair[0] for pair in changed]), torch.stack([pair[1] for pair in changed])
+
+    def probabilities(self, labels: Tensor, dtype: torch.dtype) -> Tensor:
+        """Class probabilities (..., classes) of labels (...), all 0 where nothing is predicted."""
+        predicted = (labels != IGNORED).unsqueeze(-1)
+        probabilities = torch.zeros(*labels.shape, self.classes, dtype=dtype, device=labels.device)
+        return probabilities.scatter_(-1, labels.unsqueeze(-1).where(predicted, 0), predicted.to(dtype))
 
 
 class Stack(NamedTuple):

@@ -5,20 +5,25 @@ from contextlib import contextmanager
 
 import torch
 import torch.nn as nn
+from torch import Tensor
 
 from fbgd.data import Samples
 from fbgd.engine.blocks import StepBlocks
 from fbgd.engine.losses import CrossEntropy, Loss
-from fbgd.models import BatchNorm
+from fbgd.models.convert import batch_norms
 
 
 @torch.no_grad()
 def evaluate(
     model: nn.Module, samples: Samples, batch_size: int = 1000, loss: Loss | None = None
 ) -> tuple[float, float]:
-    """Mean loss and accuracy of ``model`` in evaluation mode, over samples or, of sequences, over tokens.
+    r"""Mean loss and accuracy of ``model`` in evaluation mode, over samples or, of sequences, over tokens.
 
-    A sample whose logits are not all finite counts as classified wrong, so a diverged network scores 0.
+    A sample whose logits are not all finite counts as classified wrong, so a diverged network scores 0. Of a regression
+    the second number is the coefficient of determination, a mean over the K outputs with means
+    :math:`\bar y_k` of these samples:
+
+    .. math:: R^2 = 1 - \frac1K \sum_k \frac{\sum_i (f_{ik} - y_{ik})^2}{\sum_i (y_{ik} - \bar y_k)^2}
 
     Args:
         model: left in the mode it came in.
@@ -27,14 +32,25 @@ def evaluate(
         loss: of the outputs against the targets; ``None``: cross-entropy.
     """
     loss, total, right = loss or CrossEntropy(), 0.0, 0
+    errors = torch.zeros((), dtype=torch.float64, device=samples.inputs.device)
     with mode(model, training=False):
         for inputs, targets in zip(samples.inputs.split(batch_size), samples.targets.split(batch_size), strict=True):
             logits = model(inputs)
             total += loss.total(logits, targets).item()
-            finite = logits.isfinite().all(-1)
-            right += int(((logits.argmax(-1) == targets) & finite).sum())
+            if loss.metric == "r2":
+                errors = errors + (logits.double() - targets).square().sum(0)
+            else:
+                right += int((loss.hits(logits, targets) & logits.isfinite().all(-1)).sum())
     predictions = samples.predictions
+    if loss.metric == "r2":
+        return total / predictions, determination(errors, samples.targets)
     return total / predictions, right / predictions
+
+
+def determination(errors: Tensor, targets: Tensor) -> float:
+    """The mean over outputs of R^2, by sums of squared errors (K) of targets (N, K); that of a constant target is 0."""
+    spread = (targets.double() - targets.double().mean(0)).square().sum(0)
+    return float((1 - errors / spread).where(spread > 0, 0.0).mean())
 
 
 @torch.no_grad()
@@ -47,17 +63,21 @@ def population_statistics(model: nn.Module, blocks: StepBlocks) -> None:
 
     One forward pass over the blocks; a model without batch norm is left alone, at no cost.
     """
-    layers = [module for module in model.modules() if isinstance(module, BatchNorm)]
+    layers = batch_norms(model)
     if not layers:
         return
-    sums = {layer: [torch.zeros_like(layer.mean, dtype=torch.float64) for _ in range(2)] for layer in layers}
+    sums = {
+        layer: [torch.zeros_like(mean, dtype=torch.float64) for _ in range(2)] for layer, (mean, _) in layers.items()
+    }
+    calls = dict.fromkeys(layers, 0)
     weight = 0.0
 
-    def collect(layer: BatchNorm, arguments: tuple) -> None:
+    def collect(layer: nn.Module, arguments: tuple) -> None:
         inputs = arguments[0]
         variance, mean = torch.var_mean(inputs.double(), [0, *range(2, inputs.dim())], correction=0)
         sums[layer][0].add_(mean, alpha=weight)
         sums[layer][1].add_(variance + mean**2, alpha=weight)
+        calls[layer] += 1
 
     hooks = [layer.register_forward_pre_hook(collect) for layer in layers]
     try:
@@ -71,9 +91,11 @@ def population_statistics(model: nn.Module, blocks: StepBlocks) -> None:
     finally:
         for hook in hooks:
             hook.remove()
-    for layer, (mean, square) in sums.items():
-        layer.mean.copy_(mean)
-        layer.variance.copy_((square - mean**2).clamp(min=0))
+    for layer, (mean_buffer, variance_buffer) in layers.items():
+        # A layer that a forward pass calls several times has the moments of all of them; an unused one none.
+        mean, square = (total * (len(blocks) / calls[layer]) for total in sums[layer]) if calls[layer] else sums[layer]
+        mean_buffer.copy_(mean)
+        variance_buffer.copy_((square - mean**2).clamp(min=0))
 
 
 @contextmanager

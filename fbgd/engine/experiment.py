@@ -80,6 +80,7 @@ class Experiment:
         evaluation_growth: an evaluation comes no earlier than so many times the step of the one before.
         record_layers: whether every row has the norm of every parameter.
         probes: look on every so many passes.
+        metric: what rows call the score of the loss, "accuracy" or, of a regression, "r2".
     """
 
     model: nn.Module
@@ -99,6 +100,7 @@ class Experiment:
     evaluation_growth: float = 1.0
     record_layers: bool = False
     probes: tuple[ScheduledProbe, ...] = ()
+    metric: str = "accuracy"
 
     @property
     def steps(self) -> int:

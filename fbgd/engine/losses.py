@@ -16,6 +16,10 @@ class Loss:
 
     #: Whether it may be evaluated under ``vmap``, so for several blocks or networks at a time.
     vectorises: ClassVar[bool] = False
+    #: What outputs are judged by beside the loss: "accuracy" of labels, "r2" of a regression.
+    metric: str = "accuracy"
+    #: How many outputs a model has to have; ``None``: one for each class.
+    width: ClassVar[int | None] = None
 
     def total(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The sum over all predictions.
@@ -26,6 +30,20 @@ class Loss:
                 probabilities of the outputs' shape, there all 0.
         """
         raise NotImplementedError
+
+    def hits(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Whether each prediction is right: the largest output is that of the label, or of the most probable one."""
+        return outputs.argmax(-1) == most_probable(targets)
+
+    def score(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        r"""The number of right predictions, or of a regression their share of explained variance, summed over samples.
+
+        Targets of a regression are standardised over the training set, so there the mean score is the coefficient of
+        determination :math:`R^2 = 1 - \frac{1}{NK} \sum_{ik} (f_{ik} - y_{ik})^2`.
+        """
+        if self.metric == "r2":
+            return (1 - (outputs.double() - targets).square().mean(-1)).sum()
+        return self.hits(outputs, targets).sum(dtype=torch.float64)
 
     def __call__(self, outputs: Tensor, targets: Tensor, tokens_per_sample: float | None = None) -> Tensor:
         """The mean over samples, or of sequences over the predictions of an average block.
@@ -79,8 +97,7 @@ class MSE(Loss):
     vectorises: ClassVar[bool] = True
 
     def __init__(self, scale: float = 0.5):
-        if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 < scale < float("inf"):
-            raise ValueError(f"scale = {scale!r} is outside the valid range (0, inf)")
+        check_scale(scale)
         self.scale = scale
 
     def predictions(self, outputs: Tensor) -> Tensor:
@@ -121,15 +138,65 @@ class MSEProbabilities(MSE):
         return outputs.softmax(-1)
 
 
+class Binary(Loss):
+    r"""Mean cross-entropy of one output, the logit of the second of two classes.
+
+    .. math:: L = -\frac{1}{B} \sum_i y_i \log \sigma(f_i) + (1 - y_i) \log (1 - \sigma(f_i))
+
+    >>> Binary()(torch.zeros(3, 1), torch.tensor([0, 1, 1]))
+    tensor(0.6931)
+    """
+
+    vectorises: ClassVar[bool] = True
+    width: ClassVar[int | None] = 1
+
+    def total(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        expected = targets[..., 1] if targets.is_floating_point() else targets
+        return F.binary_cross_entropy_with_logits(outputs[..., 0], expected.to(outputs.dtype), reduction="sum")
+
+    def hits(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return (outputs[..., 0] > 0) == (most_probable(targets) == 1)
+
+
+class SquaredError(Loss):
+    r"""Squared distance of the outputs to the numbers of a regression, summed over them, with a factor.
+
+    .. math:: L = \frac{s}{B} \sum_i \lVert f_i - y_i \rVert^2
+
+    Targets are standardised by the training set, so a loss of :math:`s` an output is that of predicting the mean.
+
+        Args:
+            scale: :math:`s > 0`, default 0.5.
+
+        Raises:
+            ValueError: ``scale`` is not positive and finite.
+
+        >>> SquaredError()(torch.zeros(2, 1), torch.tensor([[1.0], [3.0]]))
+        tensor(2.5000)
+    """
+
+    vectorises: ClassVar[bool] = True
+    metric: str = "r2"
+
+    def __init__(self, scale: float = 0.5):
+        check_scale(scale)
+        self.scale = scale
+
+    def total(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return self.scale * (outputs - targets).square().sum()
+
+
 class PlainLoss(Loss):
     """A function ``(outputs, targets) -> mean loss`` with the interface of a loss; sequences are refused.
 
     Args:
-        function: of outputs (B, classes) and labels (B) or class probabilities (B, classes).
+        function: of outputs (B, classes) and labels (B) or class probabilities (B, classes); of a regression, of
+            outputs (B, K) and numbers (B, K).
+        metric: what outputs are judged by, "accuracy" or "r2".
     """
 
-    def __init__(self, function: Callable[[Tensor, Tensor], Tensor]):
-        self.function = function
+    def __init__(self, function: Callable[[Tensor, Tensor], Tensor], metric: str = "accuracy"):
+        self.function, self.metric = function, metric
 
     def total(self, outputs: Tensor, targets: Tensor) -> Tensor:
         return len(targets) * self(outputs, targets)
@@ -140,8 +207,25 @@ class PlainLoss(Loss):
         return self.function(outputs, targets)
 
 
-def as_loss(loss: Loss | Callable[[Tensor, Tensor], Tensor]) -> Loss:
+def check_scale(scale: object) -> None:
+    """Raise ``ValueError`` unless a factor is positive and finite."""
+    if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 < scale < float("inf"):
+        raise ValueError(f"scale = {scale!r} is outside the valid range (0, inf)")
+
+
+def most_probable(targets: Tensor) -> Tensor:
+    """Labels as they are, or the most probable ones; :data:`IGNORED` where all probabilities are 0."""
+    if not targets.is_floating_point():
+        return targets
+    return targets.argmax(-1).where(targets.any(-1), IGNORED)
+
+
+def as_loss(loss: Loss | Callable[[Tensor, Tensor], Tensor], metric: str = "accuracy") -> Loss:
     """A :class:`Loss` as it is, and any other function of outputs and targets with its interface.
+
+    Args:
+        loss: either.
+        metric: what the outputs of a function's are judged by, "accuracy" or "r2".
 
     Raises:
         ConfigError: it cannot be called.
@@ -150,4 +234,4 @@ def as_loss(loss: Loss | Callable[[Tensor, Tensor], Tensor]) -> Loss:
         return loss
     if not callable(loss):
         raise ConfigError(f"objective = {loss!r} is no function (outputs, targets) -> mean loss")
-    return PlainLoss(loss)
+    return PlainLoss(loss, metric)

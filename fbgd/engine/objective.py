@@ -6,11 +6,10 @@ import torch
 import torch.nn as nn
 from torch import Tensor
 
-from fbgd.data.dataset import IGNORED
 from fbgd.engine.functional import functional
 from fbgd.engine.kernels import Objective
 from fbgd.engine.losses import CrossEntropy, Loss
-from fbgd.models import RandomLayer
+from fbgd.models.torch_layers import key_names
 from fbgd.seeds import block_key
 from regularizers import LossPenalty
 
@@ -47,12 +46,13 @@ def classification(
         ``(params, inputs, targets, key) -> (objective, (loss, right))``, with ``params`` in the order of
         ``model.parameters()``, ``targets`` labels (B) or class probabilities (B, classes), ``key`` the number that
         random layers draw from, ``loss`` the objective without penalties and ``right`` the number of predictions that
-        agree with the label, or with the most probable one. Of sequences, targets are labels (B, T), :data:`IGNORED`
-        where nothing is predicted, or class probabilities (B, T, classes), there all 0; the model gives logits
+        agree with the label, or with the most probable one; of a regression, whose targets are numbers (B, K), the
+        score of :meth:`fbgd.engine.losses.Loss.score`. Of sequences, targets are labels (B, T), :data:`IGNORED` where
+        nothing is predicted, or class probabilities (B, T, classes), there all 0; the model gives logits
         (B, T, classes), and ``right`` is the number of right tokens divided by m, so that its mean over the samples of
         a pass is the share of right tokens.
     """
-    layers = [f"{name}.key" for name, module in model.named_modules() if isinstance(module, RandomLayer)]
+    layers = key_names(model)
     # Every random layer has a key of its own, far from its neighbours', so that no two layers share a mask.
     offsets = [block_key(index, 0, 0) for index in range(len(layers))]
     forward = functional(model, layers)
@@ -65,17 +65,10 @@ def classification(
         with precision(inputs.device.type):
             outputs = forward([*params, *(key + offset for offset in offsets)], inputs)
         mean = loss_of(outputs.to(params[0].dtype), targets, tokens_per_sample)
-        right = (outputs.detach().argmax(-1) == most_probable(targets)).sum(dtype=torch.float64)
+        right = loss_of.score(outputs.detach(), targets)
         if tokens_per_sample is not None:
             right = right / tokens_per_sample
         total = mean + sum(penalty.value(params, train_size) for penalty in penalties) if penalties else mean
         return total, (mean.detach(), right)
 
     return objective
-
-
-def most_probable(targets: Tensor) -> Tensor:
-    """Labels as they are, or the most probable ones; :data:`IGNORED` where all probabilities are 0."""
-    if not targets.is_floating_point():
-        return targets
-    return targets.argmax(-1).where(targets.any(-1), IGNORED)

@@ -41,7 +41,7 @@ class Recorder:
         self.evaluations = members[0].progress.gradient_evaluations
         self.steps, self.interval = experiment.steps, experiment.interval(experiment.record_every)
         self.evaluation_steps = experiment.evaluation_steps()
-        self.tally = Tally()
+        self.tally = Tally(self.experiment.metric)
         self.clock = time.perf_counter()
 
     def after_step(self, step: int, closure: StepClosure) -> None:
@@ -90,7 +90,7 @@ class Recorder:
             member.progress.seconds += (now - self.clock) / len(self.going)
             row["seconds"] = member.progress.seconds
         self.clock = now
-        self.tally = Tally()
+        self.tally = Tally(self.experiment.metric)
         for member, row in zip(self.going, rows, strict=True):
             member.on_record(row, member.progress)
         self.going = [member for member in self.going if member.going]

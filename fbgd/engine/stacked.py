@@ -16,7 +16,7 @@ from torch import Tensor
 from fbgd.engine.blocks import BlockSource, Stack, StepBlocks
 from fbgd.engine.gradient import MeanGradient
 from fbgd.engine.kernels import Kernels, Objective, autograd_gradient, block_evaluation
-from fbgd.engine.objective import most_probable
+from fbgd.engine.losses import most_probable
 from regularizers import BlockGradientPenalty, GradientTransform, global_norm
 
 

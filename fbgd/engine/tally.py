@@ -12,11 +12,13 @@ class Tally:
     """Means over the steps since the last record, summed on the device so that no step waits for it.
 
     Of runs that are trained together, every value has a dimension for the members.
+
+    Args:
+        metric: what the score of a loss is called, "accuracy" or "r2".
     """
 
-    names = ("loss", "accuracy", "gradient_norm", "block_gradient_norm")
-
-    def __init__(self):
+    def __init__(self, metric: str = "accuracy"):
+        self.names = ("loss", metric, "gradient_norm", "block_gradient_norm")
         self.sums: Tensor | None = None
         self.clipped: Tensor | float = 0.0
         self.steps = 0

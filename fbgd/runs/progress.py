@@ -15,10 +15,11 @@ from fbgd.runs.attempt import execute
 def describe(row: Row) -> str:
     """The newest loss and accuracies of a run, in one short line."""
     names = (("loss", "loss"), ("accuracy", "train"), ("validation_accuracy", "validation"), ("test_accuracy", "test"))
+    scores = (("r2", "R2"), ("validation_r2", "validation R2"), ("test_r2", "test R2"))
     parts = []
-    for key, name in names:
+    for key, name in names + scores:
         if row.get(key) is not None:
-            parts.append(f"{name} {row[key]:.4g}" if key == "loss" else f"{name} {100 * row[key]:.1f} %")
+            parts.append(f"{name} {100 * row[key]:.1f} %" if "accuracy" in key else f"{name} {row[key]:.4g}")
     return "  ".join(parts)
 
 
@@ -49,8 +50,11 @@ def show_summary(summary: dict, path: Path) -> None:
     for key, name in (
         ("test_accuracy", "test accuracy"),
         ("validation_accuracy", "validation accuracy"),
+        ("test_r2", "test R2"),
+        ("validation_r2", "validation R2"),
         ("test_loss", "test loss"),
         ("accuracy", "training accuracy, mean since the last record"),
+        ("r2", "training R2, mean since the last record"),
         ("loss", "training loss, mean since the last record"),
         ("passes", "passes"),
         ("steps", "steps"),

@@ -36,6 +36,8 @@ FACTS = (
     "blocks_per_call",
 )
 KEPT = (*MEASURED, *FACTS)
+# What regressions have in the place of accuracies; a table without any has no such columns.
+REGRESSION = ("test_r2", "validation_r2", "train_r2", "r2")
 FIXED = ("seed", "status", *KEPT, "error")
 WORDS = ("status", "identity", "content_hash", "git_revision", "torch", "device", "error")
 
@@ -85,6 +87,7 @@ def run_row(directory: RunDirectory, labels: dict[str, str], seed: int, settings
     row: dict[str, object] = {**labels, "seed": seed}
     if summary is not None:
         row |= {"status": summary["status"], **{key: summary.get(key) for key in KEPT}}
+        row |= {key: summary[key] for key in REGRESSION if key in summary}
     elif directory.error.exists():
         lines = directory.error.read_text().strip().splitlines()
         row |= {"status": "failed", "error": lines[-1] if lines else "error.txt is empty"}
@@ -95,11 +98,17 @@ def run_row(directory: RunDirectory, labels: dict[str, str], seed: int, settings
 
 def to_frame(rows: list[dict[str, object]], labels: Iterable[str]) -> pd.DataFrame:
     """Rows with the columns in their order: labels, seed, status, numbers, facts, error, settings."""
-    first = [*labels, *FIXED]
+    first = [*labels, *fixed(key for row in rows for key in row)]
     settings = in_order(key for row in rows for key in row if key not in first)
     frame = pd.DataFrame(rows, columns=[*first, *settings])
     # Made column by column, so a copy puts it together again.
     return frame.astype(dict.fromkeys(settings, object)).fillna(dict.fromkeys(settings, "")).copy()
+
+
+def fixed(present: Iterable[str]) -> tuple[str, ...]:
+    """The columns from ``seed`` to ``error``, with those of regressions among ``present`` after ``status``."""
+    scores = set(REGRESSION) & set(present)
+    return (*FIXED[:2], *(name for name in REGRESSION if name in scores), *FIXED[2:])
 
 
 def in_order(settings: Iterable[str]) -> list[str]:
@@ -140,9 +149,10 @@ def read_rows(path: Path) -> pd.DataFrame:
     absent = [name for name in ("seed", "status", "error") if name not in held]
     if absent:
         raise ValueError(f"{path} is no runs.csv of a study: it has no column {', '.join(absent)}")
-    for name in [name for name in FIXED if name in held]:
+    columns = fixed(held)
+    for name in [name for name in columns if name in held]:
         held[name] = held[name].where(held[name] != "", None) if name in WORDS else numbers(held[name], path)
-    return held.reindex(columns=[*label_columns(held), *FIXED, *setting_columns(held)]).copy()
+    return held.reindex(columns=[*label_columns(held), *columns, *setting_columns(held)]).copy()
 
 
 def numbers(column: pd.Series, path: Path) -> pd.Series:

@@ -49,6 +49,7 @@ def obstacle(config: Config) -> str | None:
     reasons = {
         f"{config.optimizer['_target_']} does not treat every entry alike": not is_elementwise(optimizer),
         "optimizer.weight_decay_of goes by the shape of a parameter": "weight_decay_of" in config.optimizer,
+        "optimizer.groups go by the names of one network's parameters": bool(config.optimizer.get("groups")),
         f"{config.model['_target_']} is not known to vectorise": not declares(model, "vectorises"),
         "the schedule goes by the weights of one network": getattr(schedule, "needs_weights", False),
         f"{config.objective['_target_']} is not known to vectorise": not declares(objective, "vectorises"),
@@ -118,7 +119,8 @@ def grouped(attempts: list[Attempt]) -> list[list[Attempt]]:
         progress, facts = attempt.progress, attempt.built.facts
         return progress.step, progress.gradient_evaluations, facts.blocks_per_call
 
-    if attempts and attempts[0].config.impl.seeds_together == "auto" and not pays(attempts[0]):
+    separate = attempts and "block_by_block" in attempts[0].built.facts.model
+    if separate or (attempts and attempts[0].config.impl.seeds_together == "auto" and not pays(attempts[0])):
         return [[attempt] for attempt in attempts]
     return [list(group) for _, group in groupby(sorted(attempts, key=standing), key=standing)]
 

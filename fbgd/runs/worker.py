@@ -23,6 +23,7 @@ from typing import TextIO
 
 from fbgd.config.compose import compose
 from fbgd.config.schema import from_dict, to_dict
+from fbgd.config.targets import import_from
 from fbgd.engine.record import Row
 from fbgd.runs.attempt import execute
 from fbgd.runs.provenance import git_revision
@@ -50,6 +51,8 @@ def work(job: list[dict], messages: TextIO) -> bool:
 
     try:
         configs, paths = [from_dict(run["config"]) for run in job], [run["path"] for run in job]
+        for config in configs:
+            import_from(config.impl.module_path)
         if len(job) == 1:
             execute(configs[0], paths[0], partial(report, 0), partial(warn, 0))
         else:

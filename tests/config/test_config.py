@@ -8,11 +8,18 @@ from omegaconf import OmegaConf
 
 from fbgd.config.build import build
 from fbgd.config.compose import FOLDER, GROUPS, choices, compose
-from fbgd.config.overrides import overlay, parse
+from fbgd.config.overrides import CLASS_KEYS, overlay, parse
 from fbgd.config.schema import Config, to_dict
 from fbgd.errors import ConfigError
 from fbgd.runs.provenance import differences, identity
 
+CUSTOM = {
+    "data": "fbgd.data.digits",
+    "model": "fbgd.models.MLP",
+    "objective": "torch.nn.CrossEntropyLoss",
+    "optimizer": "torch.optim.NAdam",
+    "schedule": "fbgd.schedules.Constant",
+}
 FILES = [(group, choice) for group in GROUPS for choice in choices(group)]
 SMALL = ["data.source.train=40", "data.source.test=10", "model.width=2", "regime.block_size=7", "budget.passes=1"]
 
@@ -21,7 +28,7 @@ SMALL = ["data.source.train=40", "data.source.test=10", "model.width=2", "regime
 def test_every_file_composes(group, choice):
     words = [f"{group}={choice}"]
     if choice == "custom":
-        words.append("optimizer._target_=torch.optim.NAdam")
+        words.append(f"{CLASS_KEYS[group]}={CUSTOM[group]}")
     config = compose(words)
     assert isinstance(config, Config)
     path = FOLDER / group / f"{choice}.yaml"
@@ -43,7 +50,7 @@ def test_every_optimizer_is_built_in_every_regime(optimizer, regime):
     assert built.experiment.steps == 3
 
 
-@pytest.mark.parametrize("model", sorted(set(choices("model")) - {"gpt", "gpt2_124m", "transformer"}))
+@pytest.mark.parametrize("model", sorted(set(choices("model")) - {"custom", "gpt", "gpt2_124m", "transformer"}))
 @pytest.mark.parametrize("data", ["mnist1d", "digits"])
 def test_every_model_is_built_for_every_number_of_axes(model, data):
     words = [f"data={data}", f"model={model}", "regime.block_size=9", "data.train_size=20", "model.width=4"]

@@ -87,7 +87,7 @@ def test_clipping_needs_no_full_batch():
         ([*OWN, "regularizer=gradient_clipping"], r"optimizer\.max_norm = 0\.1 and regularizer=gradient_clipping"),
         ([*OWN, "regime=sgd"], r"only under regime=full_batch, .*set schedule\.warmup in passes"),
         (["optimizer.warmup_steps=-1"], r"optimizer\.warmup_steps = -1 is outside the valid range"),
-        (["optimizer.warmup_steps=2.5"], r"optimizer\.warmup_steps = 2\.5 is outside"),
+        (["optimizer.warmup_steps=2.5"], r"optimizer\.warmup_steps = 2\.5 is not .*: a whole number"),
         (["optimizer.max_norm=-1"], r"optimizer\.max_norm = -1 is outside the valid range: \(0, inf\)"),
         (["optimizer.max_norm=0"], r"optimizer\.max_norm = 0 is outside"),
     ],
