@@ -16,6 +16,7 @@ from fbgd.runs.provenance import science
 from fbgd.runs.rows import flatten, read_rows
 from fbgd.studies import BUILT_IN
 from fbgd.studies.double_descent.tidy import KEYS, run_table
+from fbgd.studies.nested import NestedTuning
 from fbgd.studies.tuning import Tuning
 from scripts import compare
 
@@ -50,12 +51,14 @@ def study_of(folder):
     return study, data, preset
 
 
-def rungs_of(folder):
-    """The settings that the study's preset makes today, with what its committed search chose."""
+def rungs_of(folder, seed):
+    """The settings that the study's preset makes today for a seed, with what its committed search chose."""
     study, _, preset = study_of(folder)
     rungs = study.rungs(preset)
+    if isinstance(study.execute, NestedTuning):
+        return study.execute.tune(rungs, read_rows(folder / "search.csv"), seed)
     if isinstance(study.execute, Tuning):
-        rungs = study.execute.tune(preset, rungs, read_rows(folder / "search.csv"))
+        return study.execute.tune(preset, rungs, read_rows(folder / "search.csv"))
     return rungs
 
 
@@ -95,16 +98,19 @@ FOLLOWING = {"weight_decay/schedule": "cosine, matched"}
 def test_committed_runs_are_those_of_today_s_settings(folder):
     """Every identity in runs.csv is that of a run that today's preset plans, with the same settings."""
     study, _, _ = study_of(folder)
-    rungs = rungs_of(folder)
     runs = read_rows(folder / "runs.csv")
     known = runs.dropna(subset=["identity"])
+    # Seeds differ in their settings only where each chooses for itself.
+    nested = isinstance(study.execute, NestedTuning)
     composed = {}
-    for run in plan(rungs, [], [0], folder):
-        composed[tuple(run.labels.values())] = flatten(science(to_dict(run.config)))
+    for seed in sorted(set(known["seed"])) if nested else [0]:
+        rungs = rungs_of(folder, seed)
+        for run in plan(rungs, [], [0], folder):
+            composed[(*run.labels.values(), seed if nested else 0)] = flatten(science(to_dict(run.config)))
     labels = list(rungs[0].labels)
     missing = 0
     for row in known.to_dict("records"):
-        mine = composed.get(tuple(row[label] for label in labels))
+        mine = composed.get((*(row[label] for label in labels), row["seed"] if nested else 0))
         if mine is None:
             missing += 1
             continue

@@ -144,7 +144,8 @@ def search_figure(
 
     Args:
         searched: a row a candidate, with the labels ``by`` and ``hue`` and the column ``candidate``.
-        chosen: the labels and the column ``candidate`` of what was chosen, which gets a ring.
+        chosen: the labels and the column ``candidate`` of what was chosen, which gets a ring; where several were, the
+            column ``share`` says how often each, which is the ring's area.
         by: a panel for each of its values.
         hue: a line for each of its values.
         key: the name of the setting.
@@ -176,8 +177,9 @@ def search_figure(
             legend=index == 0,
             ax=axes,
         )
-        for value, group in ringed.groupby(hue):
-            axes.plot(group["value"], group["shown"], "o", mfc="none", mec=palette[value], ms=13, mew=1.8)
+        for ring in ringed.to_dict("records"):
+            size = 13 * ring.get("share", 1) ** 0.5
+            axes.plot(ring["value"], ring["shown"], "o", mfc="none", mec=palette[ring[hue]], ms=size, mew=1.8)
         values = sorted(set(mine["value"]))
         axes.set(xscale="log" if min(values, default=1) > 0 else "linear", title=names[index])
         if is_fraction(metric):

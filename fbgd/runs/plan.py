@@ -78,7 +78,13 @@ class PlannedRun:
         return RunDirectory(self.path).read_summary() is not None
 
 
-def plan(rungs: list[Rung], overrides: Sequence[str], seeds: int | Sequence[int], out: Path) -> list[PlannedRun]:
+def plan(
+    rungs: list[Rung],
+    overrides: Sequence[str],
+    seeds: int | Sequence[int],
+    out: Path,
+    among: Sequence[Rung] = (),
+) -> list[PlannedRun]:
     """All runs of a study, seed by seed, so that a table over fewer seeds is complete early.
 
     Args:
@@ -87,6 +93,8 @@ def plan(rungs: list[Rung], overrides: Sequence[str], seeds: int | Sequence[int]
             says about it, and words about one regulariser apply to the rungs that have it.
         seeds: a number of them, from 0, or the seeds themselves.
         out: the study's folder; runs go to ``out/runs``, named by rung, seed and identity.
+        among: all settings of the study, where these are some of them: one of them must have the regulariser that a
+            word of ``overrides`` is about.
 
     Raises:
         ConfigError: a setting is invalid, before anything is run.
@@ -98,7 +106,7 @@ def plan(rungs: list[Rung], overrides: Sequence[str], seeds: int | Sequence[int]
     check_labels(rungs)
     overrides = parse(overrides)
     for word in overrides:
-        if (name := regularizer_of(word)) and not any(word in rung_words(rung, overrides) for rung in rungs):
+        if (name := regularizer_of(word)) and not any(word in rung_words(rung, overrides) for rung in [*rungs, *among]):
             raise ConfigError(f"{word}: no rung has the regulariser {name!r}; choose it with regularizer={name}")
     settings = []
     for rung in rungs:

@@ -64,9 +64,11 @@ class Execution:
         if self.seeds < 1:
             raise ValueError(f"--seeds = {self.seeds} must be at least 1")
 
-    def plan(self, rungs: Sequence[Rung], seeds: Sequence[int] | None = None) -> list[PlannedRun]:
-        """The runs of ``rungs``, which are only planned; with the seeds from 0 on, where none are given."""
-        return plan(list(rungs), self.overrides, range(self.seeds) if seeds is None else seeds, self.pool)
+    def plan(
+        self, rungs: Sequence[Rung], seeds: Sequence[int] | None = None, among: Sequence[Rung] = ()
+    ) -> list[PlannedRun]:
+        """The runs of ``rungs``, some ``among`` all; only planned, with the seeds from 0 on where none are given."""
+        return plan(list(rungs), self.overrides, range(self.seeds) if seeds is None else seeds, self.pool, among)
 
     def run(self, rungs: Sequence[Rung], seeds: Sequence[int] | None = None) -> list[PlannedRun]:
         """The runs of ``rungs``, executed as far as they are not done; after an interruption nothing more is begun."""

@@ -1,6 +1,6 @@
 """The fair ladder: every ingredient of full-batch training is given to SGD as well, at equal gradient evaluations.
 
-    python scripts/fair_ladder.py                    MNIST-1D, 6 rungs x {SGD, full batch}, half an hour or more
+    python scripts/fair_ladder.py                    MNIST-1D, 6 rungs x {SGD, full batch}, about an hour
     python scripts/fair_ladder.py --only "short" --seeds 3
     python scripts/fair_ladder.py data=fashion_mnist    2000 images; most of a day on 2 cores
     python scripts/fair_ladder.py data=cifar10          the sizes of the published ladder; weeks on a GPU
@@ -10,8 +10,8 @@
 The ladder of Geiping et al. gives long training, warm-up, clipping, the gradient penalty and small blocks to full-batch
 descent only. Is it then stochasticity that they replace, or would SGD have gained as much from them? Here both climb
 the same rungs: one block a step, reshuffled, against all blocks a step, fixed. A rung costs both the same gradient
-evaluations, both begin with the same learning rates, from which three search seeds choose on the validation split (the
-grid grows until the choice is no end of it), and both anneal it to zero. Ten fresh seeds then make the table.
+evaluations, both begin with the same learning rates (a grid grows until the best is no end of it), from which every
+seed chooses for itself on the validation split, and both anneal it to zero. Ten seeds make the table.
 
 Read the table across for the effect of stochasticity, downwards for the effect of the ingredients. Results go to
 results/fair_ladder/<data>/: table.md, table.csv, runs.csv, search.csv, claims.csv, pairs.png, learning_rates.png. A
@@ -28,9 +28,10 @@ from fbgd.report.evidence import Evidence
 from fbgd.report.plots import pairs_figure, search_figure
 from fbgd.runs.plan import Rung
 from fbgd.studies.differences import accuracy_difference
+from fbgd.studies.nested import NestedTuning, chosen_counts
 from fbgd.studies.presets import data_words, ingredient_words, quick_words
 from fbgd.studies.study import Preset, Study
-from fbgd.studies.tuning import Candidates, Tuning, chosen_values
+from fbgd.studies.tuning import Candidates
 
 KEY = "optimizer.lr"
 TRAINING = {"SGD": "regime=sgd", "full batch": "regime=full_batch"}
@@ -126,9 +127,9 @@ def quick(preset: FairPreset, data: str) -> FairPreset:
 
 
 def rates_figure(evidence: Evidence) -> Figure:
-    """Validation accuracy by learning rate, the chosen one ringed."""
-    title = f"{evidence.title}: validation accuracy by learning rate, the chosen one ringed"
-    chosen = chosen_values(evidence.searched, ["ingredient", "training"])
+    """Validation accuracy by learning rate, the chosen ones ringed."""
+    title = f"{evidence.title}: validation accuracy by learning rate; a ring's area is its share of the seeds' choices"
+    chosen = chosen_counts(evidence.searched, ["ingredient", "training"])
     return search_figure(evidence.searched, chosen, "ingredient", "training", "learning rate", title, columns=3)
 
 
@@ -166,7 +167,7 @@ STUDY = Study(
         "step, reshuffled every pass; full batch: all blocks a step, fixed. The difference is SGD minus full batch.",
     ),
     held=(KEY, "regime=", "regime.blocks_per_step", "regime.block_size", "regularizer=", "budget"),
-    execute=Tuning(KEY, candidates),
+    execute=NestedTuning(KEY, candidates),
     figures={
         "pairs.png": lambda evidence: pairs_figure(evidence.runs, "ingredient", "training", evidence.title),
         "learning_rates.png": rates_figure,

@@ -120,3 +120,43 @@ def beyond(values: tuple[float, ...], side: int) -> float | None:
         return None
     value = float(f"{end * end / inner:.2g}")
     return value if (value < end if side < 0 else value > end) else None
+
+
+def each_choice(scores: np.ndarray) -> list[int | None]:
+    """What every seed chooses by its own scores alone: its best value, of equals the one nearest their middle.
+
+    ``None`` for a seed without any score.
+
+    Args:
+        scores: ``(seeds, values)``.
+
+    >>> each_choice(np.array([[0.1, 0.9, 0.9, 0.9], [0.3, np.nan, 0.2, 0.1], [np.nan] * 4]))
+    [2, 0, None]
+    """
+    return [one_standard_error(own[None]) for own in scores]
+
+
+# A grid grows where more than this share of the seeds choose its end.
+MANY = 0.25
+
+
+def end_of_choices(scores: np.ndarray) -> int:
+    """Beyond which end of the grid better values may lie for seeds that choose for themselves: -1, 0 or 1.
+
+    That of the best mean, if it is an end; else one that more than a quarter of the seeds choose.
+
+    >>> end_of_choices(np.array([[0.3, 0.2, 0.1], [0.1, 0.2, 0.1], [0.1, 0.2, 0.1]]))
+    -1
+    """
+    places = [place for place in each_choice(scores) if place is not None]
+    if not places:
+        return 0
+    last = scores.shape[1] - 1
+    means = scores.mean(axis=0)
+    if not np.isnan(means).all():
+        best = np.flatnonzero(means == np.nanmax(means))
+        if (middle := best[len(best) // 2]) in (0, last):
+            return -1 if middle == 0 else 1
+    shares = {side: places.count(end) / len(places) for side, end in ((-1, 0), (1, last))}
+    side = max(shares, key=lambda side: shares[side])
+    return side if shares[side] > MANY else 0

@@ -6,7 +6,7 @@ then take what was chosen and fresh seeds, so that no run counts in the table be
 nothing is ever chosen on the test set.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -86,33 +86,14 @@ class Tuning:
     def search(self, execution: Execution, rungs: list[Rung]) -> pd.DataFrame:
         """A row a run of the search, whose grids grow until what they choose is interior."""
         grids = self.candidates(execution.preset)
-        todo = grids
-        tables: list[pd.DataFrame] = []
         several = any(len(values) > 1 for values in grids.values())
+
+        def sides(searched: pd.DataFrame) -> dict[str, tuple[tuple[float, ...], int]]:
+            found = choices(searched, rungs).items()
+            return {rung: (choice.values, choice.side) for rung, choice in found if choice is not None}
+
         seeds = range(self.seeds if several else 1)
-        for _ in range(1 + EXTENSIONS):
-            tried = search_rungs([rung for rung in rungs if rung.name in todo], self.key, self.set, todo)
-            if tables:
-                # Beyond its ends a grid may leave the range of the setting.
-                tried = [rung for rung in tried if is_allowed(execution, rung)]
-                if not tried:
-                    break
-            planned = execution.plan(tried, seeds)
-            if several:
-                check_validation(self.key, planned)
-            # Rungs that are not wanted keep what an earlier call has searched, extensions too.
-            if not tables or any(execution.wanted(run.rung) for run in planned):
-                execution.execute(planned)
-            tables.append(collect(planned))
-            searched = pd.concat(tables, ignore_index=True)
-            todo = {
-                rung: (value,)
-                for rung, choice in choices(searched, rungs).items()
-                if choice is not None and (value := beyond(choice.values, choice.side)) is not None
-            }
-            if not todo or not execution.finished:
-                break
-        return searched
+        return search(execution, rungs, self.key, self.set, grids, seeds, sides)[1]
 
     def paragraphs(self, evidence: Evidence) -> list[str]:
         """What a reader of the table must know about the choices; nothing where there was no search."""
@@ -132,10 +113,57 @@ class Tuning:
         return texts
 
 
-def is_allowed(execution: Execution, rung: Rung) -> bool:
+def search(
+    execution: Execution,
+    rungs: list[Rung],
+    key: str,
+    words: Words,
+    grids: Candidates,
+    seeds: Sequence[int],
+    sides: Callable[[pd.DataFrame], dict[str, tuple[tuple[float, ...], int]]],
+) -> tuple[list[PlannedRun], pd.DataFrame]:
+    """The runs of a search and a row for each; grids grow by a value at a time, :data:`EXTENSIONS` times at most.
+
+    Args:
+        execution: of the study.
+        rungs: its settings.
+        key: the name of what is searched.
+        words: a rung's name and a value to the words that set it.
+        grids: the values to begin with, by rung name.
+        seeds: every value is tried with each.
+        sides: the rows so far to the values tried and the side to grow to, -1, 0 or 1, by rung name.
+
+    Raises:
+        ConfigError: there is something to choose, and no validation data to choose by.
+    """
+    several = any(len(values) > 1 for values in grids.values())
+    todo, runs, tables = grids, list[PlannedRun](), list[pd.DataFrame]()
+    for _ in range(1 + EXTENSIONS):
+        tried = search_rungs([rung for rung in rungs if rung.name in todo], key, words, todo)
+        if tables:
+            # Beyond its ends a grid may leave the range of the setting.
+            tried = [rung for rung in tried if is_allowed(execution, rung, rungs)]
+            if not tried:
+                break
+        planned = execution.plan(tried, seeds, rungs)
+        if several:
+            check_validation(key, planned)
+        # Rungs that are not wanted keep what an earlier call has searched, extensions too.
+        if not tables or any(execution.wanted(run.rung) for run in planned):
+            execution.execute(planned)
+        runs += planned
+        tables.append(collect(planned))
+        grown = sides(pd.concat(tables, ignore_index=True)).items()
+        todo = {rung: (value,) for rung, found in grown if (value := beyond(*found)) is not None}
+        if not todo or not execution.finished:
+            break
+    return runs, pd.concat(tables, ignore_index=True)
+
+
+def is_allowed(execution: Execution, rung: Rung, among: Sequence[Rung]) -> bool:
     """Whether the configuration takes a rung's words."""
     try:
-        execution.plan([rung], [0])
+        execution.plan([rung], [0], among)
     except ValueError:
         return False
     return True

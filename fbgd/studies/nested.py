@@ -1,0 +1,164 @@
+"""Choosing a setting by every seed for itself: a replicate of a row is the whole procedure, its search included.
+
+Every seed tries every value, takes the one with its own highest validation accuracy, and counts with that run's test
+accuracy. The replicates are then independent, and the interval of a row contains what the choice adds to it. Where all
+rows share the choices of one small search, the luck of that search is in every seed of a row and in none of its
+intervals; ``scripts/calibration.py choices`` shows what follows from it.
+"""
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fbgd.report.evidence import Evidence
+from fbgd.runs.plan import Rung
+from fbgd.studies.execution import Execution, Outcome
+from fbgd.studies.selection import each_choice, end_of_choices
+from fbgd.studies.tuning import CANDIDATE, METRIC, Candidates, Words, search
+
+# Where no run of a seed has a validation accuracy, the run of the middle value counts and tells why.
+MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class NestedTuning:
+    """An ``execute`` of a study in which every seed of a rung searches and chooses for itself.
+
+    Args:
+        key: what is chosen, ``optimizer.lr``, or its name where its key differs from rung to rung.
+        candidates: a preset to the values by rung name, ascending with about equal ratios. A grid whose best mean, or
+            more than a quarter of whose choices, lie at an end grows beyond it. A rung without any stays as it is.
+        words: a rung's name and a value to the words that set it; by default ``key=value``.
+    """
+
+    key: str
+    candidates: Callable[[Any], Candidates]
+    words: Words | None = None
+
+    def __call__(self, execution: Execution, rungs: list[Rung]) -> Outcome:
+        """Search, extend, and count the runs that each seed chooses."""
+        grids, seeds = self.candidates(execution.preset), range(execution.seeds)
+        tuned = [rung for rung in rungs if rung.name in grids]
+
+        def sides(searched: pd.DataFrame) -> dict[str, tuple[tuple[float, ...], int]]:
+            found = {rung.name: scores_of(of_labels(searched, rung.labels)) for rung in tuned}
+            return {name: (values, end_of_choices(scores)) for name, (values, scores) in found.items()}
+
+        runs, searched = search(execution, tuned, self.key, self.set, grids, seeds, sides)
+        places = {run_key(run.labels, run.seed): run for run in runs}
+        as_they_are = execution.run(rest, seeds) if (rest := [rung for rung in rungs if rung not in tuned]) else []
+        fixed = {run_key(run.labels, run.seed): run for run in as_they_are}
+        counted = []
+        for seed in seeds:
+            for rung in rungs:
+                key = run_key(rung.labels, seed)
+                if key not in fixed:
+                    value = value_of(of_labels(searched, rung.labels), seed)
+                    run = places[run_key({**rung.labels, CANDIDATE: f"{value:.10g}"}, seed)]
+                    counted.append(replace(run, rung=rung.name, labels=rung.labels))
+                else:
+                    counted.append(fixed[key])
+        return Outcome(counted, searched)
+
+    def set(self, rung: str, value: float) -> tuple[str, ...]:
+        """The words that give a rung a value."""
+        return (f"{self.key}={value!r}",) if self.words is None else self.words(rung, value)
+
+    def tune(self, rungs: list[Rung], searched: pd.DataFrame, seed: int) -> list[Rung]:
+        """The rungs with what a seed chooses in the rows of a search."""
+        made = []
+        for rung in rungs:
+            mine = of_labels(searched, rung.labels)
+            words = self.set(rung.name, value_of(mine, seed)) if len(mine) else ()
+            made.append(replace(rung, overrides=(*rung.overrides, *words)))
+        return made
+
+    def paragraphs(self, evidence: Evidence) -> list[str]:
+        """What a reader of the table must know about the choices; nothing where there was no search."""
+        if not len(evidence.searched):
+            return []
+        labels = [*evidence.description.by, *filter(None, [evidence.description.across])]
+        groups = {
+            " / ".join(map(str, group)): mine for group, mine in evidence.searched.groupby(labels, sort=False)
+        }  # fmt: skip
+        counts = [mine[CANDIDATE].nunique() for mine in groups.values()]
+        if max(counts) == 1:
+            return [f"{self.key} has one value for each row, so nothing was chosen."]
+        count = " to ".join(str(number) for number in dict.fromkeys((min(counts), max(counts))))
+        texts = [
+            f"{self.key} was chosen by every seed for itself, of {count} values the one with the highest validation "
+            "accuracy of this seed's own runs; that run's test accuracy counts, see search.csv. A row is the whole "
+            "procedure, search included, and so is its interval; it is not the accuracy at the one best value.",
+            f"Chosen, by so many seeds: {'; '.join(f'{name} {told_choices(mine)}' for name, mine in groups.items())}.",
+        ]
+        if edge := [name for name, mine in groups.items() if end_of_choices(scores_of(mine)[1])]:
+            texts.append(
+                "The value with the best mean, or more than a quarter of the choices, is the first or last, so a "
+                f"better one may lie beyond: {'; '.join(edge)}."
+            )
+        return texts + lost_paragraphs(groups)
+
+
+def run_key(labels: dict[str, str], seed: int) -> Hashable:
+    """What tells a planned run from all others of its search."""
+    return (*labels.items(), seed)
+
+
+def of_labels(searched: pd.DataFrame, labels: dict[str, str]) -> pd.DataFrame:
+    """The rows of one rung's search."""
+    for label, value in labels.items():
+        searched = searched[searched[label] == value]
+    return searched
+
+
+def scores_of(searched: pd.DataFrame) -> tuple[tuple[float, ...], np.ndarray]:
+    """The values that a rung's search has tried, ascending, and its scores ``(seeds, values)``, NaN for none."""
+    numbers = searched.assign(value=searched[CANDIDATE].astype(float))
+    scores = numbers.pivot(index="seed", columns="value", values=METRIC).astype(float).sort_index(axis=1)
+    return tuple(float(value) for value in scores.columns), scores.to_numpy()
+
+
+def value_of(searched: pd.DataFrame, seed: int) -> float:
+    """The value whose run counts for a seed of a rung: what it chooses, else one of which a run shows why it cannot."""
+    mine = searched[searched["seed"] == seed]
+    waiting = mine[mine["status"] == MISSING]
+    if len(waiting):
+        # Nothing is chosen from a part of the values.
+        return float(waiting[CANDIDATE].iloc[0])
+    values, scores = scores_of(mine)
+    (place,) = each_choice(scores)
+    return values[len(values) // 2 if place is None else place]
+
+
+def chosen_counts(searched: pd.DataFrame, labels: list[str]) -> pd.DataFrame:
+    """How often each value was chosen, a row a rung and a chosen value: labels, ``candidate``, ``share`` of seeds."""
+    rows = []
+    for group, mine in searched.groupby(labels, sort=False):
+        counts = choice_counts(mine)
+        rows += [(*group, f"{value:.10g}", count / sum(counts.values())) for value, count in counts.items()]
+    return pd.DataFrame(rows, columns=[*labels, CANDIDATE, "share"])
+
+
+def choice_counts(searched: pd.DataFrame) -> dict[float, int]:
+    """How many seeds of a rung choose each value that any chooses, ascending."""
+    values, scores = scores_of(searched)
+    places = [place for place in each_choice(scores) if place is not None]
+    return {values[place]: places.count(place) for place in sorted(set(places))}
+
+
+def told_choices(searched: pd.DataFrame) -> str:
+    """The chosen values with their counts: ``0.1 (3), 0.2 (7)``."""
+    return ", ".join(f"{value:g} ({count})" for value, count in choice_counts(searched).items()) or "nothing"
+
+
+def lost_paragraphs(groups: dict[str, pd.DataFrame]) -> list[str]:
+    """Which values some seeds could not choose, since their runs have no result."""
+    lost = []
+    for name, mine in groups.items():
+        values, scores = scores_of(mine)
+        counts = np.isnan(scores).sum(axis=0)
+        lost += [f"{name} {value:g} ({count})" for value, count in zip(values, counts, strict=True) if count]
+    return [f"Without a result of so many seeds, which could not choose it: {'; '.join(lost)}."] if lost else []
