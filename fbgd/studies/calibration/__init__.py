@@ -1,6 +1,7 @@
 """Are the conclusions of these studies right as often as they say? By simulated studies, and by splitting real seeds.
 
     python scripts/calibration.py simulations            null and planted studies, trains nothing; half an hour
+    python scripts/calibration.py choices                rates chosen by one search or by every seed; 20 minutes
     python scripts/calibration.py seeds                  two rungs of the Geiping ladder with 60 seeds, split
     python scripts/calibration.py simulations --quick    under a minute, to see that everything runs
     python scripts/calibration.py simulations --list     every scenario
@@ -11,6 +12,6 @@ results/calibration/<figure>_<data>/: table.md with the claims, table.csv, measu
 a small one), figure.png.
 """
 
-from fbgd.studies.calibration import seeds, simulations
+from fbgd.studies.calibration import choices, seeds, simulations
 
-STUDIES = (simulations.STUDY, seeds.STUDY)
+STUDIES = (simulations.STUDY, choices.STUDY, seeds.STUDY)

@@ -2,9 +2,10 @@
 
 import multiprocessing
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -92,14 +93,14 @@ def curve_row(scenario: Scenario, seeds: int, rng: np.random.Generator) -> dict[
 
 
 def measure(cells: Sequence[Cell], workers: int = 1) -> pd.DataFrame:
-    """The tidy table of all cells, the same for any number of ``workers``."""
-    if workers > 1:
-        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-            return tidy(track(pool.map(rows_of, cells), "cells", len(cells), transient=True))
-    return tidy(track(map(rows_of, cells), "cells", len(cells), transient=True))
-
-
-def tidy(parts: Iterable[list[dict[str, object]]]) -> pd.DataFrame:
-    """Whole numbers as such, and nothing where a study said nothing."""
-    table = pd.DataFrame([row for part in parts for row in part])
+    """The tidy table of all cells, the same for any number of ``workers``; whole numbers, none where none was said."""
+    table = pd.DataFrame(made_by(rows_of, cells, workers))
     return table.astype({name: "Int64" for name in table if name not in KEYS and table[name].notna().any()})
+
+
+def made_by(rows: Callable[[Any], list[dict[str, object]]], jobs: Sequence[Any], workers: int) -> list[dict]:
+    """The rows that a function makes of every job, in their order, by so many processes."""
+    if workers == 1:
+        return [row for part in track(map(rows, jobs), "cells", len(jobs), transient=True) for row in part]
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        return [row for part in track(pool.map(rows, jobs), "cells", len(jobs), transient=True) for row in part]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fbgd.studies.selection import one_standard_error
+from fbgd.studies.selection import each_choice, one_standard_error
 
 # True error of a row, as a share; by so much of itself it grows per squared decade of the learning rate.
 ERROR, CURVATURE = 0.10, 0.4
@@ -63,6 +63,8 @@ class Scenario:
         lift: by so much a row is truly better than the rest, a share; 0 in a null study.
         equivalence: the lifted row is the one that is claimed to be level, not the one claimed to be better.
         curvature: k.
+        shared: standard deviation of what the validation set adds to the score of a row's candidate with all seeds,
+            a share; only where every seed chooses for itself.
     """
 
     name: str
@@ -76,6 +78,7 @@ class Scenario:
     lift: float = 0.0
     equivalence: bool = False
     curvature: float = CURVATURE
+    shared: float = 0.0
 
     @property
     def bare(self) -> bool:
@@ -142,7 +145,14 @@ def observed(
     return np.clip(1 - errors + scenario.spread * spreads * drawn, 0, 1)
 
 
-def simulate(scenario: Scenario, baselines: np.ndarray, lifted: int, seeds: int, rng: np.random.Generator) -> Simulated:
+def simulate(
+    scenario: Scenario,
+    baselines: np.ndarray,
+    lifted: int,
+    seeds: int,
+    rng: np.random.Generator,
+    search_seeds: int = SEARCH_SEEDS,
+) -> Simulated:
     """A study whose rates are searched on validation data, then counted with fresh seeds.
 
     The search has its own seeds, whose accuracies on 500 validation samples are binomial; it chooses by
@@ -154,12 +164,10 @@ def simulate(scenario: Scenario, baselines: np.ndarray, lifted: int, seeds: int,
         lifted: index of the row that is truly better, if any is.
         seeds: so many count.
         rng: of this study alone.
+        search_seeds: so many choose.
     """
-    errors = ERROR * scenario.errors(baselines)
-    errors[lifted] -= scenario.lift
-    spreads = scenario.spreads(baselines)
-    curves = errors[:, None] * (1 + scenario.curvature * (CANDIDATES - PEAK) ** 2)
-    chosen = chosen_places(search_scores(scenario, curves, spreads, rng))
+    curves, spreads = true_curves(scenario, baselines, lifted)
+    chosen = chosen_places(search_scores(scenario, curves, spreads, rng, search_seeds))
     at_chosen, at_best = np.take_along_axis(curves, chosen[:, None], 1)[:, 0], curves.min(1)
     accuracies = observed(scenario, at_chosen, spreads, seeds, rng)
     diverged = rng.random(accuracies.shape) < scenario.diverging
@@ -170,7 +178,46 @@ def simulate(scenario: Scenario, baselines: np.ndarray, lifted: int, seeds: int,
     )
 
 
-def search_scores(scenario: Scenario, curves: np.ndarray, spreads: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def simulate_nested(
+    scenario: Scenario, baselines: np.ndarray, lifted: int, seeds: int, rng: np.random.Generator
+) -> Simulated:
+    """A study whose seeds choose for themselves and count with the chosen run.
+
+    They choose by :func:`fbgd.studies.selection.each_choice`. The truth are the means at the best candidates, where
+    rows of equal errors are equal; ``chosen`` is each row's median.
+
+    Args:
+        scenario: what is true.
+        baselines: which rows are baselines, ``(rows,)`` of bool.
+        lifted: index of the row that is truly better, if any is.
+        seeds: so many.
+        rng: of this study alone.
+    """
+    curves, spreads = true_curves(scenario, baselines, lifted)
+    # Validation and test accuracy are those of the same run.
+    accuracies = observed(scenario, curves, spreads[:, None], seeds, rng)
+    favoured = np.clip(accuracies + scenario.shared * rng.standard_normal(curves.shape), 0, 1)
+    lost = rng.random(accuracies.shape) < scenario.diverging
+    scores = np.where(lost, math.nan, rng.binomial(VALIDATION, favoured) / VALIDATION)
+    found = [each_choice(scores[:, row]) for row in range(len(curves))]
+    places = np.array([[len(CANDIDATES) // 2 if place is None else place for place in own] for own in found]).T
+    counted = np.take_along_axis(accuracies, places[..., None], 2)[..., 0]
+    diverged = np.take_along_axis(lost, places[..., None], 2)[..., 0]
+    best = 1 - math.exp(scenario.logarithmic**2 / 2) * curves.min(1)
+    chosen = np.median(CANDIDATES[places], axis=0)
+    return Simulated(np.where(diverged, CHANCE, counted), diverged, best, best, chosen)
+
+
+def true_curves(scenario: Scenario, baselines: np.ndarray, lifted: int) -> tuple[np.ndarray, np.ndarray]:
+    """True errors ``(rows, candidates)`` and the factors on the rows' spreads."""
+    errors = ERROR * scenario.errors(baselines)
+    errors[lifted] -= scenario.lift
+    return errors[:, None] * (1 + scenario.curvature * (CANDIDATES - PEAK) ** 2), scenario.spreads(baselines)
+
+
+def search_scores(
+    scenario: Scenario, curves: np.ndarray, spreads: np.ndarray, rng: np.random.Generator, seeds: int = SEARCH_SEEDS
+) -> np.ndarray:
     """Validation accuracies ``(search seeds, rows, candidates)``, NaN of diverged runs.
 
     Args:
@@ -178,8 +225,9 @@ def search_scores(scenario: Scenario, curves: np.ndarray, spreads: np.ndarray, r
         curves: true errors ``(rows, candidates)``.
         spreads: factors on the rows' spread, ``(rows,)``.
         rng: of this study alone.
+        seeds: so many search.
     """
-    accuracies = observed(scenario, curves, spreads[:, None], SEARCH_SEEDS, rng)
+    accuracies = observed(scenario, curves, spreads[:, None], seeds, rng)
     scores = rng.binomial(VALIDATION, np.clip(accuracies, 0, 1)) / VALIDATION
     return np.where(rng.random(scores.shape) < scenario.diverging, math.nan, scores)
 

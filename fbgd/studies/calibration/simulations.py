@@ -68,12 +68,17 @@ def execute(execution: Execution, rungs: list[Rung]) -> Outcome:
     Raises:
         ConfigError: a word changes an experiment, of which there is none.
     """
-    compose(list(execution.overrides))
-    if words := science_words(execution.overrides):
-        raise ConfigError(f"{words[0]}: these simulations train nothing, so there is no such setting")
+    check_words(execution.overrides)
     wanted = [rung.name for rung in rungs if execution.wanted(rung.name)]
     cells = cells_of(wanted, execution.preset.counts, execution.seeds)
     return Outcome([], measurements=measure(cells, execution.workers), rungs=[])
+
+
+def check_words(overrides: Sequence[str]) -> None:
+    """Raise :class:`ConfigError` where a word changes an experiment, of which there is none."""
+    compose(list(overrides))
+    if words := science_words(overrides):
+        raise ConfigError(f"{words[0]}: these simulations train nothing, so there is no such setting")
 
 
 def summarise(table: pd.DataFrame) -> Summary:

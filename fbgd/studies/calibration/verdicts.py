@@ -43,7 +43,12 @@ def study_row(design: Design, scenario: Scenario, runs: pd.DataFrame, rng: np.ra
     level = design.level if scenario.equivalence else None
     lifted = design.better if level is None else level
     seeds = len(runs) // len(design.labels)
-    study = simulate(scenario, design.baselines, lifted, seeds, rng)
+    return study_page(design, simulate(scenario, design.baselines, lifted, seeds, rng), runs, lifted)
+
+
+def study_page(design: Design, study: Simulated, runs: pd.DataFrame, lifted: int) -> dict[str, float]:
+    """Make a simulated study's page, and compare it with the truth, see :func:`study_row`."""
+    seeds = len(study.accuracies)
     status = np.where(study.diverged, "diverged", "done").ravel()
     rates = np.tile([f"{10**decades:.3g}" for decades in study.chosen], seeds)
     page = design.page(runs.assign(test_accuracy=study.accuracies.ravel(), status=status, **{KEY: rates}))
