@@ -13,7 +13,7 @@ from fbgd.report.plots import (
     panels_figure,
     search_figure,
 )
-from fbgd.studies.tuning import chosen_values
+from fbgd.studies.nested import chosen_counts
 
 
 def results(evidence: Evidence) -> Figure | None:
@@ -40,20 +40,20 @@ def curves(evidence: Evidence) -> Figure | None:
 
 
 def search(key: str) -> Callable[[Evidence], Figure | None]:
-    """What draws the validation accuracy over the values of a tuned setting, the chosen one ringed."""
+    """What draws the validation accuracy over the values of a tuned setting, the chosen ones ringed."""
 
     def draw(evidence: Evidence) -> Figure | None:
         description, searched = evidence.description, evidence.searched
         labels = [*description.by, *filter(None, [description.across])]
         if not len(searched) or len(labels) > 2:
             return None
-        chosen = chosen_values(searched, labels)
+        chosen = chosen_counts(searched, labels)
         if len(labels) == 1:
             # One line a panel: the legend says what it is.
             labels = [*labels, "line"]
             searched, chosen = (table.assign(line="mean, standard error") for table in (searched, chosen))
         by, hue = labels
-        title = f"{evidence.title}\nvalidation accuracy by {key}, the chosen one ringed"
+        title = f"{evidence.title}\nvalidation accuracy by {key}; a ring's area is its share of the seeds' choices"
         return search_figure(searched, chosen, by, hue, key, title)
 
     return draw

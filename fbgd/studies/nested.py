@@ -17,7 +17,7 @@ from fbgd.report.evidence import Evidence
 from fbgd.runs.plan import Rung
 from fbgd.studies.execution import Execution, Outcome
 from fbgd.studies.selection import each_choice, end_of_choices
-from fbgd.studies.tuning import CANDIDATE, METRIC, Candidates, Words, search
+from fbgd.studies.tuning import CANDIDATE, METRIC, Candidates, Words, given_paragraphs, search
 
 # Where no run of a seed has a validation accuracy, the run of the middle value counts and tells why.
 MISSING = "missing"
@@ -99,7 +99,7 @@ class NestedTuning:
                 "The value with the best mean, or more than a quarter of the choices, is the first or last, so a "
                 f"better one may lie beyond: {'; '.join(edge)}."
             )
-        return texts + lost_paragraphs(groups)
+        return [*texts, *lost_paragraphs(groups), *given_paragraphs(self.key, evidence.runs, labels, groups)]
 
 
 def run_key(labels: dict[str, str], seed: int) -> Hashable:

@@ -11,9 +11,10 @@ from fbgd.runs.rows import MEASURED
 from fbgd.studies.differences import accuracy_difference
 from fbgd.studies.figures import figures
 from fbgd.studies.given import GivenPreset, data_of, given_rungs, quick
+from fbgd.studies.nested import NestedTuning
 from fbgd.studies.places import Place
 from fbgd.studies.study import Study, run_all
-from fbgd.studies.tuning import Tuning, Words
+from fbgd.studies.tuning import Words
 
 KEYS = ("title", "words", "rungs", "baseline", "across", "tune", "seeds", "metric", "figures", "claims")
 RUNG = ("words", "labels")
@@ -62,7 +63,7 @@ def make_study(name: str, content: Mapping[str, Any], file: str = "study.json: d
         shown=(tuned,) if tuned and not across else (),
         metric=metric,
         held=(tuned,) if tuned else (),
-        execute=Tuning(tuned, lambda preset: dict(preset.grids), words=number_word(tuned)) if tuned else run_all,
+        execute=NestedTuning(tuned, lambda preset: dict(preset.grids), words=number_word(tuned)) if tuned else run_all,
         figures={figure: drawable[figure] for figure in drawn},
         claims=read_claims(top.at("claims"), rungs, metric),
         definition=content,

@@ -21,7 +21,7 @@ and, as you like,
     baseline: SGD                                         the rung that differences are taken to
     metric: test_loss                                     what is compared (default test_accuracy)
     figures: [ladder.png]                                 of ladder.png, curves.png, search.png (default: all)
-    tune: {optimizer.lr: [0.1, 0.3, 1]}                   chosen for every rung on the validation split, or
+    tune: {optimizer.lr: [0.1, 0.3, 1]}                   by every seed of a rung, on the validation split, or
     tune: {optimizer.lr: {clipped: [0.3, 1, 3]}}          for some rungs only
     claims: [{name: ..., sentence: ..., left: clipped, right: full batch, rule: higher}]
                                                           rules: higher, lower, "within 1"; of left minus right
@@ -45,10 +45,10 @@ from fbgd.studies import BUILT_IN
 from fbgd.studies.arguments import make_parser
 from fbgd.studies.command import main as run_study
 from fbgd.studies.command import reported
+from fbgd.studies.nested import NestedTuning
 from fbgd.studies.places import Place, read_mapping
 from fbgd.studies.study import Study
 from fbgd.studies.study_content import make_study
-from fbgd.studies.tuning import Tuning
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -87,7 +87,7 @@ def read_study(path: Path) -> Study:
 
 def show_grids(study: Study) -> None:
     """Print the values that a tuned setting is chosen from."""
-    if isinstance(study.execute, Tuning):
+    if isinstance(study.execute, NestedTuning):
         for preset in study.presets.values():
             for name, values in preset.grids.items():
                 print(f"{name}: {study.execute.key} from {', '.join(f'{value:g}' for value in values)}")
@@ -101,7 +101,7 @@ def check_rungs(study: Study, file: str) -> None:
         here = Place(file, ("rungs", rung.name), None)
         config = checked(here, rung.overrides)
         grid = preset.grids.get(rung.name, ())
-        if not grid or not isinstance(tuning, Tuning):
+        if not grid or not isinstance(tuning, NestedTuning):
             continue
         # Whatever is in range at both ends is between them.
         for value in dict.fromkeys([grid[0], grid[-1]]):

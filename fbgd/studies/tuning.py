@@ -6,7 +6,7 @@ then take what was chosen and fresh seeds, so that no run counts in the table be
 nothing is ever chosen on the test set.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -107,9 +107,7 @@ class Tuning:
                 for group, mine in searched.groupby(labels, sort=False)
             }
             texts += choice_paragraphs(key, chosen, shown=key in evidence.description.shown)
-            rows = evidence.runs.reindex(columns=labels).drop_duplicates().astype(str).to_numpy()
-            if others := [name for name in map(" / ".join, rows) if name not in chosen]:
-                texts.append(f"{key} was not chosen but is given in: {'; '.join(others)}.")
+            texts += given_paragraphs(key, evidence.runs, labels, chosen)
         return texts
 
 
@@ -158,6 +156,13 @@ def search(
         if not todo or not execution.finished:
             break
     return runs, pd.concat(tables, ignore_index=True)
+
+
+def given_paragraphs(key: str, runs: pd.DataFrame, labels: list[str], chosen: Container[str]) -> list[str]:
+    """Which rows have a value of ``key`` that is not among those that were chosen."""
+    rows = runs.reindex(columns=labels).drop_duplicates().astype(str).to_numpy()
+    others = [name for name in map(" / ".join, rows) if name not in chosen]
+    return [f"{key} was not chosen but is given in: {'; '.join(others)}."] if others else []
 
 
 def is_allowed(execution: Execution, rung: Rung, among: Sequence[Rung]) -> bool:
