@@ -3,6 +3,7 @@
 import pandas as pd
 
 from fbgd.report.description import Description
+from fbgd.report.idle import idle_paragraphs
 from fbgd.report.settings import also_differ, distinct, shared, with_label
 from fbgd.report.statistics import DUNNETT, PAIRED, WELCH
 from fbgd.report.tables import LOG
@@ -44,6 +45,7 @@ def caption(
         with_labels, known = with_label(runs, groups)
         setting = " ".join(filter(None, [shared(runs), *notes_of_setting(runs, metric)]))
         texts = [*filter(None, [setting]), *texts, *with_labels, *also_differ(runs, groups, (*told, *known))]
+        texts += idle_paragraphs(runs, groups)
     if description.source and description.published:
         recalled = [" / ".join(entry["group"]) for entry in description.published if not entry.get("confirmed", True)]
         unsure = f" Recalled, not re-read: {', '.join(recalled)}." if recalled else ""

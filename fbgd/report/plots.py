@@ -166,17 +166,8 @@ def search_figure(
             axes.set_axis_off()
             continue
         mine, ringed = (frame[frame[by] == names[index]] for frame in (shown, rings))
-        sns.lineplot(
-            mine,
-            x="value",
-            y="shown",
-            hue=hue,
-            palette=palette,
-            marker="o",
-            errorbar="se",
-            legend=index == 0,
-            ax=axes,
-        )
+        line = {"x": "value", "y": "shown", "hue": hue, "palette": palette, "marker": "o", "errorbar": "se"}
+        sns.lineplot(mine, **line, legend=index == 0, ax=axes)
         for ring in ringed.to_dict("records"):
             size = 13 * ring.get("share", 1) ** 0.5
             axes.plot(ring["value"], ring["shown"], "o", mfc="none", mec=palette[ring[hue]], ms=size, mew=1.8)
