@@ -1,8 +1,6 @@
 """Any data set of ``torch.utils.data``, read into memory once."""
 
-import random
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -12,7 +10,8 @@ from torch import Tensor
 from fbgd.data.assemble import assemble
 from fbgd.data.dataset import Arrays
 from fbgd.data.files import DataError
-from fbgd.seeds import generator
+from fbgd.errors import said
+from fbgd.seeds import generator, seeded
 
 
 def torch_dataset(
@@ -44,28 +43,15 @@ def torch_dataset(
     """
     if train is None:
         raise ValueError("train is missing: set data.source.train._target_ to a class of data sets")
-    with seeded(seed):
+    for name, make in (("train", train), ("test", test)):
+        if make is not None and not callable(make):
+            raise ValueError(f"{name} = {make!r} is no class of data sets: set data.source.{name}._target_")
+    with seeded(generator(seed, "torch dataset").initial_seed()):
         first = read_items("train", train())
         second = None if test is None else read_items("test", test())
     return assemble(
         "data.source", first, second, regression=regression, test_share=test_share, shift=shift, flip=flip, seed=seed
     )
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Seed the generators that transforms draw from, and put them back afterwards."""
-    start = generator(seed, "torch dataset").initial_seed()
-    python, numpy = random.getstate(), np.random.get_state()
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(start)
-            random.seed(start)
-            np.random.seed(start % 2**32)
-            yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)
 
 
 def read_items(name: str, dataset: Any) -> tuple[Tensor, list]:
@@ -80,7 +66,7 @@ def read_items(name: str, dataset: Any) -> tuple[Tensor, list]:
     """
     inputs: list[Tensor] = []
     targets: list[Any] = []
-    for index, item in enumerate(items_of(name, dataset)):
+    for index, item in enumerate(numbered(name, items_of(name, dataset))):
         if not isinstance(item, tuple | list) or len(item) != 2:
             raise DataError(f"data.source.{name}: item {index} is no pair (inputs, target)")
         sample = as_tensor(f"data.source.{name}: item {index}", item[0])
@@ -94,6 +80,20 @@ def read_items(name: str, dataset: Any) -> tuple[Tensor, list]:
     if not inputs:
         raise DataError(f"data.source.{name} is empty")
     return torch.stack(inputs), targets
+
+
+def numbered(name: str, items: Iterable[Any]) -> Iterator[Any]:
+    """The same items; where making one fails, its number is said."""
+    index, going = 0, iter(items)
+    while True:
+        try:
+            item = next(going)
+        except StopIteration:
+            return
+        except Exception as error:
+            raise DataError(f"data.source.{name}: item {index} cannot be made: {said(error)}") from error
+        yield item
+        index += 1
 
 
 def items_of(name: str, dataset: Any) -> Iterable[Any]:

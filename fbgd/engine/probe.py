@@ -17,7 +17,7 @@ from fbgd.engine.blocks import StepBlocks
 from fbgd.engine.gradient import block_gradients
 from fbgd.engine.kernels import Objective
 from fbgd.engine.tally import Row
-from fbgd.errors import ConfigError
+from fbgd.errors import ConfigError, said
 from fbgd.seeds import generator
 
 
@@ -94,12 +94,15 @@ class ScheduledProbe:
         """The probe's numbers for a row, taken without leaving a trace.
 
         Raises:
-            ConfigError: the probe returns something else than numbers by name.
-            RuntimeError: it has changed parameters or the optimizer's state.
+            ConfigError: the probe fails, returns something else than numbers by name, or has changed parameters or the
+                optimizer's state.
         """
         with untouched(f"probe.{self.name}", state):
-            # A probe of the user's may return anything.
-            numbers: Any = self.probe(state)
+            try:
+                # A probe of the user's may return anything.
+                numbers: Any = self.probe(state)
+            except Exception as error:
+                raise ConfigError(f"probe.{self.name} failed after {state.passes:g} passes: {said(error)}") from error
         if not isinstance(numbers, Mapping):
             kind = type(numbers).__name__
             raise ConfigError(f"probe.{self.name} returned a {kind}, where numbers by their names are wanted")
@@ -137,7 +140,7 @@ def untouched(name: str, state: ProbeState) -> Iterator[None]:
     """Put back what looking may disturb: mode, buffers, ``.grad``, random states; refuse any other change.
 
     Raises:
-        RuntimeError: a parameter or the optimizer's state was written to.
+        ConfigError: a parameter or the optimizer's state was written to.
     """
     model, optimizer = state.model, state.optimizer
     params, training = list(model.parameters()), {module: module.training for module in model.modules()}
@@ -163,7 +166,7 @@ def untouched(name: str, state: ProbeState) -> Iterator[None]:
             for buffer, value in buffers:
                 buffer.copy_(value)
     if before != [tensor._version for tensor in watched]:
-        raise RuntimeError(f"{name} wrote to the parameters or to the optimizer's state: a probe may only look")
+        raise ConfigError(f"{name} wrote to the parameters or to the optimizer's state: a probe may only look")
 
 
 def tensors_of(state: object) -> Iterator[Tensor]:

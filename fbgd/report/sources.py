@@ -88,7 +88,7 @@ def read_directories(path: Path, folders: list[Path]) -> Source:
         directory = RunDirectory(folder)
         try:
             settings = cast(dict, OmegaConf.to_container(OmegaConf.load(directory.config)))
-            rows.append(run_row(directory, {}, settings["seed"], science(settings)))
+            rows.append(run_row(directory, {}, settings["seed"], science(settings, imports=False)))
         except FileNotFoundError:
             reason = run_row(directory, {}, 0, {})["error"]
             lost.append(f"{folder.name} failed before its settings were written: {reason}.")
