@@ -1,4 +1,4 @@
-"""The configured parts of a run that need no data: loss, schedule, regularisers, probes."""
+"""The configured parts of a run that need no data: loss, schedule, regularisers, probes, metrics."""
 
 import math
 from numbers import Real
@@ -11,9 +11,13 @@ from fbgd.config.ingredients import Ingredients, sort_ingredients
 from fbgd.config.schema import Config, require
 from fbgd.config.targets import build_function, build_target, find_target
 from fbgd.engine.losses import Loss, as_loss
+from fbgd.engine.metrics import Metric
 from fbgd.engine.probe import ScheduledProbe
 from fbgd.errors import ConfigError, said
 from fbgd.schedules import PlainSchedule, Schedule, as_schedule
+
+# Columns of every run are called after a set, as test_loss is.
+OWN_COLUMNS = ("loss", "accuracy", "r2", "size", "tokens")
 
 
 def expects_numbers(config: Config) -> bool | None:
@@ -113,6 +117,23 @@ def build_probes(config: Config) -> tuple[ScheduledProbe, ...]:
             raise ConfigError(f"probe.{name}: {type(probe).__name__} cannot be called with a ProbeState")
         probes.append(ScheduledProbe(name, probe, every))
     return tuple(probes)
+
+
+def build_metrics(config: Config) -> tuple[Metric, ...]:
+    """The configured metrics.
+
+    Raises:
+        ConfigError: one refuses an argument, cannot be called, or has the name of a column that every run has.
+    """
+    metrics = []
+    for name, node in config.metric.items():
+        if name in OWN_COLUMNS or "." in name:
+            raise ConfigError(f"metric.{name} is the name of a column that runs have anyway; call it something else")
+        function = build_function(f"metric.{name}", node, called_with=2)
+        if not callable(function):
+            raise ConfigError(f"metric.{name}: {type(function).__name__} cannot be called with outputs and targets")
+        metrics.append(Metric(name, function))
+    return tuple(metrics)
 
 
 def build_ingredients(config: Config) -> Ingredients:

@@ -47,8 +47,8 @@ def torch_dataset(
         if make is not None and not callable(make):
             raise ValueError(f"{name} = {make!r} is no class of data sets: set data.source.{name}._target_")
     with seeded(generator(seed, "torch dataset").initial_seed()):
-        first = read_items("train", train())
-        second = None if test is None else read_items("test", test())
+        first = read_items("data.source.train", train())
+        second = None if test is None else read_items("data.source.test", test())
     return assemble(
         "data.source", first, second, regression=regression, test_share=test_share, shift=shift, flip=flip, seed=seed
     )
@@ -58,7 +58,7 @@ def read_items(name: str, dataset: Any) -> tuple[Tensor, list]:
     """Inputs (N, ...) and targets of all items.
 
     Args:
-        name: "train" or "test", for messages.
+        name: of the data set, for messages.
         dataset: with a length and items by number, or anything that can be gone through.
 
     Raises:
@@ -68,17 +68,17 @@ def read_items(name: str, dataset: Any) -> tuple[Tensor, list]:
     targets: list[Any] = []
     for index, item in enumerate(numbered(name, items_of(name, dataset))):
         if not isinstance(item, tuple | list) or len(item) != 2:
-            raise DataError(f"data.source.{name}: item {index} is no pair (inputs, target)")
-        sample = as_tensor(f"data.source.{name}: item {index}", item[0])
+            raise DataError(f"{name}: item {index} is no pair (inputs, target)")
+        sample = as_tensor(f"{name}: item {index}", item[0])
         if inputs and sample.shape != inputs[0].shape:
             raise DataError(
-                f"data.source.{name}: item {index} has the shape {tuple(sample.shape)}, and item 0 has "
+                f"{name}: item {index} has the shape {tuple(sample.shape)}, and item 0 has "
                 f"{tuple(inputs[0].shape)}: all must have one size; crop or resize them in the data set's transform"
             )
         inputs.append(sample)
         targets.append(np.asarray(item[1]).tolist())
     if not inputs:
-        raise DataError(f"data.source.{name} is empty")
+        raise DataError(f"{name} is empty")
     return torch.stack(inputs), targets
 
 
@@ -91,7 +91,7 @@ def numbered(name: str, items: Iterable[Any]) -> Iterator[Any]:
         except StopIteration:
             return
         except Exception as error:
-            raise DataError(f"data.source.{name}: item {index} cannot be made: {said(error)}") from error
+            raise DataError(f"{name}: item {index} cannot be made: {said(error)}") from error
         yield item
         index += 1
 
@@ -101,7 +101,7 @@ def items_of(name: str, dataset: Any) -> Iterable[Any]:
     if hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__"):
         return (dataset[index] for index in range(len(dataset)))
     if not isinstance(dataset, Iterable):
-        raise DataError(f"data.source.{name} gives a {type(dataset).__name__}, which is no data set")
+        raise DataError(f"{name} gives a {type(dataset).__name__}, which is no data set")
     return dataset
 
 

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from numbers import Real
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,8 +13,10 @@ import torch.nn as nn
 from torch import Tensor
 
 from fbgd.engine.blocks import StepBlocks
+from fbgd.engine.evaluate import mode, population_statistics
 from fbgd.engine.gradient import block_gradients
 from fbgd.engine.kernels import Objective
+from fbgd.engine.metrics import number
 from fbgd.engine.tally import Row
 from fbgd.errors import ConfigError, said
 from fbgd.seeds import generator
@@ -61,6 +62,15 @@ class ProbeState:
     def spend(self, evaluations: int) -> None:
         """Count gradients of samples that the probe evaluates by itself."""
         self.cost.evaluations += evaluations
+
+    @contextmanager
+    def evaluation(self) -> Iterator[nn.Module]:
+        """The model in evaluation mode, its batch norms with the population statistics of the current pass."""
+        blocks = self.blocks()
+        # As evaluation takes them: without mixing and noise.
+        population_statistics(self.model, StepBlocks(blocks.data, blocks.indices, blocks.pass_index, blocks.first))
+        with mode(self.model, training=False):
+            yield self.model
 
     def block_gradients(self) -> Iterator[tuple[int, list[Tensor]]]:
         """The size and the gradient of the objective of every block of :attr:`blocks`; their cost is counted."""
@@ -109,10 +119,7 @@ class ScheduledProbe:
         return {f"{self.name}/{name}": self._number(name, value) for name, value in numbers.items()}
 
     def _number(self, name: str, value: Any) -> float:
-        scalar = isinstance(value, Tensor) and value.numel() == 1 and not value.is_complex()
-        if isinstance(value, bool) or not (scalar or isinstance(value, Real)):
-            raise ConfigError(f"probe.{self.name}: the column {name!r} is {value!r}, and must be a number")
-        return float(value)
+        return number(f"probe.{self.name}: the column {name!r} is", value)
 
 
 def run_probes(

@@ -43,8 +43,9 @@ def science(settings: dict, imports: bool = True) -> dict:
         leave_out["budget"] = {"gradients_per_sample": None}
     if settings.get("objective") == CROSS_ENTROPY:
         leave_out["objective"] = None
-    if not settings.get("probe"):
-        leave_out["probe"] = None
+    for group in ("probe", "metric"):
+        if not settings.get(group):
+            leave_out[group] = None
     return _without(settings, leave_out)
 
 
