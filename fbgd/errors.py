@@ -1,8 +1,20 @@
 """What is said when something is asked for that is not there: a name, a value, a package."""
 
 import difflib
+import sysconfig
+import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+
+# Code that is not the user's: this package with its neighbours, Python's own, what is installed.
+FOREIGN = tuple(
+    f"{folder}/"
+    for folder in (
+        *(Path(__file__).resolve().parents[1] / name for name in ("fbgd", "optimizers", "regularizers", "scripts")),
+        *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
+    )
+)
 
 
 class ConfigError(ValueError):
@@ -32,3 +44,23 @@ def needs(extra: str) -> Iterator[None]:
         yield
     except ImportError as error:
         raise MissingPackageError(f"{error}: pip install 'fbgd[{extra}]'") from None
+
+
+def said(error: BaseException) -> str:
+    """An error in one line: its kind, the first line of what it says, and where in the user's own code it arose.
+
+    >>> said(KeyError("width"))
+    "KeyError: 'width'"
+    """
+    lines = str(error).strip().splitlines()
+    text = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    place = own_place(error)
+    return f"{text} ({place})" if place else text
+
+
+def own_place(error: BaseException) -> str:
+    """The innermost line of the user's own code that an error passed, ``file, line 3``; empty: it passed none."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if not frame.filename.startswith((*FOREIGN, "<")):
+            return f"{frame.filename}, line {frame.lineno}"
+    return ""

@@ -8,11 +8,12 @@ looks at its start, so that no last step is.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any, ClassVar
 
 from torch import Tensor
 
-from fbgd.errors import ConfigError
+from fbgd.errors import ConfigError, said
 from regularizers import foreach_norm
 
 HORIZONS = ("start", "warmup")
@@ -243,8 +244,20 @@ class PlainSchedule:
     needs_weights: ClassVar[bool] = False
 
     def factor(self, passes: float, step: float, params: Sequence[Tensor]) -> float:
-        """As :meth:`Schedule.factor`."""
-        return self.function(passes, step)
+        """As :meth:`Schedule.factor`.
+
+        Raises:
+            ConfigError: the function fails, or gives something else than a finite number of at least 0.
+        """
+        try:
+            factor: Any = self.function(passes, step)
+        except Exception as error:
+            raise ConfigError(f"schedule: after {passes:g} passes the function failed: {said(error)}") from error
+        if isinstance(factor, bool) or not isinstance(factor, Real) or not 0 <= factor < math.inf:
+            raise ConfigError(
+                f"schedule: after {passes:g} passes the factor is {factor!r}, and must be a number in [0, inf)"
+            )
+        return float(factor)
 
 
 def as_schedule(schedule: Any) -> Schedule | PlainSchedule:

@@ -1,8 +1,10 @@
 """Random streams that depend on nothing but their names and numbers."""
 
+import random
 import zlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -61,3 +63,29 @@ def seed_step(start: int, step: int) -> None:
     torch.default_generator.manual_seed(seed)
     if torch.cuda.is_initialized():
         torch.cuda.manual_seed_all(seed)
+
+
+@contextmanager
+def seeded(start: int) -> Iterator[None]:
+    """Seed the generators of torch's CPU, NumPy and Python, and put them back as they were afterwards."""
+    with unseeded():
+        torch.manual_seed(start)
+        random.seed(start)
+        np.random.seed(start % 2**32)
+        yield
+
+
+@contextmanager
+def unseeded(devices: Iterable[torch.device] = ()) -> Iterator[None]:
+    """Put the generators of torch, NumPy and Python back as they were afterwards.
+
+    Args:
+        devices: GPUs whose generators are put back too.
+    """
+    python, numpy = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng(devices=list(devices)):
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)

@@ -20,9 +20,9 @@ import sys
 from functools import partial
 
 from fbgd.report.html import command
-from fbgd.studies import BUILT_IN
+from fbgd.studies.known import recipe_of
 
-main = partial(command.main, __doc__, {key: study.recipe for key, study in BUILT_IN.items()})
+main = partial(command.main, __doc__, recipe_of)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from fbgd.config.compose import GROUPS, choices, compose
 from fbgd.config.overrides import FROM_FILES
+from fbgd.errors import own_place, said
 from fbgd.runs.progress import run_with_progress, show_summary
 from fbgd.runs.provenance import identity
 
@@ -54,7 +55,13 @@ def main(words: list[str] | None = None) -> int:
         print("\ninterrupted: the same command goes on from the last checkpoint", file=sys.stderr)
         return 130
     except (ValueError, TimeoutError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except Exception as error:
+        # What fails in the user's own code in the middle of a run is the user's to mend.
+        if not own_place(error):
+            raise
+        print(f"error: {said(error)}", file=sys.stderr)
         return 2
     show_summary(summary, out)
     return 0

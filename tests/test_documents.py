@@ -128,6 +128,14 @@ def write_data(folder: Path) -> None:
         Image.fromarray(draws.integers(0, 256, (9, 8, 3), dtype=np.uint8)).save(place / f"{index}.png")
 
 
+def write_saved(folder: Path) -> None:
+    """A data set of Hugging Face."""
+    datasets = pytest.importorskip("datasets")
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 9, 8, 3), dtype=np.uint8)
+    columns = {"image": list(map(Image.fromarray, pixels)), "label": [index % 2 for index in range(40)]}
+    datasets.Dataset.from_dict(columns).save_to_disk(str(folder / "my_saved"))
+
+
 @cache
 def make_targets() -> set[str]:
     """What ``make`` can make."""
@@ -160,6 +168,8 @@ def test_every_command_works(line, tmp_path, monkeypatch, capsys):
         (tmp_path / name).write_text(content)
     if "my_" in line:
         write_data(tmp_path)
+    if "my_saved" in line:
+        write_saved(tmp_path)
     assert script(path.stem).main(SCRIPTS[path.stem](words[2:])) == 0, capsys.readouterr().err
 
 

@@ -14,7 +14,14 @@ from fbgd.config.ingredients import Ingredients
 from fbgd.config.model import build_model, check_model, try_gradient, try_model
 from fbgd.config.optimizer import build_optimizer, check_slopes, learning_rate, try_optimizer
 from fbgd.config.parameter_groups import assign, read_groups
-from fbgd.config.parts import build_ingredients, build_loss, build_probes, build_schedule, expects_numbers
+from fbgd.config.parts import (
+    build_ingredients,
+    build_loss,
+    build_metrics,
+    build_probes,
+    build_schedule,
+    expects_numbers,
+)
 from fbgd.config.schema import Config
 from fbgd.data import Dataset, Samples, TrainingSet
 from fbgd.engine.autotune import choose_blocks_per_call
@@ -23,10 +30,12 @@ from fbgd.engine.evaluate import evaluate, population_statistics
 from fbgd.engine.experiment import Experiment
 from fbgd.engine.gradient import MeanGradient, gradients_per_sample
 from fbgd.engine.losses import Loss
+from fbgd.engine.metrics import Metric, measured
 from fbgd.engine.monitor import Monitor
 from fbgd.engine.objective import classification
 from fbgd.engine.tally import Row
 from fbgd.models.convert import is_built_in
+from fbgd.seeds import unseeded
 
 __all__ = ["Built", "Facts", "build", "build_model", "build_optimizer", "check", "load_data", "work"]
 
@@ -71,7 +80,12 @@ def build(config: Config, blocks_per_call: int | None = None, dataset: Dataset |
     lr = learning_rate(config, optimizer)
     gradient, reason = build_gradient(config, model, source, ingredients, loss, blocks_per_call)
     about |= {} if reason is None else {"block_by_block": reason}
-    measure = build_measure(config, model, source, dataset, loss)
+    metrics = build_metrics(config)
+    with unseeded():
+        # What fails, fails before the training; only the first batch of what may be a large set.
+        first = dataset.test.first(config.impl.evaluation_batch).to(device, dtype)
+        measured(metrics, "test", model, first, config.impl.evaluation_batch)
+    measure = build_measure(config, model, source, dataset, loss, metrics)
     experiment = Experiment(
         model=model.train(),
         source=source,
@@ -106,6 +120,7 @@ def check(config: Config) -> None:
     check_slopes(config, ingredients)
     build_loss(config, ingredients, expects_numbers(config))
     build_probes(config)
+    build_metrics(config)
     find_device(config.impl.device)
 
 
@@ -175,7 +190,12 @@ def build_gradient(
 
 
 def build_measure(
-    config: Config, model: nn.Module, source: BlockSource, dataset: Dataset, loss: Loss
+    config: Config,
+    model: nn.Module,
+    source: BlockSource,
+    dataset: Dataset,
+    loss: Loss,
+    metrics: tuple[Metric, ...] = (),
 ) -> Callable[[int], Row]:
     """What evaluates the model: loss and accuracy, or R^2, on every set that is configured, with a pass's statistics.
 
@@ -185,6 +205,7 @@ def build_measure(
         source: of the blocks that batch norm takes its statistics over.
         dataset: validation and test samples.
         loss: of the outputs.
+        metrics: what is measured beside it.
     """
     device, dtype = next((param.device, param.dtype) for param in model.parameters())
     evaluated = {"train": source.data.samples} if config.record.train else {}
@@ -197,6 +218,7 @@ def build_measure(
         for name, samples in evaluated.items():
             mean, score = evaluate(model, samples, config.impl.evaluation_batch, loss)
             row |= {f"{name}_loss": mean, f"{name}_{loss.metric}": score}
+            row |= measured(metrics, name, model, samples, config.impl.evaluation_batch)
         return row
 
     return measure

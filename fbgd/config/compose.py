@@ -38,8 +38,8 @@ def compose(overrides: Iterable[str] = (), module_path: Iterable[Path | str] = (
 
     Args:
         overrides: ``group=choice`` (``optimizer=adam``; also the path of a YAML file of one's own,
-            ``optimizer=mine.yaml``), ``group=[several]`` for regularisers and probes, or ``dotted.key=value``. Groups
-            are chosen first, then keys are set; of two words about one key the last counts.
+            ``optimizer=mine.yaml``), ``group=[several]`` for regularisers, probes and metrics, or ``dotted.key=value``.
+            Groups are chosen first, then keys are set; of two words about one key the last counts.
         module_path: folders of modules of one's own, which ``_target_`` may name; those of YAML files are among them.
 
     Raises:
@@ -130,6 +130,8 @@ def check_targets(config: Config) -> None:
     check_target("objective", config.objective, called_with=2)
     for name, node in config.regularizer.items():
         check_target(f"regularizer.{name}", node)
+    for name, node in config.metric.items():
+        check_target(f"metric.{name}", node, called_with=2)
     for name, node in config.probe.items():
         check_target(f"probe.{name}", {key: value for key, value in node.items() if key != "every"}, called_with=1)
 

@@ -8,6 +8,7 @@ from fbgd.config.schema import Config
 from fbgd.config.targets import build_target, find_target
 from fbgd.data import Dataset, prepare
 from fbgd.data.dataset import Arrays
+from fbgd.data.own import as_arrays
 from fbgd.engine.losses import Loss
 from fbgd.errors import ConfigError
 
@@ -32,7 +33,11 @@ def read_source(source: str) -> Arrays:
 
     A worker trains run after run on the same data, and making MNIST-1D takes as long as a short run.
     """
-    return build_target("data.source", json.loads(source))
+    node = json.loads(source)
+    given = build_target("data.source", node)
+    if node["_target_"].startswith("fbgd."):
+        return given
+    return as_arrays(f"data.source ({node['_target_']})", given)
 
 
 def token_shape(config: Config) -> tuple[int, ...] | None:

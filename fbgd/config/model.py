@@ -1,12 +1,10 @@
 """The configured model: made, and, where it is the user's own, tried on a few samples before any training."""
 
-import random
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-import numpy as np
 import torch
 import torch.nn as nn
 from torch import Tensor
@@ -19,10 +17,10 @@ from fbgd.engine.blocks import BlockSource, StepBlocks
 from fbgd.engine.functional import functional
 from fbgd.engine.gradient import MeanGradient
 from fbgd.engine.kernels import Objective
-from fbgd.errors import ConfigError
+from fbgd.errors import ConfigError, said
 from fbgd.models.convert import convert, converted_layers, is_built_in
 from fbgd.models.torch_layers import DRAW_KEY, SeededDraws, generator_states, set_generator_states
-from fbgd.seeds import generator
+from fbgd.seeds import generator, seeded, unseeded
 from regularizers import foreach_norm
 
 TRIAL_SAMPLES = 4
@@ -37,8 +35,7 @@ def build_model(config: Config, dataset: Dataset) -> nn.Module:
         ConfigError: it refuses an argument, or has a layer that cannot be trained block by block.
     """
     start = generator(config.seed, "initialisation").initial_seed()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(start)
+    with seeded(start):
         width = output_width(config, dataset)
         model = build_target("model", config.model, input_shape=dataset.input_shape, classes=width)
     try:
@@ -91,16 +88,17 @@ def try_model(config: Config, model: nn.Module, source: BlockSource, dataset: Da
     if is_built_in(model):
         return {}
     samples = source.data.samples
-    count = min(TRIAL_SAMPLES, source.order.block_size)
+    # Blocks differ in size by one: no more samples than the smallest has.
+    count = min(TRIAL_SAMPLES, len(source.data) // source.order.blocks_per_pass)
     inputs, targets = samples.inputs[:count], samples.targets[:count]
     about = converted_layers(model)
     expected = (*(targets.shape[:-1] if dataset.regression else targets.shape), output_width(config, dataset))
     devices = [inputs.device] if inputs.device.type == "cuda" else []
     with undisturbed(devices), torch.no_grad():
-        check_outputs(config, outputs_of(config, model.eval(), inputs), expected)
+        check_outputs(config, check_purity(config, model.eval(), inputs), expected)
         model.train()
         start = generator_states(devices)
-        check_buffers(config, model, inputs)
+        check_purity(config, model, inputs)
         drawn = any(not torch.equal(*pair) for pair in zip(start, generator_states(devices), strict=True))
         if drawn:
             SeededDraws(model)
@@ -119,14 +117,9 @@ def try_model(config: Config, model: nn.Module, source: BlockSource, dataset: Da
 @contextmanager
 def undisturbed(devices: list[torch.device]) -> Iterator[None]:
     """Put random states back afterwards, and keep warnings to the training itself."""
-    python, numpy = random.getstate(), np.random.get_state()
-    try:
-        with torch.random.fork_rng(devices=devices), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)
+    with unseeded(devices), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def outputs_of(config: Config, model: nn.Module, inputs: Tensor) -> Tensor:
@@ -134,18 +127,14 @@ def outputs_of(config: Config, model: nn.Module, inputs: Tensor) -> Tensor:
     try:
         return model(inputs)
     except Exception as error:
-        raise failure(config, f"with {len(inputs)} samples, inputs of shape {tuple(inputs.shape)}", error) from error
+        alone = " (regime.block_size leaves blocks of one sample)" if len(inputs) == 1 else ""
+        what = f"with {len(inputs)} samples, inputs of shape {tuple(inputs.shape)}{alone}"
+        raise failure(config, what, error) from error
 
 
 def failure(config: Config, what: str, error: Exception) -> ConfigError:
     """The error for a trial that failed."""
-    return ConfigError(f"{label(config)}: a trial {what} failed: {first_line(error)}")
-
-
-def first_line(error: Exception) -> str:
-    """The kind of an error and the first line of what it says."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    return ConfigError(f"{label(config)}: a trial {what} failed: {said(error)}")
 
 
 def repeated(
@@ -165,8 +154,8 @@ def check_outputs(config: Config, outputs: Tensor, expected: tuple[int, ...]) ->
         )
 
 
-def check_buffers(config: Config, model: nn.Module, inputs: Tensor) -> None:
-    """Raise :class:`ConfigError` where a forward pass in training mode changes buffers or parameters."""
+def check_purity(config: Config, model: nn.Module, inputs: Tensor) -> Tensor:
+    """The outputs; raise :class:`ConfigError` where a forward pass changes buffers, parameters or its inputs."""
     places = [
         (path, module, kind, name)
         for path, module in model.named_modules()
@@ -174,17 +163,25 @@ def check_buffers(config: Config, model: nn.Module, inputs: Tensor) -> None:
         for name in getattr(module, kind)
     ]
     before = [getattr(module, kind)[name] for _, module, kind, name in places]
-    versions = [None if tensor is None else tensor._version for tensor in before]
-    outputs_of(config, model, inputs)
-    for (path, module, kind, name), tensor, version in zip(places, before, versions, strict=True):
+    # By value: F.batch_norm writes to its buffers without a trace in their versions.
+    values = [None if tensor is None else tensor.clone() for tensor in before]
+    given = inputs.clone()
+    outputs = outputs_of(config, model, given)
+    if not torch.equal(given, inputs):
+        raise ConfigError(
+            f"{label(config)} writes to its inputs, which are the data: begin with inputs.clone(), or without "
+            "inplace=True in its first layers"
+        )
+    for (path, module, kind, name), tensor, value in zip(places, before, values, strict=True):
         now = getattr(module, kind).get(name)
-        if now is not tensor or (tensor is not None and tensor._version != version):
+        if now is not tensor or (value is not None and not torch.equal(value.nan_to_num(), tensor.nan_to_num())):
             what = "buffer" if kind == "_buffers" else "parameter"
             raise ConfigError(
                 f"{label(config)}: {path or 'the model'} ({type(module).__name__}) writes to its {what} {name!r} in a "
                 "forward pass, so that gradients of blocks would depend on their order: leave the layer out, or keep "
                 "it as it is in training mode"
             )
+    return outputs
 
 
 def check_reach(config: Config, model: nn.Module, inputs: Tensor, devices: list[torch.device]) -> None:
@@ -197,7 +194,13 @@ def check_reach(config: Config, model: nn.Module, inputs: Tensor, devices: list[
     forward = functional(model)
     with undisturbed(devices):
         start = generator_states(devices)
-        direct = gradients(model(inputs), params)
+        outputs = model(inputs)
+        if not outputs.requires_grad:
+            raise ConfigError(
+                f"{label(config)} gives outputs that no parameter can be trained by: they come from .detach(), .data, "
+                "torch.no_grad() or NumPy"
+            )
+        direct = gradients(outputs, params)
         set_generator_states(devices, start)
         leaves = [param.detach().requires_grad_() for param in params]
         handed = gradients(forward(leaves, inputs), leaves)
@@ -255,7 +258,7 @@ def try_gradient(
             both = MeanGradient(objective, (), 2)(params, blocks, 0.1).gradient
             make(2)(params, blocks, 0.1)
         except Exception as error:  # noqa: BLE001 - whatever vmap cannot do, single blocks can
-            return f"it does not vectorise: {first_line(error)}"
+            return f"it does not vectorise: {said(error)}"
     distance = foreach_norm([left - right for left, right in zip(single, both, strict=True)]).item()
     if not distance <= TOLERANCES[config.precision] * foreach_norm(single).item():
         return "vectorised, it has another gradient"

@@ -6,8 +6,8 @@ from pathlib import Path
 from fbgd.errors import ConfigError, nearest
 
 # Groups that a file of the user's may take the place of; in those of several it holds entries by their names.
-FROM_FILES = ("data", "model", "objective", "optimizer", "probe", "regularizer", "schedule")
-SEVERAL = ("probe", "regularizer")
+FROM_FILES = ("data", "metric", "model", "objective", "optimizer", "probe", "regularizer", "schedule")
+SEVERAL = ("metric", "probe", "regularizer")
 # A word with this key names a class of the user's: where nothing else chooses the group, it begins empty.
 CLASS_KEYS = {
     "data": "data.source._target_",
@@ -69,7 +69,7 @@ def normalise(overrides: Iterable[Override], groups: tuple[str, ...]) -> tuple[d
 
     Of two words about one key the last counts. Naming a class without choosing its group (``optimizer._target_=...``,
     ``data.source._target_=...``) starts from an empty one. ``group=FILE.yaml`` takes the group from that file;
-    regularisers and probes may be several, ``regularizer=[l2,FILE.yaml]``.
+    regularisers, probes and metrics may be several, ``regularizer=[l2,FILE.yaml]``.
 
     Raises:
         ConfigError: a file does not exist, or the group takes none.

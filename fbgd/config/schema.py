@@ -150,6 +150,7 @@ class Config:
     optimizer: Node = field(default_factory=dict)
     regularizer: dict[str, Node] = field(default_factory=dict)
     probe: dict[str, Node] = field(default_factory=dict)
+    metric: dict[str, Node] = field(default_factory=dict)
     schedule: Node = field(default_factory=dict)
     impl: ImplConfig = field(default_factory=ImplConfig)
     budget: BudgetConfig = field(default_factory=BudgetConfig)

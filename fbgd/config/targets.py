@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fbgd.config.kinds import misfit
-from fbgd.errors import ConfigError, nearest
+from fbgd.errors import ConfigError, nearest, own_place, said
 
 
 def import_from(folders: Iterable[str]) -> None:
@@ -32,6 +32,8 @@ def find_target(key: str, name: str) -> Callable:
         ConfigError: its module cannot be imported, or has no such name; with the nearest one that it has.
     """
     module_name, _, attribute = str(name).rpartition(".")
+    if not module_name:
+        raise ConfigError(f"{key}._target_ = {name!r} is no dotted name, such as torch.optim.NAdam or my_module.Net")
     try:
         module = importlib.import_module(module_name)
     except (ImportError, ValueError) as error:
@@ -40,8 +42,7 @@ def find_target(key: str, name: str) -> Callable:
             "installed? A module of your own is found beside the YAML file that names it, or with --module-path DIR"
         ) from None
     except Exception as error:
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise ConfigError(f"{key}._target_ = {name!r}: importing {module_name!r} failed: {reason}") from error
+        raise ConfigError(f"{key}._target_ = {name!r}: importing {module_name!r} failed: {said(error)}") from error
     if not hasattr(module, attribute):
         names = [entry for entry, value in vars(module).items() if callable(value) and not entry.startswith("_")]
         where = f"{module_name} ({module.__file__})" if getattr(module, "__file__", None) else module_name
@@ -84,6 +85,11 @@ def check_target(key: str, node: dict[str, Any], given: tuple[str, ...] = (), ca
             raise ConfigError(f"{where}: {node['_target_']} takes no such argument; {nearest(name, settable)}")
     absent = [name for name in missing(parameters, node) if name not in given]
     if absent and not is_function_itself(target, parameters, node, called_with):
+        if called_with and inspect.isroutine(target) and len(absent) > called_with:
+            raise ConfigError(
+                f"{key}.{absent[called_with]} is missing: {node['_target_']} is called with {called_with} arguments "
+                f"({', '.join(absent[:called_with])}), and takes it as well"
+            )
         raise ConfigError(f"{key}.{absent[0]} is missing: {node['_target_']} needs it")
 
 
@@ -149,13 +155,13 @@ def is_target(value: Any) -> bool:
 
 
 def build_target(key: str, node: dict[str, Any], *args, **kwargs) -> Any:
-    """Call what ``node`` names with its arguments and those given; a plain ``ValueError`` of it gains the key.
+    """Call what ``node`` names with its arguments and those given; whatever goes wrong in it is said with the key.
 
     An argument that is such a node itself arrives as a function that takes what its options leave open: an optimizer
     around another is given how to make it, ``params -> optimizer``.
 
     Raises:
-        ConfigError: the class refused an argument.
+        ConfigError: the class refused an argument, or failed.
     """
     target = find_target(key, node["_target_"])
     own = {name: value for name, value in node.items() if name != "_target_"}
@@ -164,8 +170,11 @@ def build_target(key: str, node: dict[str, Any], *args, **kwargs) -> Any:
     }
     try:
         return target(*args, **{**own, **inner}, **kwargs)
-    except (TypeError, ValueError) as error:
-        if type(error) not in (TypeError, ValueError):
+    except Exception as error:
+        if isinstance(error, ValueError) and type(error) is not ValueError:
+            # What this package says itself, of files and of packages that are missing.
             raise
         given = ", ".join(f"{name}={value!r}" for name, value in own.items())
-        raise ConfigError(f"{key} ({node['_target_']}): {error} (given: {given or 'nothing'})") from error
+        plain = type(error) in (TypeError, ValueError) and not own_place(error)
+        text = " ".join(str(error).split()) if plain else said(error)
+        raise ConfigError(f"{key} ({node['_target_']}): {text} (given: {given or 'nothing'})") from error

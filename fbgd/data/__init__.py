@@ -8,6 +8,7 @@ from fbgd.data.dataset import Arrays, Dataset, Samples, TrainingSet
 from fbgd.data.digits import digits
 from fbgd.data.fashion_mnist import fashion_mnist
 from fbgd.data.files import DataError
+from fbgd.data.huggingface import huggingface
 from fbgd.data.image_folder import image_folder
 from fbgd.data.markov import markov
 from fbgd.data.mnist1d import mnist1d
@@ -30,6 +31,7 @@ __all__ = [
     "csv",
     "digits",
     "fashion_mnist",
+    "huggingface",
     "image_folder",
     "markov",
     "mnist1d",

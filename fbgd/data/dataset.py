@@ -70,6 +70,10 @@ class Samples:
         """Mean number of targets of a sequence; ``None`` for class labels and regressions."""
         return None if self.targets.dim() == 1 or self.targets.is_floating_point() else self.predictions / len(self)
 
+    def first(self, count: int) -> "Samples":
+        """The first ``count`` samples, or all where there are fewer."""
+        return Samples(self.inputs[:count], self.targets[:count])
+
     def to(self, device: torch.device, dtype: torch.dtype) -> "Samples":
         """The same samples on another device, floats in another type."""
         inputs, targets = (

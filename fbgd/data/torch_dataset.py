@@ -1,8 +1,6 @@
 """Any data set of ``torch.utils.data``, read into memory once."""
 
-import random
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -12,7 +10,8 @@ from torch import Tensor
 from fbgd.data.assemble import assemble
 from fbgd.data.dataset import Arrays
 from fbgd.data.files import DataError
-from fbgd.seeds import generator
+from fbgd.errors import said
+from fbgd.seeds import generator, seeded
 
 
 def torch_dataset(
@@ -44,35 +43,22 @@ def torch_dataset(
     """
     if train is None:
         raise ValueError("train is missing: set data.source.train._target_ to a class of data sets")
-    with seeded(seed):
-        first = read_items("train", train())
-        second = None if test is None else read_items("test", test())
+    for name, make in (("train", train), ("test", test)):
+        if make is not None and not callable(make):
+            raise ValueError(f"{name} = {make!r} is no class of data sets: set data.source.{name}._target_")
+    with seeded(generator(seed, "torch dataset").initial_seed()):
+        first = read_items("data.source.train", train())
+        second = None if test is None else read_items("data.source.test", test())
     return assemble(
         "data.source", first, second, regression=regression, test_share=test_share, shift=shift, flip=flip, seed=seed
     )
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Seed the generators that transforms draw from, and put them back afterwards."""
-    start = generator(seed, "torch dataset").initial_seed()
-    python, numpy = random.getstate(), np.random.get_state()
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(start)
-            random.seed(start)
-            np.random.seed(start % 2**32)
-            yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)
 
 
 def read_items(name: str, dataset: Any) -> tuple[Tensor, list]:
     """Inputs (N, ...) and targets of all items.
 
     Args:
-        name: "train" or "test", for messages.
+        name: of the data set, for messages.
         dataset: with a length and items by number, or anything that can be gone through.
 
     Raises:
@@ -80,20 +66,34 @@ def read_items(name: str, dataset: Any) -> tuple[Tensor, list]:
     """
     inputs: list[Tensor] = []
     targets: list[Any] = []
-    for index, item in enumerate(items_of(name, dataset)):
+    for index, item in enumerate(numbered(name, items_of(name, dataset))):
         if not isinstance(item, tuple | list) or len(item) != 2:
-            raise DataError(f"data.source.{name}: item {index} is no pair (inputs, target)")
-        sample = as_tensor(f"data.source.{name}: item {index}", item[0])
+            raise DataError(f"{name}: item {index} is no pair (inputs, target)")
+        sample = as_tensor(f"{name}: item {index}", item[0])
         if inputs and sample.shape != inputs[0].shape:
             raise DataError(
-                f"data.source.{name}: item {index} has the shape {tuple(sample.shape)}, and item 0 has "
+                f"{name}: item {index} has the shape {tuple(sample.shape)}, and item 0 has "
                 f"{tuple(inputs[0].shape)}: all must have one size; crop or resize them in the data set's transform"
             )
         inputs.append(sample)
         targets.append(np.asarray(item[1]).tolist())
     if not inputs:
-        raise DataError(f"data.source.{name} is empty")
+        raise DataError(f"{name} is empty")
     return torch.stack(inputs), targets
+
+
+def numbered(name: str, items: Iterable[Any]) -> Iterator[Any]:
+    """The same items; where making one fails, its number is said."""
+    index, going = 0, iter(items)
+    while True:
+        try:
+            item = next(going)
+        except StopIteration:
+            return
+        except Exception as error:
+            raise DataError(f"{name}: item {index} cannot be made: {said(error)}") from error
+        yield item
+        index += 1
 
 
 def items_of(name: str, dataset: Any) -> Iterable[Any]:
@@ -101,7 +101,7 @@ def items_of(name: str, dataset: Any) -> Iterable[Any]:
     if hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__"):
         return (dataset[index] for index in range(len(dataset)))
     if not isinstance(dataset, Iterable):
-        raise DataError(f"data.source.{name} gives a {type(dataset).__name__}, which is no data set")
+        raise DataError(f"{name} gives a {type(dataset).__name__}, which is no data set")
     return dataset
 
 

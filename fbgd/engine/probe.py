@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from numbers import Real
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,10 +13,12 @@ import torch.nn as nn
 from torch import Tensor
 
 from fbgd.engine.blocks import StepBlocks
+from fbgd.engine.evaluate import mode, population_statistics
 from fbgd.engine.gradient import block_gradients
 from fbgd.engine.kernels import Objective
+from fbgd.engine.metrics import number
 from fbgd.engine.tally import Row
-from fbgd.errors import ConfigError
+from fbgd.errors import ConfigError, said
 from fbgd.seeds import generator
 
 
@@ -62,6 +63,15 @@ class ProbeState:
         """Count gradients of samples that the probe evaluates by itself."""
         self.cost.evaluations += evaluations
 
+    @contextmanager
+    def evaluation(self) -> Iterator[nn.Module]:
+        """The model in evaluation mode, its batch norms with the population statistics of the current pass."""
+        blocks = self.blocks()
+        # As evaluation takes them: without mixing and noise.
+        population_statistics(self.model, StepBlocks(blocks.data, blocks.indices, blocks.pass_index, blocks.first))
+        with mode(self.model, training=False):
+            yield self.model
+
     def block_gradients(self) -> Iterator[tuple[int, list[Tensor]]]:
         """The size and the gradient of the objective of every block of :attr:`blocks`; their cost is counted."""
         for size, gradient in block_gradients(self.objective, self.params, self.blocks()):
@@ -94,22 +104,22 @@ class ScheduledProbe:
         """The probe's numbers for a row, taken without leaving a trace.
 
         Raises:
-            ConfigError: the probe returns something else than numbers by name.
-            RuntimeError: it has changed parameters or the optimizer's state.
+            ConfigError: the probe fails, returns something else than numbers by name, or has changed parameters or the
+                optimizer's state.
         """
         with untouched(f"probe.{self.name}", state):
-            # A probe of the user's may return anything.
-            numbers: Any = self.probe(state)
+            try:
+                # A probe of the user's may return anything.
+                numbers: Any = self.probe(state)
+            except Exception as error:
+                raise ConfigError(f"probe.{self.name} failed after {state.passes:g} passes: {said(error)}") from error
         if not isinstance(numbers, Mapping):
             kind = type(numbers).__name__
             raise ConfigError(f"probe.{self.name} returned a {kind}, where numbers by their names are wanted")
         return {f"{self.name}/{name}": self._number(name, value) for name, value in numbers.items()}
 
     def _number(self, name: str, value: Any) -> float:
-        scalar = isinstance(value, Tensor) and value.numel() == 1 and not value.is_complex()
-        if isinstance(value, bool) or not (scalar or isinstance(value, Real)):
-            raise ConfigError(f"probe.{self.name}: the column {name!r} is {value!r}, and must be a number")
-        return float(value)
+        return number(f"probe.{self.name}: the column {name!r} is", value)
 
 
 def run_probes(
@@ -137,7 +147,7 @@ def untouched(name: str, state: ProbeState) -> Iterator[None]:
     """Put back what looking may disturb: mode, buffers, ``.grad``, random states; refuse any other change.
 
     Raises:
-        RuntimeError: a parameter or the optimizer's state was written to.
+        ConfigError: a parameter or the optimizer's state was written to.
     """
     model, optimizer = state.model, state.optimizer
     params, training = list(model.parameters()), {module: module.training for module in model.modules()}
@@ -163,7 +173,7 @@ def untouched(name: str, state: ProbeState) -> Iterator[None]:
             for buffer, value in buffers:
                 buffer.copy_(value)
     if before != [tensor._version for tensor in watched]:
-        raise RuntimeError(f"{name} wrote to the parameters or to the optimizer's state: a probe may only look")
+        raise ConfigError(f"{name} wrote to the parameters or to the optimizer's state: a probe may only look")
 
 
 def tensors_of(state: object) -> Iterator[Tensor]:

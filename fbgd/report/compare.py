@@ -14,7 +14,7 @@ from fbgd.report.formats import Page
 from fbgd.report.names import covers, short_name, with_column
 from fbgd.report.pages import Recipe, compared, page_of
 from fbgd.report.sources import STUDY, Source, combine, find
-from fbgd.runs.rows import MEASURED, canonical, setting_columns
+from fbgd.runs.rows import FIXED, MEASURED, canonical, fixed, label_columns, setting_columns
 
 CONDITION = re.compile(r"([^=!]+)(!?=)(.*)", re.DOTALL)
 
@@ -175,7 +175,8 @@ def differing(runs: pd.DataFrame, across: str | None) -> list[str]:
 
 def check_metric(runs: pd.DataFrame, metric: str | None) -> None:
     """Raise :class:`ConfigError` unless ``metric`` is a number that some run has."""
-    known = [name for name in MEASURED if runs[name].notna().any()]
+    own = [name for name in fixed(set(runs) - set(label_columns(runs))) if name not in FIXED]
+    known = [name for name in (*MEASURED, *own) if runs[name].notna().any()]
     if metric is not None and metric not in known:
         raise ConfigError(f"--metric {metric} is unknown; {nearest(metric, known)}")
 

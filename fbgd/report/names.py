@@ -6,7 +6,7 @@ from fnmatch import fnmatch
 import pandas as pd
 
 from fbgd.errors import nearest
-from fbgd.runs.rows import FIXED, setting_columns
+from fbgd.runs.rows import label_columns, setting_columns
 
 Row = dict[str, str]
 
@@ -100,4 +100,4 @@ def with_column(runs: pd.DataFrame, name: str) -> pd.DataFrame:
 
 def groupable(runs: pd.DataFrame) -> list[str]:
     """Everything that runs can be grouped or filtered by."""
-    return list(dict.fromkeys([*(name for name in runs if name not in FIXED), "seed", "status", *SHORT]))
+    return list(dict.fromkeys([*label_columns(runs), *setting_columns(runs), "seed", "status", *SHORT]))

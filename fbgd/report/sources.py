@@ -11,7 +11,7 @@ from fbgd.report.description import Description, read_description
 from fbgd.report.evidence import is_study
 from fbgd.runs.directory import RunDirectory
 from fbgd.runs.provenance import science
-from fbgd.runs.rows import FIXED, in_order, label_columns, read_rows, run_row, setting_columns, to_frame
+from fbgd.runs.rows import fixed, in_order, label_columns, read_rows, run_row, setting_columns, to_frame
 
 STUDY = "study"
 
@@ -88,7 +88,7 @@ def read_directories(path: Path, folders: list[Path]) -> Source:
         directory = RunDirectory(folder)
         try:
             settings = cast(dict, OmegaConf.to_container(OmegaConf.load(directory.config)))
-            rows.append(run_row(directory, {}, settings["seed"], science(settings)))
+            rows.append(run_row(directory, {}, settings["seed"], science(settings, imports=False)))
         except FileNotFoundError:
             reason = run_row(directory, {}, 0, {})["error"]
             lost.append(f"{folder.name} failed before its settings were written: {reason}.")
@@ -109,7 +109,8 @@ def combine(sources: list[Source]) -> pd.DataFrame:
     settings = in_order(key for source in sources for key in setting_columns(source.runs) if key not in labels)
     # Columns of one source that are wholly empty must not decide the type of another's.
     merged = pd.DataFrame([row for frame in frames for row in frame.to_dict("records")])
-    merged = merged.reindex(columns=[*labels, *FIXED, *settings])
+    numbers = fixed(key for source in sources for key in source.runs if key not in labels)
+    merged = merged.reindex(columns=[*labels, *numbers, *settings])
     words = dict.fromkeys([*labels, *settings], "")
     return merged.astype(dict.fromkeys(words, object)).fillna(words)
 

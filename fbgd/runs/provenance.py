@@ -6,6 +6,7 @@ import hashlib
 import json
 import platform
 import subprocess
+import sys
 from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
@@ -20,11 +21,16 @@ PACKAGES = ("torch", "numpy", "mnist1d", "scikit-learn")
 PLACES = {"folder": None, "download": None, "verify": None}
 
 
-def science(settings: dict) -> dict:
-    """The part of a configuration, as nested dictionaries, that decides a run's numbers up to rounding."""
+def science(settings: dict, imports: bool = True) -> dict:
+    """The part of a configuration that decides a run's numbers up to rounding.
+
+    Args:
+        settings: nested dictionaries.
+        imports: whether modules that they name may be imported; not those of results that somebody else has made.
+    """
     verified = settings["data"]["source"].get("verify", False)
     # Early stopping chooses among the evaluated moments, so there it matters how many there are.
-    stops = any(map(stops_early, settings["regularizer"].values()))
+    stops = any(stops_early(node, imports) for node in settings["regularizer"].values())
     record = dict.fromkeys(("every", "train", "layers")) if stops else None
     if record and settings["record"].get("growth") == 1:
         record["growth"] = None
@@ -37,14 +43,17 @@ def science(settings: dict) -> dict:
         leave_out["budget"] = {"gradients_per_sample": None}
     if settings.get("objective") == CROSS_ENTROPY:
         leave_out["objective"] = None
-    if not settings.get("probe"):
-        leave_out["probe"] = None
+    for group in ("probe", "metric"):
+        if not settings.get(group):
+            leave_out[group] = None
     return _without(settings, leave_out)
 
 
-def stops_early(node: dict) -> bool:
+def stops_early(node: dict, imports: bool = True) -> bool:
     """Whether a regulariser's node names :class:`EarlyStopping`, by whatever path, or a class made from it."""
     try:
+        if not imports and node["_target_"].rpartition(".")[0] not in sys.modules:
+            return False
         target = find_target("regularizer", node["_target_"])
     except (ConfigError, KeyError):
         return False

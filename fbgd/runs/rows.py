@@ -1,6 +1,7 @@
 """A run as a row: status, final numbers, and its whole science configuration, one column a dotted key."""
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
@@ -38,6 +39,8 @@ FACTS = (
 KEPT = (*MEASURED, *FACTS)
 # What regressions have in the place of accuracies; a table without any has no such columns.
 REGRESSION = ("test_r2", "validation_r2", "train_r2", "r2")
+# How these, and the user's metrics, are called; settings have a dot.
+SCORE = re.compile(r"r2|(test|validation|train)_[^.]+")
 FIXED = ("seed", "status", *KEPT, "error")
 WORDS = ("status", "identity", "content_hash", "git_revision", "torch", "device", "error")
 
@@ -88,6 +91,7 @@ def run_row(directory: RunDirectory, labels: dict[str, str], seed: int, settings
     if summary is not None:
         row |= {"status": summary["status"], **{key: summary.get(key) for key in KEPT}}
         row |= {key: summary[key] for key in REGRESSION if key in summary}
+        row |= own_scores(summary, settings.get("metric", {}))
     elif directory.error.exists():
         lines = directory.error.read_text().strip().splitlines()
         row |= {"status": "failed", "error": lines[-1] if lines else "error.txt is empty"}
@@ -96,9 +100,18 @@ def run_row(directory: RunDirectory, labels: dict[str, str], seed: int, settings
     return {**flatten(settings), **row}
 
 
+def own_scores(summary: dict, metrics: Iterable[str]) -> dict[str, object]:
+    """What a summary tells of the metrics of the user's with these names, the test set's first."""
+    starts = [f"{part}_{name}" for name in metrics for part in ("test", "validation", "train")]
+    return {
+        key: value for start in starts for key, value in summary.items() if key == start or key.startswith(f"{start}/")
+    }
+
+
 def to_frame(rows: list[dict[str, object]], labels: Iterable[str]) -> pd.DataFrame:
     """Rows with the columns in their order: labels, seed, status, numbers, facts, error, settings."""
-    first = [*labels, *fixed(key for row in rows for key in row)]
+    labels = list(labels)
+    first = [*labels, *fixed(key for row in rows for key in row if key not in labels)]
     settings = in_order(key for row in rows for key in row if key not in first)
     frame = pd.DataFrame(rows, columns=[*first, *settings])
     # Made column by column, so a copy puts it together again.
@@ -106,9 +119,14 @@ def to_frame(rows: list[dict[str, object]], labels: Iterable[str]) -> pd.DataFra
 
 
 def fixed(present: Iterable[str]) -> tuple[str, ...]:
-    """The columns from ``seed`` to ``error``, with those of regressions among ``present`` after ``status``."""
-    scores = set(REGRESSION) & set(present)
-    return (*FIXED[:2], *(name for name in REGRESSION if name in scores), *FIXED[2:])
+    """The columns from ``seed`` to ``error``, with scores of regressions and of own metrics after ``status``.
+
+    Args:
+        present: all columns but labels.
+    """
+    scores = dict.fromkeys(name for name in present if SCORE.fullmatch(name) and name not in FIXED)
+    own = (name for name in scores if name not in REGRESSION)
+    return (*FIXED[:2], *(name for name in REGRESSION if name in scores), *own, *FIXED[2:])
 
 
 def in_order(settings: Iterable[str]) -> list[str]:
@@ -149,7 +167,7 @@ def read_rows(path: Path) -> pd.DataFrame:
     absent = [name for name in ("seed", "status", "error") if name not in held]
     if absent:
         raise ValueError(f"{path} is no runs.csv of a study: it has no column {', '.join(absent)}")
-    columns = fixed(held)
+    columns = fixed(name for name in held if name not in label_columns(held))
     for name in [name for name in columns if name in held]:
         held[name] = held[name].where(held[name] != "", None) if name in WORDS else numbers(held[name], path)
     return held.reindex(columns=[*label_columns(held), *columns, *setting_columns(held)]).copy()

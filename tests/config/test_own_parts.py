@@ -6,12 +6,18 @@ import subprocess
 import sys
 
 import pytest
+from omegaconf import OmegaConf
+from report_folders import write_folder
 
 from fbgd.config.build import build
 from fbgd.config.compose import compose
 from fbgd.config.schema import from_dict, to_dict
 from fbgd.errors import ConfigError
+from fbgd.report.compare import compare
+from fbgd.report.description import Description, to_json
+from fbgd.report.html.data import Source
 from fbgd.runs.provenance import identity
+from fbgd.studies.known import recipe_of
 from scripts import train
 
 SMALL = ["data.source.train=40", "data.source.test=10", "regime.block_size=20", "budget.passes=1"]
@@ -155,7 +161,10 @@ def test_the_command_line_takes_folders_of_modules(own, tmp_path, capsys):
         (["model._target_=broken.Net", "impl.module_path=FOLDER"], "importing 'broken' failed: SyntaxError"),
         (["model._target_=torch.pi"], "is a float, no class or function"),
         (["objective._target_=MODULE.load", "objective.siz=3", "impl.module_path=FOLDER"], "did you mean 'size'"),
-        (["objective._target_=torch.nn.functional.ctc_loss"], "objective.log_probs is missing"),
+        (
+            ["objective._target_=torch.nn.functional.ctc_loss"],
+            "objective.input_lengths is missing: torch",
+        ),
     ],
 )
 def test_mistakes_name_file_and_remedy(own, tmp_path, words, message):
@@ -165,3 +174,33 @@ def test_mistakes_name_file_and_remedy(own, tmp_path, words, message):
         compose(words)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_the_initialisation_draws_from_the_seed_by_every_generator(own, tmp_path):
+    (tmp_path / "drawing.py").write_text(
+        "import random, numpy, torch\n\n\ndef net(input_shape, classes):\n"
+        "    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(input_shape[-1], classes))\n"
+        "    torch.nn.init.constant_(model[1].bias, numpy.random.rand() + random.random())\n    return model\n"
+    )
+    config = compose([*SMALL, "model._target_=drawing.net"], [tmp_path])
+    first, second = (build(config).experiment.model[1].bias for _ in range(2))
+    assert first.equal(second)
+
+
+def test_reading_results_imports_nothing_that_they_name(own, tmp_path):
+    (tmp_path / "poison.py").write_text("raise SystemExit('imported')\n")
+    config = to_dict(compose(SMALL))
+    config["regularizer"] = {"mine": {"_target_": "poison.Penalty"}}
+    config["model"] = {"_target_": "poison.Net"}
+    folder = tmp_path / "poisoned" / "runs" / "sgd-seed0-0123456789"
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(config)))
+    sys.path.insert(0, str(tmp_path))
+    assert len(compare([folder]).rows) == 1
+    definition = {"rungs": {"SGD": ["regime=sgd", "model._target_=poison.Net"]}}
+    description = Description("Poisoned", ["rung"], study="mine", definition=definition)
+    write_folder(tmp_path / "poisoned" / "mnist1d", {"SGD": [0.5, 0.6]})
+    (tmp_path / "poisoned" / "mnist1d" / "study.json").write_text(to_json(description))
+    assert compare([tmp_path / "poisoned" / "mnist1d"], recipe_of=recipe_of).rows
+    assert Source(tmp_path / "poisoned" / "mnist1d", recipe_of, live=True).read().rows
+    assert "poison" not in sys.modules

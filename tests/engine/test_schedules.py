@@ -215,7 +215,10 @@ def test_a_plain_function_of_the_passes_is_a_schedule(monkeypatch):
     experiment = build(replace(config, schedule={"_target_": "test_schedules.falling"})).experiment
     train(experiment, Progress(), lambda row, _: rows.append(row["learning_rate"]))
     assert rows == pytest.approx([0.1 / 1.75, 0.1 / 2.75])
-    for name, message in (("wordy", "gives 'fast', and must give a number"), ("greedy", "a trial failed")):
+    for name, message in (
+        ("wordy", "the factor is 'fast', and must be a number"),
+        ("greedy", "after 0 passes the function failed"),
+    ):
         with pytest.raises(ConfigError, match=rf"schedule \(test_schedules\.{name}\).*{message}"):
             check(replace(config, schedule={"_target_": f"test_schedules.{name}"}))
     with pytest.raises(ConfigError, match=r"0\.1 is no function"):

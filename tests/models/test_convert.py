@@ -9,32 +9,20 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 from directories import Stopped, assert_same, numbers, stop_after
+from own_models import SMALL, trained
 from problems import CLASSES, objective, parameters, samples, source
 from reference import flat
 
 from fbgd.config.build import build, check
 from fbgd.config.compose import compose
 from fbgd.engine.evaluate import population_statistics
-from fbgd.engine.experiment import Progress
 from fbgd.engine.gradient import MeanGradient
-from fbgd.engine.train import train
-from fbgd.errors import ConfigError
 from fbgd.models import BatchNorm
 from fbgd.models.convert import convert
 from fbgd.models.torch_layers import HashedDropout, key_names
 from fbgd.runs.attempt import execute
 from fbgd.seeds import block_key
 
-SMALL = [
-    "data.source.train=40",
-    "data.source.test=10",
-    "regime.block_size=7",
-    "budget.passes=2",
-    "precision=fp64",
-    "impl.device=cpu",
-    "schedule=constant",
-    "optimizer.lr=0.05",
-]
 EVERY = [(regime, count) for regime in ("sgd", "full_batch") for count in (1, 3, "auto")]
 
 
@@ -163,14 +151,6 @@ class Functional(nn.Module):
         return self.second(hidden), hidden
 
 
-def trained(words, regime="full_batch", count=1):
-    """Rows and final weights."""
-    rows = []
-    built = build(compose([*SMALL, *words, f"regime={regime}", "regime.block_size=7", f"impl.blocks_per_call={count}"]))
-    train(built.experiment, Progress(), lambda row, _: rows.append(row))
-    return rows, parameters(built.experiment.model), built.facts
-
-
 class TestDropout:
     @pytest.mark.parametrize("p", [0.2, 0.75])
     @pytest.mark.parametrize(
@@ -285,161 +265,6 @@ def test_batch_norm_and_dropout_train_in_either_regime(regime, count):
     assert rows[-1]["loss"] < 0.95 * rows[0]["loss"]
     assert facts.summary()["block_batch_norms"] == 2
     assert 0 < rows[-1]["test_loss"] < 10
-
-
-class WrongSquare(torch.autograd.Function):
-    """A square whose rule for vmap is wrong, as some of PyTorch's own have been."""
-
-    @staticmethod
-    def forward(inputs):
-        return inputs**2
-
-    @staticmethod
-    def setup_context(context, inputs, output):
-        context.save_for_backward(*inputs)
-
-    @staticmethod
-    def backward(context, gradient):
-        return 2 * context.saved_tensors[0] * gradient
-
-    @staticmethod
-    def vmap(info, in_dims, inputs):
-        return WrongSquare.apply(inputs) * 3, in_dims[0]
-
-
-class Squares(nn.Sequential):
-    def __init__(self, input_shape, classes):
-        super().__init__(nn.Flatten(), nn.Linear(input_shape[-1], classes))
-
-    def forward(self, inputs):
-        return WrongSquare.apply(super().forward(inputs))
-
-
-class Branching(nn.Sequential):
-    """Looks at its numbers, which vmap refuses."""
-
-    def __init__(self, input_shape, classes):
-        super().__init__(nn.Flatten(), nn.Linear(input_shape[-1], classes))
-
-    def forward(self, inputs):
-        outputs = super().forward(inputs)
-        return outputs if float(outputs.detach().sum()) < 1e9 else outputs * 0
-
-
-@pytest.mark.parametrize(
-    ("target", "reason"),
-    [("Squares", "vectorised, it has another gradient"), ("Branching", "it does not vectorise: RuntimeError: vmap")],
-)
-def test_what_does_not_vectorise_is_evaluated_block_by_block(target, reason):
-    words = [f"model._target_=test_convert.{target}"]
-    _, expected, single = trained(words, "full_batch", 1)
-    assert "block_by_block" not in single.summary()
-    for count in (3, "auto"):
-        _, weights, facts = trained(words, "full_batch", count)
-        assert torch.equal(flat(weights), flat(expected))
-        assert facts.blocks_per_call == 1
-        assert facts.summary()["block_by_block"].startswith(reason)
-
-
-def recurrent(input_shape, classes):
-    return nn.Sequential(nn.LSTM(input_shape[-1], 4), nn.Flatten(), nn.Linear(4, classes))
-
-
-def lazy(input_shape, classes):
-    return nn.Sequential(nn.Flatten(), nn.LazyLinear(classes))
-
-
-def flat_with(layer):
-    def make(input_shape, classes):
-        return nn.Sequential(nn.Flatten(), nn.Linear(input_shape[-1], 8), layer(), nn.Linear(8, classes))
-
-    return make
-
-
-def spectral(input_shape, classes):
-    linear = nn.utils.parametrizations.spectral_norm(nn.Linear(input_shape[-1], classes))
-    return nn.Sequential(nn.Flatten(), linear)
-
-
-def frozen(input_shape, classes):
-    model = nn.Sequential(nn.Flatten(), nn.Linear(input_shape[-1], classes))
-    model[1].bias.requires_grad_(False)
-    return model
-
-
-def cached(input_shape, classes):
-    class Cached(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.linear = nn.Linear(input_shape[-1], classes)
-            self.held = [self.linear.weight]
-
-        def forward(self, inputs):
-            return F.linear(inputs.flatten(1), self.held[0], self.linear.bias)
-
-    return Cached()
-
-
-def counting(input_shape, classes):
-    class Counting(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.linear, self.calls = nn.Linear(input_shape[-1], classes), 0
-
-        def forward(self, inputs):
-            self.calls += 1
-            return self.linear(inputs.flatten(1)) * self.calls
-
-    return Counting()
-
-
-def no_tensor(input_shape, classes):
-    class Empty(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.linear = nn.Linear(input_shape[-1], classes)
-
-        def forward(self, inputs):
-            return {"features": self.linear(inputs.flatten(1))}
-
-    return Empty()
-
-
-synced = flat_with(lambda: nn.SyncBatchNorm(8))
-instances = flat_with(lambda: nn.InstanceNorm1d(8, track_running_stats=True))
-two_numbers = flat_with(lambda: nn.Sequential(nn.Linear(8, 2), nn.Linear(2, 8), nn.Linear(8, 8)))
-empty = lambda input_shape, classes: nn.Sequential(nn.Flatten())  # noqa: E731
-not_a_module = lambda input_shape, classes: 3  # noqa: E731
-wrong_classes = lambda input_shape, classes: nn.Sequential(nn.Flatten(), nn.Linear(input_shape[-1], 7))  # noqa: E731
-per_position = lambda input_shape, classes: nn.Linear(input_shape[-1], classes)  # noqa: E731
-two_axes = lambda input_shape, classes: nn.Sequential(nn.Conv2d(1, classes, 3), nn.Flatten())  # noqa: E731
-
-
-@pytest.mark.parametrize(
-    ("target", "message"),
-    [
-        ("recurrent", "0 (LSTM) hands its parameters to a kernel of its own: use torch.nn.RNNCell"),
-        ("lazy", "1 (LazyLinear) takes its sizes from the first inputs: give them"),
-        ("synced", "2 (SyncBatchNorm) normalises over processes: use torch.nn.BatchNorm1d"),
-        ("instances", "2 (InstanceNorm1d) keeps running statistics: set track_running_stats=False"),
-        ("spectral", "parametrizations.weight.0 (_SpectralNorm) writes to its buffer '_u'"),
-        ("frozen", "1.bias has requires_grad=False"),
-        ("cached", "the parameter linear.weight is used by another way"),
-        ("counting", "gives other outputs for the same inputs"),
-        ("no_tensor", "gives a dict: a tensor is wanted, an object with .logits"),
-        ("empty", "it has no parameters to train"),
-        ("not_a_module", "a int is no torch.nn.Module"),
-        ("wrong_classes", "gives outputs of shape (4, 7) for 4 samples, and must give (4, 10)"),
-        ("per_position", "gives outputs of shape (4, 1, 10) for 4 samples, and must give (4, 10)"),
-        ("two_axes", "a trial with 4 samples, inputs of shape (4, 1, 40) failed"),
-    ],
-)
-def test_what_cannot_be_trained_is_refused_by_name(target, message):
-    with pytest.raises(ConfigError) as error:
-        build(compose([*SMALL, f"model._target_=test_convert.{target}"]))
-    assert message in str(error.value)
-    assert str(error.value).startswith(f"model (test_convert.{target})")
-    assert "\n" not in str(error.value)
 
 
 def test_a_study_is_planned_without_trying_the_model_on_other_samples():

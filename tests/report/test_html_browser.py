@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from itertools import pairwise
 
 import pytest
-from report_folders import RECIPES, RUNGS, begin_run, loss, write_folder
+from report_folders import RUNGS, begin_run, loss, recipe_of, write_folder
 
 from fbgd.report.compare import compare
 from fbgd.report.formats import render
@@ -35,7 +35,7 @@ def file(tmp_path_factory):
     """A page as a file, and its study's folder."""
     folder = write_folder(tmp_path_factory.mktemp("study") / "mnist1d", {**RUNGS, NASTY: [0.5, 0.6, 0.55]})
     path = folder.parent / "report.html"
-    path.write_text(make([folder], RECIPES))
+    path.write_text(make([folder], recipe_of))
     return path, folder
 
 
@@ -205,7 +205,7 @@ document.execCommand = () => { window.copied.push(document.activeElement.value);
 @pytest.mark.parametrize(("button", "form"), [("CSV", "csv"), ("LaTeX", "latex"), ("Markdown", "md")])
 def test_the_table_is_copied(browser, file, button, form):
     path, folder = file
-    expected = render(compare([folder], recipes=RECIPES), form)
+    expected = render(compare([folder], recipe_of=recipe_of), form)
     with opened(browser, path.as_uri(), script=COUNTED) as page:
         page.get_by_role("button", name=f"Copy {button}").click()
         page.get_by_text(f"{button} of the whole table is copied.").wait_for()
@@ -340,7 +340,7 @@ def test_it_prints_without_controls(page):
 
 def test_two_studies_stand_below_each_other(browser, file, tmp_path):
     path = tmp_path / "two.html"
-    path.write_text(make([file[1], write_folder(tmp_path / "other" / "mnist1d", directories=False)], RECIPES))
+    path.write_text(make([file[1], write_folder(tmp_path / "other" / "mnist1d", directories=False)], recipe_of))
     with opened(browser, path.as_uri()) as page:
         first, second = page.locator("article").all()
         second.get_by_label("Filter rows").fill("FB 9")
@@ -351,7 +351,7 @@ def test_two_studies_stand_below_each_other(browser, file, tmp_path):
 
 def test_a_live_page_renews_itself_and_keeps_what_was_chosen(browser, tmp_path):
     folder = write_folder(tmp_path / "mnist1d")
-    server = make_server(LivePage([folder], lambda version: make([folder], RECIPES, version)), 0)
+    server = make_server(LivePage([folder], lambda version: make([folder], recipe_of, version)), 0)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     address = f"http://127.0.0.1:{server.server_address[1]}/"

@@ -7,7 +7,7 @@ import threading
 from http.server import ThreadingHTTPServer
 
 import pytest
-from report_folders import RECIPES, begin_run, write_folder
+from report_folders import begin_run, recipe_of, write_folder
 
 from fbgd.report.html.command import main, make
 from fbgd.report.html.serve import LivePage, make_server, version_of
@@ -17,7 +17,7 @@ from fbgd.report.html.serve import LivePage, make_server, version_of
 def live(tmp_path):
     """A folder, and a function that asks a server of its live page."""
     folder = write_folder(tmp_path / "mnist1d")
-    server = make_server(LivePage([folder], lambda version: make([folder], RECIPES, version)), 0)
+    server = make_server(LivePage([folder], lambda version: make([folder], recipe_of, version)), 0)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
 
@@ -76,9 +76,9 @@ def test_the_command_serves_until_it_is_interrupted(tmp_path, monkeypatch, capsy
         raise KeyboardInterrupt
 
     monkeypatch.setattr(ThreadingHTTPServer, "serve_forever", interrupted)
-    assert main("Help.", RECIPES, [str(tmp_path), "--watch", "--port", "0"]) == 0
+    assert main("Help.", recipe_of, [str(tmp_path), "--watch", "--port", "0"]) == 0
     assert re.match(r"Live at http://127\.0\.0\.1:\d+/ until Ctrl\+C\n", capsys.readouterr().out)
-    assert main("Help.", RECIPES, [str(tmp_path), "--watch", "--port", "70000"]) == 2
+    assert main("Help.", recipe_of, [str(tmp_path), "--watch", "--port", "70000"]) == 2
     assert "--port 70000" in capsys.readouterr().err
 
 

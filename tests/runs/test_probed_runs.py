@@ -160,7 +160,7 @@ def test_what_is_no_number_is_named(tmp_path, kind, message):
 @pytest.mark.parametrize("where", ["parameters", "optimizer"])
 def test_a_probe_may_only_look(tmp_path, where):
     words = [f"probe.mine._target_={THIS}.Writes", f"probe.mine.where={where}"]
-    with pytest.raises(RuntimeError, match=r"probe\.mine wrote to"):
+    with pytest.raises(ConfigError, match=r"probe\.mine wrote to"):
         execute(compose([*SMALL, *words]), tmp_path)
 
 

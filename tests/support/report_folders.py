@@ -26,17 +26,20 @@ def fixed(*estimates):
     return lambda evidence: [Estimate(*estimate) for estimate in estimates]
 
 
-RECIPES = {
-    "made_up": Recipe(
-        by_description,
-        (
-            Claim("gain", "FB gains.", "gain, points", fixed((24.0, 21.0, 27.0)), published="+11.94 (CIFAR-10)"),
-            Claim("loss", "FB loses.", "loss, points", fixed((3.0, 1.0, 5.0, "case <i>")), lower),
-            Claim("share", "It is held.", "held, %", fixed((95.8, 93.4, 97.3)), published="95", form=".1f"),
-            Claim("level", "They differ.", "points", fixed((0.1, -2.0, 2.2)), higher),
-        ),
-    )
-}
+MADE_UP = Recipe(
+    by_description,
+    (
+        Claim("gain", "FB gains.", "gain, points", fixed((24.0, 21.0, 27.0)), published="+11.94 (CIFAR-10)"),
+        Claim("loss", "FB loses.", "loss, points", fixed((3.0, 1.0, 5.0, "case <i>")), lower),
+        Claim("share", "It is held.", "held, %", fixed((95.8, 93.4, 97.3)), published="95", form=".1f"),
+        Claim("level", "They differ.", "points", fixed((0.1, -2.0, 2.2)), higher),
+    ),
+)
+
+
+def recipe_of(description):
+    """The recipe of the made-up study."""
+    return MADE_UP if description.study == "made_up" else None
 
 
 def picture():

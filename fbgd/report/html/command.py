@@ -2,13 +2,12 @@
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from fbgd.report.html.data import Source
+from fbgd.report.html.data import RecipeOf, Source
 from fbgd.report.html.document import document
 from fbgd.report.html.serve import HOST, LivePage, make_server
-from fbgd.report.pages import Recipe
 from fbgd.runs.directory import write_atomically
 
 OUT = Path("report.html")
@@ -30,34 +29,34 @@ def make_parser(about: str) -> argparse.ArgumentParser:
     return parser
 
 
-def make(folders: Sequence[Path], recipes: Mapping[str, Recipe], version: str = "") -> str:
+def make(folders: Sequence[Path], recipe_of: RecipeOf, version: str = "") -> str:
     """The page of some folders.
 
     Args:
         folders: of studies.
-        recipes: of known studies.
+        recipe_of: what the code of a study adds to its ``study.json``.
         version: of the files, for a live page; empty for one that stays.
 
     Raises:
         ValueError: one is the folder of no study, or a file in it is damaged.
     """
-    return document([Source(folder, recipes, live=bool(version)).read() for folder in folders], version)
+    return document([Source(folder, recipe_of, live=bool(version)).read() for folder in folders], version)
 
 
-def main(about: str, recipes: Mapping[str, Recipe], words: list[str] | None = None) -> int:
+def main(about: str, recipe_of: RecipeOf, words: list[str] | None = None) -> int:
     """Run the command line ``words``; returns the exit status.
 
     Args:
         about: the help.
-        recipes: what the code of known studies adds to their ``study.json``.
+        recipe_of: what the code of a study adds to its ``study.json``.
         words: of the command line.
     """
     arguments = make_parser(about).parse_args(words)
     folders = list(dict.fromkeys(arguments.folders))
     try:
         if arguments.watch:
-            return serve(folders, recipes, arguments.port)
-        content = make(folders, recipes)
+            return serve(folders, recipe_of, arguments.port)
+        content = make(folders, recipe_of)
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(arguments.out, content)
     except (ValueError, OSError) as error:
@@ -67,9 +66,9 @@ def main(about: str, recipes: Mapping[str, Recipe], words: list[str] | None = No
     return 0
 
 
-def serve(folders: Sequence[Path], recipes: Mapping[str, Recipe], port: int) -> int:
+def serve(folders: Sequence[Path], recipe_of: RecipeOf, port: int) -> int:
     """Serve a live page until Ctrl+C."""
-    page = LivePage(folders, lambda version: make(folders, recipes, version))
+    page = LivePage(folders, lambda version: make(folders, recipe_of, version))
     with make_server(page, port) as server:
         try:
             print(f"Live at http://{HOST}:{server.server_address[1]}/ until Ctrl+C", flush=True)

@@ -1,13 +1,14 @@
 """From a study's folder to what its part of the page shows."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from fbgd.report.captions import provenance
 from fbgd.report.claims import Finding
+from fbgd.report.description import Description
 from fbgd.report.evidence import Evidence, is_study, read_evidence
 from fbgd.report.formats import Page, render
 from fbgd.report.html.bars import Bar, own_bar
@@ -20,6 +21,7 @@ from fbgd.report.tables import is_fraction
 from fbgd.runs.rows import label_columns, setting_columns
 
 VARIES = "several values"
+RecipeOf = Callable[[Description], Recipe | None]
 
 
 @dataclass(frozen=True)
@@ -73,18 +75,22 @@ class StudyReport:
         return {name: verdicts.count(name) for name in ("supported", "opposite", "undecided")}
 
 
+def no_recipe(description: Description) -> None:
+    """What is known of a study whose code nobody has."""
+
+
 @dataclass(frozen=True)
 class Source:
     """A study's folder, and what is looked for in it.
 
     Args:
         folder: of the study.
-        recipes: what the code of known studies adds, by their names.
+        recipe_of: what the code of a study adds to its ``study.json``; ``None`` for a study without code.
         live: also look for runs without a result, and be content with these.
     """
 
     folder: Path
-    recipes: Mapping[str, Recipe] = field(default_factory=dict)
+    recipe_of: RecipeOf = no_recipe
     live: bool = False
 
     def read(self) -> StudyReport:
@@ -94,7 +100,7 @@ class Source:
             ValueError: it is the folder of no study, or a file in it is damaged.
         """
         evidence = self.evidence()
-        page = page_of(evidence, self.recipes.get(evidence.description.study))
+        page = page_of(evidence, self.recipe_of(evidence.description))
         columns, rows = table_cells(page, is_fraction(evidence.description.metric))
         made = made_with(evidence)
         return StudyReport(

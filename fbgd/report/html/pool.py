@@ -128,8 +128,9 @@ def running_evidence(folder: Path) -> Evidence:
     rows = [
         # A run without a result is known by its directory alone.
         {"identity": match["identity"]}
-        | run_row(RunDirectory(path), {"setting": match["setting"]}, int(match["seed"]), science(settings))
+        | run_row(RunDirectory(path), {"setting": match["setting"]}, int(match["seed"]), own)
         for path, match, settings in runs_of_folder(folder)
+        for own in [science(settings, imports=False)]
     ]
     if not rows:
         raise ValueError(
