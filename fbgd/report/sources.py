@@ -7,11 +7,12 @@ from typing import cast
 import pandas as pd
 from omegaconf import OmegaConf
 
+from fbgd.errors import ConfigError
 from fbgd.report.description import Description, read_description
 from fbgd.report.evidence import is_study
 from fbgd.runs.directory import RunDirectory
 from fbgd.runs.provenance import science
-from fbgd.runs.rows import FIXED, in_order, label_columns, read_rows, run_row, setting_columns, to_frame
+from fbgd.runs.rows import fixed, in_order, label_columns, read_rows, run_row, setting_columns, to_frame
 
 STUDY = "study"
 
@@ -44,10 +45,10 @@ def find(path: Path) -> list[Source]:
         path: a run directory, a folder of run directories or studies at any depth, or a ``runs.csv`` itself.
 
     Raises:
-        ValueError: there is nothing of that kind.
+        ConfigError: there is nothing of that kind.
     """
     if not path.exists():
-        raise ValueError(f"{path}: there is no such file or folder")
+        raise ConfigError(f"{path}: there is no such file or folder")
     if path.is_file():
         return [read_study(path)]
     if is_study(path):
@@ -64,7 +65,7 @@ def find(path: Path) -> list[Source]:
     if directories:
         found.insert(0, read_directories(path, directories))
     if not found:
-        raise ValueError(f"{path} has no runs: neither a runs.csv nor run directories (with config.yaml)")
+        raise ConfigError(f"{path} has no runs: neither a runs.csv nor run directories (with config.yaml)")
     return found
 
 
@@ -88,12 +89,12 @@ def read_directories(path: Path, folders: list[Path]) -> Source:
         directory = RunDirectory(folder)
         try:
             settings = cast(dict, OmegaConf.to_container(OmegaConf.load(directory.config)))
-            rows.append(run_row(directory, {}, settings["seed"], science(settings)))
+            rows.append(run_row(directory, {}, settings["seed"], science(settings, imports=False)))
         except FileNotFoundError:
             reason = run_row(directory, {}, 0, {})["error"]
             lost.append(f"{folder.name} failed before its settings were written: {reason}.")
         except Exception as error:  # noqa: BLE001 - a damaged YAML file can fail anywhere
-            raise ValueError(f"{directory.config} is no configuration of a run: {error!r}") from None
+            raise ConfigError(f"{directory.config} is no configuration of a run: {error!r}") from None
     return Source(path.resolve(), to_frame(rows, ()), lost=lost)
 
 
@@ -109,7 +110,7 @@ def combine(sources: list[Source]) -> pd.DataFrame:
     settings = in_order(key for source in sources for key in setting_columns(source.runs) if key not in labels)
     # Columns of one source that are wholly empty must not decide the type of another's.
     merged = pd.DataFrame([row for frame in frames for row in frame.to_dict("records")])
-    merged = merged.reindex(columns=[*labels, *FIXED, *settings])
+    merged = merged.reindex(columns=[*labels, *fixed(merged), *settings])
     words = dict.fromkeys([*labels, *settings], "")
     return merged.astype(dict.fromkeys(words, object)).fillna(words)
 
