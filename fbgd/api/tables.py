@@ -10,12 +10,15 @@ import pandas as pd
 from fbgd.api.words import Folder, Words, arguments, several, with_one_error
 from fbgd.commands.compare import make_compare_parser, make_page
 from fbgd.report.formats import Page
-from fbgd.report.sources import combine, find
+from fbgd.report.html.pool import run_directories
+from fbgd.report.sources import Source, combine, find
 
 
 @with_one_error
 def runs_frame(folder: Folder) -> pd.DataFrame:
-    """All runs at a place, one row each: study, labels, seed, status, final numbers, every setting.
+    """All runs at a place, one row each: study, labels, seed, status, final numbers, every setting, and its directory.
+
+    The column ``folder`` is for :func:`load`; it is empty where the run directories are not there, as in a checkout.
 
     Args:
         folder: a run's directory, a folder of runs at any depth, or a study's folder.
@@ -23,7 +26,17 @@ def runs_frame(folder: Folder) -> pd.DataFrame:
     Raises:
         ConfigError: there are none, or a file is damaged.
     """
-    return combine(find(Path(folder)))
+    sources = find(Path(folder))
+    return combine(sources).assign(folder=[place for source in sources for place in folders_of(source)])
+
+
+def folders_of(source: Source) -> list[str]:
+    """The run directory of every row, empty where it is not there."""
+    if source.folders:
+        return list(map(str, source.folders))
+    present = run_directories(source.path)
+    found = [present.get(str(identity)[:10]) for identity in source.runs["identity"]]
+    return ["" if place is None else str(place) for place in found]
 
 
 @with_one_error

@@ -26,12 +26,14 @@ class Source:
         runs: a row a run.
         description: what its ``study.json`` says.
         lost: sentences about run directories that cannot be a row, since their settings are unknown.
+        folders: of run directories, one a row; none of a study.
     """
 
     path: Path
     runs: pd.DataFrame
     description: Description | None = None
     lost: list[str] = field(default_factory=list)
+    folders: list[Path] = field(default_factory=list)
 
     @property
     def labels(self) -> list[str]:
@@ -84,18 +86,19 @@ def read_study(path: Path) -> Source:
 
 def read_directories(path: Path, folders: list[Path]) -> Source:
     """The runs of run directories."""
-    rows, lost = [], []
+    rows, lost, read = [], [], []
     for folder in folders:
         directory = RunDirectory(folder)
         try:
             settings = cast(dict, OmegaConf.to_container(OmegaConf.load(directory.config)))
             rows.append(run_row(directory, {}, settings["seed"], science(settings, imports=False)))
+            read.append(folder)
         except FileNotFoundError:
             reason = run_row(directory, {}, 0, {})["error"]
             lost.append(f"{folder.name} failed before its settings were written: {reason}.")
         except Exception as error:  # noqa: BLE001 - a damaged YAML file can fail anywhere
             raise ConfigError(f"{directory.config} is no configuration of a run: {error!r}") from None
-    return Source(path.resolve(), to_frame(rows, ()), lost=lost)
+    return Source(path.resolve(), to_frame(rows, ()), lost=lost, folders=read)
 
 
 def combine(sources: list[Source]) -> pd.DataFrame:

@@ -193,7 +193,10 @@ class TestMany:
         assert len(results.claims) == len(results.searched) == len(results.figures) == 0
         # A folder of results can be compared, and its runs are found.
         assert list(fbgd.compare(results, by="regime").table["n"]) == [2, 2]
-        assert set(fbgd.runs_frame(results)["rung"]) == {"SGD", "full batch"}
+        frame = fbgd.runs_frame(results)
+        assert set(frame["rung"]) == {"SGD", "full batch"}
+        for folder, identity in zip(frame["folder"], frame["identity"], strict=True):
+            assert fbgd.load(folder).summary["identity"] == identity
 
     def test_studies_by_name_by_file_and_in_python(self, tmp_path):
         built_in = fbgd.Study("geiping_ladder")
@@ -243,10 +246,19 @@ class TestMany:
         assert capsys.readouterr().out == render(page, "md")
         assert sorted(page.table["optimizer"]) == ["Adam", "SGD"]
         frame = fbgd.runs_frame(tmp_path)
-        assert sorted(frame["test_accuracy"]) == sorted(run.summary["test_accuracy"] for run in runs)
+        assert len(frame) == 4
+        for folder, accuracy in zip(frame["folder"], frame["test_accuracy"], strict=True):
+            assert fbgd.load(folder) in runs
+            assert fbgd.load(folder).summary["test_accuracy"] == accuracy
         assert set(frame["optimizer._target_"]) == {"optimizers.SGD", "optimizers.Adam"}
         with pytest.raises(ConfigError, match="--metric test_acuracy is unknown"):
             fbgd.compare(runs, metric="test_acuracy")
+
+
+def test_committed_runs_are_read_without_their_directories():
+    frame = fbgd.runs_frame(ROOT / "results" / "geiping_ladder")
+    assert set(frame["study"]) >= {"mnist1d", "fashion_mnist"}
+    assert frame.loc[frame["study"] == "mnist1d", "rung"].nunique() == 7
 
 
 def test_scores_of_regressions_are_in_the_frame(tmp_path):
