@@ -84,11 +84,12 @@ class Run:
         Raises:
             ConfigError: the run has not finished, its checkpoint is gone, or model or data cannot be made here.
         """
-        assert self.summary
-        problems: list[str] = []
+        identity, problems = self.summary["identity"], list[str]()
         state = RunDirectory(self.folder).read_checkpoint(problems.append)
         if state is None:
             raise ConfigError("; ".join(problems) or f"{self.folder} has no checkpoint.pt, which holds the weights")
+        if state["identity"] != identity:
+            raise ConfigError(f"{self.folder}: checkpoint.pt is of another run than summary.json")
         import_from(self.config.impl.module_path)
         model = build_model(self.config, load_data(self.config)).to(DTYPES[self.config.precision])
         try:

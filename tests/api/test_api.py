@@ -127,6 +127,8 @@ class TestRun:
 
     def test_mistakes_are_one_line(self, tmp_path):
         run = fbgd.run(TINY, out=tmp_path / "run")
+        other = fbgd.run([*TINY, "seed=2"], out=tmp_path / "other")
+        (tmp_path / "other" / "checkpoint.pt").write_bytes((tmp_path / "run" / "checkpoint.pt").read_bytes())
         (tmp_path / "run" / "checkpoint.pt").unlink()
         (tmp_path / "bad").mkdir()
         (tmp_path / "bad" / "config.yaml").write_text("optimiser: {lr: 1}\n")
@@ -141,6 +143,7 @@ class TestRun:
             (lambda: fbgd.load(tmp_path / "bad").rows, "nothing is recorded yet"),
             (lambda: fbgd.runs_frame(tmp_path / "none"), "there is no such file or folder"),
             (run.model, "has no checkpoint.pt"),
+            (other.model, "checkpoint.pt is of another run"),
         ):
             with pytest.raises(ConfigError) as caught:
                 call()
