@@ -1,6 +1,7 @@
 """What is said when something is asked for that is not there: a name, a value, a package."""
 
 import difflib
+import importlib.util
 import sysconfig
 import traceback
 from collections.abc import Iterable, Iterator
@@ -64,3 +65,18 @@ def own_place(error: BaseException) -> str:
         if not frame.filename.startswith((*FOREIGN, "<")):
             return f"{frame.filename}, line {frame.lineno}"
     return ""
+
+
+def check_packages(names: Iterable[str] = ("optimizers", "regularizers")) -> None:
+    """Raise :class:`ConfigError` where an import of a package of this distribution finds another one first.
+
+    Their names are common ones: a folder of the user's may be called so, and where the current folder is searched, as
+    in a notebook, it comes first.
+    """
+    home = Path(__file__).resolve().parent.parent
+    for name in names:
+        spec = importlib.util.find_spec(name)
+        place = None if spec is None or spec.origin is None else Path(spec.origin).resolve()
+        if place != home / name / "__init__.py":
+            found = place or "nothing"
+            raise ConfigError(f"import {name} finds {found}, not {home / name}: rename it, or work in another folder")

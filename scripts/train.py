@@ -1,71 +1,8 @@
-"""Train one network and keep everything about the run in one directory.
+"""Train one network: ``--help`` tells how."""
 
-    python scripts/train.py                                        20 passes of SGD on MNIST-1D, about 10 seconds
-    python scripts/train.py regime=full_batch optimizer=adam budget.passes=50
-    python scripts/train.py optimizer._target_=torch.optim.NAdam optimizer.lr=0.01
-    python scripts/train.py optimizer=my_optimizer.yaml            three lines of YAML of your own
-    python scripts/train.py model._target_=my_module.Net --module-path .
-    python scripts/train.py data=fashion_mnist data.train_size=2000 regime=full_batch \\
-        'regularizer=[gradient_clipping,gradient_penalty]' seed=1 --out runs/mine
-
-The same command again prints the finished run, or goes on where a killed one stopped.
-"""
-
-import argparse
 import sys
-from pathlib import Path
 
-from fbgd.config.compose import GROUPS, choices, compose
-from fbgd.config.overrides import FROM_FILES
-from fbgd.errors import own_place, said
-from fbgd.runs.progress import run_with_progress, show_summary
-from fbgd.runs.provenance import identity
-
-
-def main(words: list[str] | None = None) -> int:
-    """Run the command line ``words``; returns the exit status."""
-    groups = "\n".join(f"  {group:12} {' | '.join(choices(group))}" for group in GROUPS)
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=f"groups and their choices:\n{groups}\n\nevery key inside a group: fbgd/config/conf/GROUP/CHOICE.yaml\n"
-        f"a file of your own in place of a choice, GROUP=FILE.yaml: {', '.join(FROM_FILES)}",
-    )
-    parser.add_argument(
-        "overrides",
-        nargs="*",
-        metavar="key=value",
-        help="group=choice, or a dotted key and its value; groups are chosen first, then keys are set",
-    )
-    parser.add_argument(
-        "--module-path",
-        action="append",
-        default=[],
-        metavar="DIR",
-        help="folder with modules of your own, whose classes _target_ may name; may be repeated. The folders of YAML "
-        "files are searched anyway (in a study: the word impl.module_path=DIR)",
-    )
-    parser.add_argument("--out", type=Path, help="run directory (default: runs/<data>-<first digits of the identity>)")
-    arguments = parser.parse_intermixed_args(words)
-    try:
-        config = compose(arguments.overrides, arguments.module_path)
-        out = arguments.out or Path("runs") / f"{config.data.name}-{identity(config)[:10]}"
-        summary = run_with_progress(config, out)
-    except KeyboardInterrupt:
-        print("\ninterrupted: the same command goes on from the last checkpoint", file=sys.stderr)
-        return 130
-    except (ValueError, TimeoutError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    except Exception as error:
-        # What fails in the user's own code in the middle of a run is the user's to mend.
-        if not own_place(error):
-            raise
-        print(f"error: {said(error)}", file=sys.stderr)
-        return 2
-    show_summary(summary, out)
-    return 0
-
+from fbgd.commands.train import main
 
 if __name__ == "__main__":
     sys.exit(main())

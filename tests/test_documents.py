@@ -17,7 +17,9 @@ from files import ROOT
 from PIL import Image
 from quotes import TABLE, documents, requoted, unquoted, with_tables
 
+from fbgd.commands.main import main as overview
 from fbgd.config.compose import choices
+from fbgd.programs import PROGRAMS
 from fbgd.studies.command import main
 
 PATHS = [ROOT / "CONTRIBUTING.md", *documents()]
@@ -73,7 +75,7 @@ SCRIPTS: dict[str, Callable[[list[str]], list[str]]] = {
     "sweep": settings_only,
 }
 # Commands that are not for a test: they install, or change the checkout.
-UNTESTED = ("pip", "git", "cd")
+UNTESTED = ("pip", "git", "cd", "jupyter")
 
 
 @cache
@@ -151,10 +153,18 @@ def test_every_command_works(line, tmp_path, monkeypatch, capsys):
         return
     if words[0] in UNTESTED:
         return
+    if words[0] == "fbgd":
+        if words[1] not in PROGRAMS:
+            assert overview(words[1:]) == 0
+            return
+        # The same words and options, see tests/commands/.
+        words[:2] = ["python", f"scripts/{PROGRAMS[words[1]].script}.py"]
     assert words[0] == "python", line
     path = Path(words[1])
     if path.parent == Path("docs/examples"):
-        assert main(run_path(str(ROOT / path))["STUDY"], settings_only(words[2:])) == 0
+        # Those of the Python API are run by tests/api/test_examples.py.
+        study = run_path(str(ROOT / path)).get("STUDY")
+        assert study is None or main(study, settings_only(words[2:])) == 0
         return
     assert path.parent == Path("scripts"), line
     if path.stem not in SCRIPTS:
@@ -186,7 +196,8 @@ def test_files_that_documents_show_are_those_of_the_examples():
 
 
 @pytest.mark.parametrize("name", [name for name, text in DOCUMENTS.items() if blocks(text, "python")])
-def test_python_blocks_run(name):
+def test_python_blocks_run(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     for block in blocks(DOCUMENTS[name], "python"):
         exec(compile(block, name, "exec"), {})
 

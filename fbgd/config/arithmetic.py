@@ -1,5 +1,8 @@
 """Device, threads and precision of a run."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from fbgd.config.schema import Config
@@ -22,6 +25,20 @@ def set_arithmetic(config: Config) -> tuple[torch.device, torch.dtype]:
     # A resumed run must repeat its bits, so no kernels are chosen by timing, and none that add up in any order.
     torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = False, True
     return device, DTYPES[config.precision]
+
+
+@contextmanager
+def arithmetic_kept() -> Iterator[None]:
+    """Put back afterwards what :func:`set_arithmetic` sets in this process, and torch's random states."""
+    threads, precision, cudnn = torch.get_num_threads(), torch.get_float32_matmul_precision(), torch.backends.cudnn
+    flags = cudnn.allow_tf32, cudnn.benchmark, cudnn.deterministic
+    with torch.random.fork_rng():
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
+            torch.set_float32_matmul_precision(precision)
+            cudnn.allow_tf32, cudnn.benchmark, cudnn.deterministic = flags
 
 
 def find_device(name: str) -> torch.device:

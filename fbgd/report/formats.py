@@ -57,6 +57,9 @@ class Page:
     paragraphs: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
+    def __str__(self) -> str:
+        return to_terminal(self)
+
 
 def number(value: float, form: str) -> str:
     """A number in the format ``form``; a dash for an unknown one."""

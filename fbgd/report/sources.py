@@ -7,6 +7,7 @@ from typing import cast
 import pandas as pd
 from omegaconf import OmegaConf
 
+from fbgd.errors import ConfigError
 from fbgd.report.description import Description, read_description
 from fbgd.report.evidence import is_study
 from fbgd.runs.directory import RunDirectory
@@ -25,12 +26,14 @@ class Source:
         runs: a row a run.
         description: what its ``study.json`` says.
         lost: sentences about run directories that cannot be a row, since their settings are unknown.
+        folders: of run directories, one a row; none of a study.
     """
 
     path: Path
     runs: pd.DataFrame
     description: Description | None = None
     lost: list[str] = field(default_factory=list)
+    folders: list[Path] = field(default_factory=list)
 
     @property
     def labels(self) -> list[str]:
@@ -44,10 +47,10 @@ def find(path: Path) -> list[Source]:
         path: a run directory, a folder of run directories or studies at any depth, or a ``runs.csv`` itself.
 
     Raises:
-        ValueError: there is nothing of that kind.
+        ConfigError: there is nothing of that kind.
     """
     if not path.exists():
-        raise ValueError(f"{path}: there is no such file or folder")
+        raise ConfigError(f"{path}: there is no such file or folder")
     if path.is_file():
         return [read_study(path)]
     if is_study(path):
@@ -64,7 +67,7 @@ def find(path: Path) -> list[Source]:
     if directories:
         found.insert(0, read_directories(path, directories))
     if not found:
-        raise ValueError(f"{path} has no runs: neither a runs.csv nor run directories (with config.yaml)")
+        raise ConfigError(f"{path} has no runs: neither a runs.csv nor run directories (with config.yaml)")
     return found
 
 
@@ -83,18 +86,19 @@ def read_study(path: Path) -> Source:
 
 def read_directories(path: Path, folders: list[Path]) -> Source:
     """The runs of run directories."""
-    rows, lost = [], []
+    rows, lost, read = [], [], []
     for folder in folders:
         directory = RunDirectory(folder)
         try:
             settings = cast(dict, OmegaConf.to_container(OmegaConf.load(directory.config)))
             rows.append(run_row(directory, {}, settings["seed"], science(settings, imports=False)))
+            read.append(folder)
         except FileNotFoundError:
             reason = run_row(directory, {}, 0, {})["error"]
             lost.append(f"{folder.name} failed before its settings were written: {reason}.")
         except Exception as error:  # noqa: BLE001 - a damaged YAML file can fail anywhere
-            raise ValueError(f"{directory.config} is no configuration of a run: {error!r}") from None
-    return Source(path.resolve(), to_frame(rows, ()), lost=lost)
+            raise ConfigError(f"{directory.config} is no configuration of a run: {error!r}") from None
+    return Source(path.resolve(), to_frame(rows, ()), lost=lost, folders=read)
 
 
 def combine(sources: list[Source]) -> pd.DataFrame:

@@ -22,10 +22,12 @@ from omegaconf import OmegaConf
 
 from fbgd.config.schema import Config, to_dict
 from fbgd.errors import ConfigError
-from fbgd.runs.provenance import differences, science
+from fbgd.runs.provenance import differences, identity, science
 
 # How long to wait for another process to let go of a run directory: a worker whose study was killed ends in a second.
 LOCK_SECONDS = 20
+# Where runs go that belong to no study, unless another folder is named.
+RUNS = Path("runs")
 
 
 class RunDirectory:
@@ -97,6 +99,11 @@ def write_temporary(path: Path, content: bytes) -> Path:
     return temporary
 
 
+def default_folder(config: Config) -> Path:
+    """The directory of a run that belongs to no study, named by its data and its identity."""
+    return RUNS / f"{config.data.name}-{identity(config)[:10]}"
+
+
 @contextmanager
 def opened(config: Config, path: Path | str) -> Iterator[RunDirectory]:
     """The directory ``path``, made when missing and locked, once it is sure to be that of ``config``."""
@@ -119,7 +126,8 @@ def check_same(config: Config, directory: RunDirectory) -> None:
     if not directory.config.exists():
         return
     present = cast(dict, OmegaConf.to_container(OmegaConf.load(directory.config)))
-    changes = differences(science(present), science(to_dict(config)))
+    wanted = science(to_dict(config))
+    changes = differences(science(present, imports=False), wanted)
     if changes:
         raise ConfigError(
             f"{directory.path} holds another experiment (there -> here: {'; '.join(changes)}); "

@@ -94,13 +94,15 @@ class Worker:
     def __init__(self, threads: int):
         # Thread pools take their size when their library is loaded, before any configuration is read.
         sizes = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+        # It finds what is found here, and not what happens to be called optimizers in the current folder.
+        path = {"PYTHONPATH": os.pathsep.join(folder or os.getcwd() for folder in sys.path)}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "fbgd.runs.worker"],
+            [sys.executable, "-P", "-m", "fbgd.runs.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=os.environ | sizes,
+            env=os.environ | sizes | path,
         )
         self.printed: list[str] = []
         self.reader = threading.Thread(target=lambda: self.printed.extend(pipe(self.process.stderr)), daemon=True)

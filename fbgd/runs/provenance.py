@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 
+from fbgd import __version__
 from fbgd.config.schema import CROSS_ENTROPY, Config, to_dict
 from fbgd.config.targets import find_target, is_target
 from fbgd.errors import ConfigError
@@ -21,12 +22,13 @@ PACKAGES = ("torch", "numpy", "mnist1d", "scikit-learn")
 PLACES = {"folder": None, "download": None, "verify": None}
 
 
-def science(settings: dict, imports: bool = True) -> dict:
-    """The part of a configuration that decides a run's numbers up to rounding.
+def science(settings: dict, *, imports: bool = True) -> dict:
+    """The part of a configuration, as nested dictionaries, that decides a run's numbers up to rounding.
 
     Args:
-        settings: nested dictionaries.
-        imports: whether modules that they name may be imported; not those of results that somebody else has made.
+        settings: the whole configuration.
+        imports: whether the modules of its regularisers may be imported; of settings that were found somewhere they
+            must not be, and then only what is imported already tells about them.
     """
     verified = settings["data"]["source"].get("verify", False)
     # Early stopping chooses among the evaluated moments, so there it matters how many there are.
@@ -49,10 +51,10 @@ def science(settings: dict, imports: bool = True) -> dict:
     return _without(settings, leave_out)
 
 
-def stops_early(node: dict, imports: bool = True) -> bool:
+def stops_early(node: dict, imports: bool) -> bool:
     """Whether a regulariser's node names :class:`EarlyStopping`, by whatever path, or a class made from it."""
     try:
-        if not imports and node["_target_"].rpartition(".")[0] not in sys.modules:
+        if not imports and str(node["_target_"]).rpartition(".")[0] not in sys.modules:
             return False
         target = find_target("regularizer", node["_target_"])
     except (ConfigError, KeyError):
@@ -99,6 +101,8 @@ def git_revision() -> str:
         return subprocess.run(["git", "-C", folder, *words], capture_output=True, text=True, check=True).stdout.strip()
 
     try:
+        # An installed package may lie inside the checkout of something else, in its .venv say.
+        git("ls-files", "--error-unmatch", Path(__file__).name)
         code = ("--", ":/fbgd", ":/optimizers", ":/regularizers", ":/scripts")
         return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", *code) else "")
     except (OSError, subprocess.CalledProcessError):
@@ -123,8 +127,9 @@ def target_packages(settings: dict) -> set[str]:
 
 
 def environment(packages: Iterable[str] = ()) -> dict[str, str]:
-    """Revision, Python, platform and the versions of the packages that numbers depend on, ``packages`` among them."""
-    versions = {"git_revision": git_revision(), "python": platform.python_version(), "platform": platform.machine()}
+    """Version, revision, Python, platform, versions of the packages that numbers depend on, ``packages`` among them."""
+    versions = {"fbgd": __version__, "git_revision": git_revision()}
+    versions |= {"python": platform.python_version(), "platform": platform.machine()}
     for package in (*PACKAGES, *packages):
         try:
             versions[package] = version(package)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fbgd import programs
 from fbgd.config.overrides import Override, parse
 from fbgd.errors import ConfigError, nearest
 from fbgd.studies.study import Study
@@ -18,18 +19,19 @@ HELD = "this study sets it itself"
 COMMON = {"figure", "overrides", "seeds", "workers", "out", "only", "quick", "list"}
 
 
-def make_parser(studies: Sequence[Study], about: str) -> argparse.ArgumentParser:
+def make_parser(studies: Sequence[Study], about: str, prog: str | None = None) -> argparse.ArgumentParser:
     """A parser with the options of every study; all other words are overrides for all of its settings.
 
     Args:
         studies: one, or several of a family, of which the first word chooses one.
         about: the help.
+        prog: what the program is called; ``None``: by its script.
     """
     figures = {study.name: study for study in studies}
     if len(studies) > 1:
         lines = "\n".join(f"    {name:<18} {study.about.strip().splitlines()[0]}" for name, study in figures.items())
         about = f"{about}\nFIGURE is one of\n\n{lines}\n"
-    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = programs.make_parser(about, prog)
     if len(studies) > 1:
         parser.add_argument("figure", metavar="FIGURE", type=one_of(figures), help=f"one of {', '.join(figures)}")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="an override for all settings")

@@ -20,7 +20,12 @@ from fbgd.studies.study import Study
 from fbgd.studies.writer import write
 
 
-def main(studies: Study | Sequence[Study], words: Sequence[str] | None = None, about: str = "") -> int:
+def main(
+    studies: Study | Sequence[Study],
+    words: Sequence[str] | None = None,
+    about: str = "",
+    prog: str | None = None,
+) -> int:
     """Run the command line of a study, or of a family of studies of which the first word chooses one.
 
     What is wrong with the command line becomes one line on standard error.
@@ -29,12 +34,13 @@ def main(studies: Study | Sequence[Study], words: Sequence[str] | None = None, a
         studies: one, or several.
         words: the command line; ``None``: the process's own.
         about: the help of a family.
+        prog: what the program is called; ``None``: by its script.
 
     Returns:
         The exit status: 0, 1 where a run failed or was interrupted, 2 for a mistake.
     """
     studies = [studies] if isinstance(studies, Study) else list(studies)
-    arguments = make_parser(studies, about or studies[0].about).parse_intermixed_args(words)
+    arguments = make_parser(studies, about or studies[0].about, prog).parse_intermixed_args(words)
     study = next((one for one in studies if one.name == getattr(arguments, "figure", "")), studies[0])
     return reported(lambda: execute(study, arguments))
 
@@ -48,8 +54,8 @@ def reported(work: Callable[[], int]) -> int:
         return 2
 
 
-def execute(study: Study, arguments: argparse.Namespace) -> int:
-    """Plan, run and write a study; returns the exit status."""
+def execute(study: Study, arguments: argparse.Namespace, *, quiet: bool = False) -> int:
+    """Plan, run and write a study, and print its page unless ``quiet``; returns the exit status."""
     request = read_request(study, arguments)
     rungs = study.rungs(request.preset)
     if request.changed:
@@ -83,7 +89,7 @@ def execute(study: Study, arguments: argparse.Namespace) -> int:
         outcome.searched,
         curves(planned) if planned else pd.DataFrame(),
     )
-    succeeded = write(study, evidence, request.out)
+    succeeded = write(study, evidence, request.out, quiet=quiet)
     return 0 if execution.finished and succeeded else 1
 
 

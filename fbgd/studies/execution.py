@@ -47,7 +47,7 @@ class Execution:
         folder: the study's own, for what it keeps there itself; by default the pool.
 
     Raises:
-        ValueError: fewer than one seed.
+        ConfigError: fewer than one seed.
     """
 
     preset: Any
@@ -62,7 +62,7 @@ class Execution:
 
     def __post_init__(self):
         if self.seeds < 1:
-            raise ValueError(f"--seeds = {self.seeds} must be at least 1")
+            raise ConfigError(f"--seeds = {self.seeds} must be at least 1")
 
     def plan(
         self, rungs: Sequence[Rung], seeds: Sequence[int] | None = None, among: Sequence[Rung] = ()

@@ -34,8 +34,9 @@ Results go to results/<name of the file>/<data>/. A finished run is never comput
 
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from fbgd.config.build import check
 from fbgd.config.compose import compose
@@ -51,12 +52,12 @@ from fbgd.studies.study import Study
 from fbgd.studies.study_content import make_study
 
 
-def main(words: Sequence[str] | None = None) -> int:
+def main(words: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Run the command line of a study file; returns the exit status."""
     words = list(sys.argv[1:] if words is None else words)
     path = next((word for word in words if re.fullmatch(r"[^-=][^=]*\.ya?ml", word)), None)
     if path is None and {"-h", "--help"} & set(words):
-        parser = make_parser([], __doc__)
+        parser = make_parser([], __doc__, prog)
         parser.usage = "%(prog)s FILE.yaml [options] [key=value ...]"
         parser.print_help()
         return 0
@@ -69,7 +70,7 @@ def main(words: Sequence[str] | None = None) -> int:
         words.remove(path)
         if "--list" in words:
             show_grids(study)
-        return run_study(study, words)
+        return run_study(study, words, prog=prog)
 
     return reported(run)
 
@@ -80,9 +81,18 @@ def read_study(path: Path) -> Study:
     Raises:
         ConfigError: anything is wrong with the file.
     """
-    if path.stem in {"quick", "sweep", *(key.split("/")[0] for key in BUILT_IN)}:
-        raise ConfigError(f"{path}: results/{path.stem}/ is of other studies; rename the file")
-    return make_study(path.stem, read_mapping(path), str(path))
+    return define(path.stem, read_mapping(path), str(path))
+
+
+def define(name: str, content: Mapping[str, Any], file: str) -> Study:
+    """The study that the content of a file defines; its words are not composed yet.
+
+    Raises:
+        ConfigError: anything is wrong with it, or its results would go to the folder of other studies.
+    """
+    if name in {"quick", "sweep", *(key.split("/")[0] for key in BUILT_IN)}:
+        raise ConfigError(f"{file}: results/{name}/ is of other studies; rename the file")
+    return make_study(name, content, file)
 
 
 def show_grids(study: Study) -> None:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from fbgd.programs import make_parser
 from fbgd.report.html.data import RecipeOf, Source
 from fbgd.report.html.document import document
 from fbgd.report.html.serve import HOST, LivePage, make_server
@@ -13,9 +14,9 @@ from fbgd.runs.directory import write_atomically
 OUT = Path("report.html")
 
 
-def make_parser(about: str) -> argparse.ArgumentParser:
+def make_report_parser(about: str, prog: str | None = None) -> argparse.ArgumentParser:
     """The options."""
-    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(about, prog)
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="a study's folder, one or several")
     parser.add_argument("--out", type=Path, default=OUT, metavar="FILE", help="the page (default: %(default)s)")
     parser.add_argument(
@@ -43,15 +44,16 @@ def make(folders: Sequence[Path], recipe_of: RecipeOf, version: str = "") -> str
     return document([Source(folder, recipe_of, live=bool(version)).read() for folder in folders], version)
 
 
-def main(about: str, recipe_of: RecipeOf, words: list[str] | None = None) -> int:
+def main(about: str, recipe_of: RecipeOf, words: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Run the command line ``words``; returns the exit status.
 
     Args:
         about: the help.
         recipe_of: what the code of a study adds to its ``study.json``.
         words: of the command line.
+        prog: what the program is called; ``None``: by its script.
     """
-    arguments = make_parser(about).parse_args(words)
+    arguments = make_report_parser(about, prog).parse_args(words)
     folders = list(dict.fromkeys(arguments.folders))
     try:
         if arguments.watch:

@@ -125,13 +125,12 @@ def running_evidence(folder: Path) -> Evidence:
     Raises:
         ValueError: there are no such directories.
     """
-    rows = [
+    rows = []
+    for path, match, settings in runs_of_folder(folder):
+        labels, seed = {"setting": match["setting"]}, int(match["seed"])
+        row = run_row(RunDirectory(path), labels, seed, science(settings, imports=False))
         # A run without a result is known by its directory alone.
-        {"identity": match["identity"]}
-        | run_row(RunDirectory(path), {"setting": match["setting"]}, int(match["seed"]), own)
-        for path, match, settings in runs_of_folder(folder)
-        for own in [science(settings, imports=False)]
-    ]
+        rows.append({"identity": match["identity"]} | row)
     if not rows:
         raise ValueError(
             f"{folder} is no study's folder: it has neither study.json nor runs, and {folder.parent}/runs has none of "

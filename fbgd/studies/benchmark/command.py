@@ -7,7 +7,6 @@
 The two sides of a ratio are timed in turns, and the best time of either side counts. Run it on an idle machine.
 """
 
-import argparse
 import json
 import sys
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from fbgd.programs import make_parser
 from fbgd.runs.provenance import environment
 from fbgd.studies.benchmark.gradients import cost_of_penalty, mixed_precision, overhead_of_one, vectorised_penalty
 from fbgd.studies.benchmark.loops import language_step, optimizer_step, seeds_together, tiny_step
@@ -68,9 +68,9 @@ def show(ratios: list[Ratio]) -> None:
     console.print(table)
 
 
-def main(words: list[str] | None = None) -> int:
+def main(words: list[str] | None = None, prog: str | None = None) -> int:
     """Run the command line ``words``; returns the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__, prog)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write all numbers to FILE")
     parser.add_argument("--quick", action="store_true", help="tiny sizes; ratios mean nothing")
     arguments = parser.parse_args(words)

@@ -41,24 +41,29 @@ from fbgd.studies.sweep.study import Settings, Sweeping, make_sweep
 SIZES = ("data.validation_size", "data.train_size", "data.source.train")
 
 
-def main(words: Sequence[str] | None = None) -> int:
+def main(words: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Run the command line of a sweep; returns the exit status."""
-    arguments = make_sweep_parser().parse_intermixed_args(words)
+    arguments = make_sweep_parser(prog).parse_intermixed_args(words)
 
     def run() -> int:
         study = read_sweep(arguments)
-        common = {name: getattr(arguments, name) for name in COMMON - {"figure"}}
         if arguments.list and isinstance(study.execute, Sweeping) and study.execute.search is not None:
             for axis in study.execute.search.axes:
                 print(f"{axis.key}: {axis.range or ', '.join(axis.values)}, {arguments.search} trials a setting")
-        return execute(study, Namespace(**common | {"overrides": []}))
+        return execute(study, of_study(arguments))
 
     return reported(run)
 
 
-def make_sweep_parser() -> argparse.ArgumentParser:
+def of_study(arguments: Namespace) -> Namespace:
+    """The options that every study has, of those of a sweep, whose words are in its study."""
+    common = {name: getattr(arguments, name) for name in COMMON - {"figure"}}
+    return Namespace(**common | {"overrides": []})
+
+
+def make_sweep_parser(prog: str | None = None) -> argparse.ArgumentParser:
     """The options of a sweep, and those of every study."""
-    parser = make_parser([], __doc__)
+    parser = make_parser([], __doc__, prog)
     parser.add_argument(
         "--select", default=METRICS[0], metavar="METRIC", help=f"{', '.join(METRICS)} (default: {METRICS[0]})"
     )

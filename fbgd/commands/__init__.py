@@ -1,0 +1,1 @@
+"""The command line: ``fbgd``, and what of it is no study."""

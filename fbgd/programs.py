@@ -1,0 +1,74 @@
+"""The commands: what each is called where this package is installed, which script it is, and what it does.
+
+This module imports nothing of the package, so that ``fbgd --help`` takes no time.
+"""
+
+import argparse
+import re
+from dataclasses import dataclass
+
+SCRIPT = re.compile(r"(?:python )?scripts/(\w+)\.py")
+
+
+@dataclass(frozen=True)
+class Program:
+    """A command.
+
+    Args:
+        script: its file in ``scripts/``, without the ending.
+        module: with a function ``main(words, prog)``, or with a ``STUDY``, or with ``STUDIES``.
+        about: a line.
+    """
+
+    script: str
+    module: str
+    about: str
+
+
+PROGRAMS = {
+    "train": Program("train", "fbgd.commands.train", "one network, and everything about the run in one directory"),
+    "study": Program("study", "fbgd.studies.study_file", "a study of your own, in a YAML file"),
+    "sweep": Program("sweep", "fbgd.studies.sweep.command", "every combination of some values, or a search in ranges"),
+    "compare": Program("compare", "fbgd.commands.compare", "one table of any runs and studies"),
+    "report": Program("report", "fbgd.commands.report", "one interactive page of any studies, in a single file"),
+    "ladder": Program("geiping_ladder", "fbgd.studies.geiping_ladder", "from full batch up to SGD, a step a rung"),
+    "fair-ladder": Program("fair_ladder", "fbgd.studies.fair_ladder", "the same ingredients for SGD, at equal cost"),
+    "optimizers": Program("optimizer_comparison", "fbgd.studies.optimizer_comparison", "each of them in both regimes"),
+    "regularizers": Program(
+        "regularizer_comparison", "fbgd.studies.regularizer_comparison", "each of them in both regimes"
+    ),
+    "double-descent": Program(
+        "double_descent", "fbgd.studies.double_descent", "test error over width, passes and samples"
+    ),
+    "weight-decay": Program("weight_decay", "fbgd.studies.weight_decay", "a prior, and a partner of the dynamics"),
+    "calibration": Program("calibration", "fbgd.studies.calibration", "how often conclusions of studies are false"),
+    "benchmark": Program("benchmark", "fbgd.studies.benchmark.command", "speed, as ratios measured side by side"),
+}
+NAMES = {program.script: name for name, program in PROGRAMS.items()}
+
+
+def make_parser(about: str, prog: str | None = None, epilog: str | None = None) -> argparse.ArgumentParser:
+    """A parser that shows its help as it is written.
+
+    Args:
+        about: the help, in which commands are those of ``scripts/``.
+        prog: the name that the program is called by, ``fbgd ladder``; ``None``: it is a script.
+        epilog: the end of the help.
+    """
+    return argparse.ArgumentParser(
+        prog=prog,
+        description=as_called(about, prog),
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def as_called(text: str, prog: str | None) -> str:
+    """A text in which commands are called as the program itself was.
+
+    >>> as_called("python scripts/fair_ladder.py --quick, then scripts/compare.py", "fbgd fair-ladder")
+    'fbgd fair-ladder --quick, then fbgd compare'
+    >>> as_called("python scripts/fair_ladder.py --quick", None)
+    'python scripts/fair_ladder.py --quick'
+    """
+    return text if prog is None else SCRIPT.sub(lambda match: f"fbgd {NAMES[match[1]]}", text)
