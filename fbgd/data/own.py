@@ -54,7 +54,7 @@ def checked(where: str, arrays: Arrays) -> Arrays:
     Raises:
         DataError: they do not fit.
     """
-    fields = {}
+    fields: dict[str, Any] = {}
     for part, (inputs, targets) in FIELDS.items():
         fields[inputs] = inputs_of(f"{where}, {part} inputs", getattr(arrays, inputs))
         fields[targets] = targets_of(f"{where}, {part} targets", getattr(arrays, targets), arrays.classes)
