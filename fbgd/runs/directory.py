@@ -17,15 +17,12 @@ from pathlib import Path
 from typing import cast
 
 import torch
-from filelock import FileLock, Timeout
 from omegaconf import OmegaConf
 
 from fbgd.config.schema import Config, to_dict
 from fbgd.errors import ConfigError
+from fbgd.runs.lock import held
 from fbgd.runs.provenance import differences, science
-
-# How long to wait for another process to let go of a run directory: a worker whose study was killed ends in a second.
-LOCK_SECONDS = 20
 
 
 class RunDirectory:
@@ -102,16 +99,9 @@ def opened(config: Config, path: Path | str) -> Iterator[RunDirectory]:
     """The directory ``path``, made when missing and locked, once it is sure to be that of ``config``."""
     directory = RunDirectory(path)
     directory.path.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(directory.path / ".lock", timeout=LOCK_SECONDS)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise TimeoutError(f"{directory.path}: another process is running this experiment") from None
-    try:
+    with held(directory.path, "is running this experiment"):
         check_same(config, directory)
         yield directory
-    finally:
-        lock.release()
 
 
 def check_same(config: Config, directory: RunDirectory) -> None:

@@ -1,15 +1,11 @@
 """Running a study's planned runs in worker processes, with live progress."""
 
-import json
 import os
-import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import suppress
 from dataclasses import replace
-from typing import IO
 
 from rich.console import Console
 from rich.progress import (
@@ -28,6 +24,7 @@ from fbgd.runs.directory import RunDirectory, write_atomically
 from fbgd.runs.plan import PlannedRun
 from fbgd.runs.progress import describe
 from fbgd.runs.together import declined
+from fbgd.runs.worker_process import Worker, end
 
 
 def launch(planned: list[PlannedRun], workers: int, idle: "list[Worker] | None" = None) -> None:
@@ -80,69 +77,6 @@ def to_jobs(todo: list[PlannedRun], say: Callable[[str], None]) -> list[list[Pla
     for rung, reason in refused.items():
         say(f"{rung}: the seeds are trained separately: {reason}")
     return list(jobs.values())
-
-
-def pipe(stream: IO[str] | None) -> IO[str]:
-    """A stream that was asked to be a pipe."""
-    assert stream is not None
-    return stream
-
-
-class Worker:
-    """A worker process that executes one job at a time."""
-
-    def __init__(self, threads: int):
-        # Thread pools take their size when their library is loaded, before any configuration is read.
-        sizes = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "fbgd.runs.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=os.environ | sizes,
-        )
-        self.printed: list[str] = []
-        self.reader = threading.Thread(target=lambda: self.printed.extend(pipe(self.process.stderr)), daemon=True)
-        self.reader.start()
-
-    def execute(self, job: list[dict], on_message: Callable[[dict], None]) -> str | None:
-        """Execute a job; every message but the last goes to ``on_message``. Returns why it failed, or ``None``."""
-        self.printed.clear()
-        try:
-            print(json.dumps(job), file=self.process.stdin, flush=True)
-        except BrokenPipeError:
-            return self._crash()
-        for line in pipe(self.process.stdout):
-            message = json.loads(line)
-            if "ended" in message:
-                if message["ended"] is None:
-                    return None
-                return f"{message['ended'].strip()}\n"
-            on_message(message)
-        return self._crash()
-
-    def _crash(self) -> str:
-        """Why the process ended without a word: what it printed, and its exit status."""
-        self.process.wait()
-        self.reader.join()
-        text = "".join(self.printed).strip() or "no message"
-        return f"{text}\nexit status {self.process.returncode}: {text.splitlines()[-1]}\n"
-
-    def close(self) -> None:
-        """Let the process end by itself, once its run is done."""
-        with suppress(BrokenPipeError):
-            pipe(self.process.stdin).close()
-        self.process.wait()
-        self.reader.join()
-        pipe(self.process.stdout).close()
-        pipe(self.process.stderr).close()
-
-
-def end(idle: list[Worker]) -> None:
-    """Let the workers that wait for a job end."""
-    while idle:
-        idle.pop().close()
 
 
 class Launcher:
