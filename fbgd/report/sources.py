@@ -2,10 +2,8 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
 
 import pandas as pd
-from omegaconf import OmegaConf
 
 from fbgd.report.description import Description, read_description
 from fbgd.report.evidence import is_study
@@ -87,7 +85,7 @@ def read_directories(path: Path, folders: list[Path]) -> Source:
     for folder in folders:
         directory = RunDirectory(folder)
         try:
-            settings = cast(dict, OmegaConf.to_container(OmegaConf.load(directory.config)))
+            settings = directory.read_config()
             rows.append(run_row(directory, {}, settings["seed"], science(settings)))
         except FileNotFoundError:
             reason = run_row(directory, {}, 0, {})["error"]

@@ -14,15 +14,15 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 import torch
-from omegaconf import OmegaConf
 
 from fbgd.config.schema import Config, to_dict
+from fbgd.config.yaml_file import read_values
 from fbgd.errors import ConfigError
 from fbgd.runs.lock import held
-from fbgd.runs.provenance import differences, science
+from fbgd.runs.provenance import differences, identity, science
 
 
 class RunDirectory:
@@ -45,6 +45,15 @@ class RunDirectory:
             return json.loads(self.summary.read_text())
         except (FileNotFoundError, json.JSONDecodeError):
             return None
+
+    def read_config(self) -> dict[str, Any]:
+        """The whole configuration of the run, as its file has it; nothing that it names is imported.
+
+        Raises:
+            ConfigError: the file is damaged.
+            FileNotFoundError: it is not there.
+        """
+        return read_values(self.config)
 
     def write_checkpoint(self, state: dict) -> None:
         """Write a checkpoint; the one before it is kept until the next."""
@@ -108,8 +117,9 @@ def check_same(config: Config, directory: RunDirectory) -> None:
     """Raise :class:`ConfigError` when the directory holds another experiment than ``config``."""
     if not directory.config.exists():
         return
-    present = cast(dict, OmegaConf.to_container(OmegaConf.load(directory.config)))
-    changes = differences(science(present), science(to_dict(config)))
+    # What the configuration names is loaded first: then the file's classes are known, as far as they are the same.
+    identity(config)
+    changes = differences(science(directory.read_config()), science(to_dict(config)))
     if changes:
         raise ConfigError(
             f"{directory.path} holds another experiment (there -> here: {'; '.join(changes)}); "

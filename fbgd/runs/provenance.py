@@ -6,7 +6,9 @@ import hashlib
 import json
 import platform
 import subprocess
+import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 
@@ -21,7 +23,10 @@ PLACES = {"folder": None, "download": None, "verify": None}
 
 
 def science(settings: dict) -> dict:
-    """The part of a configuration, as nested dictionaries, that decides a run's numbers up to rounding."""
+    """The part of a configuration, as nested dictionaries, that decides a run's numbers up to rounding.
+
+    It may come from a file of anybody's: nothing that it names is imported.
+    """
     verified = settings["data"]["source"].get("verify", False)
     # Early stopping chooses among the evaluated moments, so there it matters how many there are.
     stops = any(map(stops_early, settings["regularizer"].values()))
@@ -43,11 +48,12 @@ def science(settings: dict) -> dict:
 
 
 def stops_early(node: dict) -> bool:
-    """Whether a regulariser's node names :class:`EarlyStopping`, by whatever path, or a class made from it."""
-    try:
-        target = find_target("regularizer", node["_target_"])
-    except (ConfigError, KeyError):
-        return False
+    """Whether a regulariser's node names :class:`EarlyStopping`, by whatever path, or a class made from it.
+
+    A class in a module that is not loaded is none: see :func:`identity`, which loads those of its own configuration.
+    """
+    module, _, name = str(node.get("_target_")).rpartition(".")
+    target = getattr(sys.modules.get(module), name, None)
     return isinstance(target, type) and issubclass(target, EarlyStopping)
 
 
@@ -63,6 +69,9 @@ def _without(node: dict, leave_out: dict) -> dict:
 
 def identity(config: Config) -> str:
     """SHA-256 over the science configuration, floats written exactly: equal for equal experiments only."""
+    for name, node in config.regularizer.items():
+        with suppress(ConfigError):
+            find_target(f"regularizer.{name}", node.get("_target_", ""))
     return hashlib.sha256(json.dumps(science(to_dict(config)), sort_keys=True).encode()).hexdigest()
 
 
