@@ -19,6 +19,7 @@ from fbgd.engine.experiment import Experiment, Progress
 from fbgd.engine.record import Row, is_complete
 from fbgd.engine.train import train
 from fbgd.errors import ConfigError
+from fbgd.runs import summary as summaries
 from fbgd.runs.directory import RunDirectory, opened, write_atomically
 from fbgd.runs.provenance import environment, identity, target_packages
 
@@ -48,11 +49,21 @@ def execute(
         TimeoutError: another process is at work in it.
     """
     with opened(config, path) as directory:
-        if (summary := directory.read_summary()) is not None:
+        if (summary := believed(config, directory, warn)) is not None:
             return summary
         attempt = begin(config, directory, on_row, warn)
         train(attempt.built.experiment, attempt.progress, attempt.record)
         return attempt.finish()
+
+
+def believed(config: Config, directory: RunDirectory, warn: Warn) -> dict | None:
+    """The summary of a run that is finished; ``warn`` hears of one that is not to be believed."""
+    summary, problem = directory.check_summary(identity(config))
+    if problem is None:
+        return summary
+    source = "the checkpoint" if directory.checkpoint.exists() or directory.previous.exists() else "the beginning"
+    warn(f"{problem}; it is made anew, from {source}")
+    return None
 
 
 def begin(
@@ -167,7 +178,9 @@ class Attempt:
         summary = summarise(self.config, self.built, self.progress, self.rows)
         if self.together > 1:
             summary["together"] = self.together
-        write_atomically(self.directory.summary, json.dumps(summary, indent=2) + "\n")
+        write_atomically(self.directory.metrics, pd.DataFrame(self.rows).to_csv(index=False))
+        sealed = summaries.sealed(summary, self.directory.config, self.directory.metrics)
+        write_atomically(self.directory.summary, sealed)
         self.directory.previous.unlink(missing_ok=True)
         return summary
 

@@ -8,7 +8,6 @@ error.txt        why the last attempt of a study failed, until one succeeds
 """
 
 import io
-import json
 import os
 import zipfile
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ import torch
 from fbgd.config.schema import Config, to_dict
 from fbgd.config.yaml_file import read_values
 from fbgd.errors import ConfigError
+from fbgd.runs import summary as summaries
 from fbgd.runs.lock import held
 from fbgd.runs.provenance import differences, identity, science
 
@@ -39,12 +39,21 @@ class RunDirectory:
         # Only a checkpoint that is known to be good may become the one before.
         self._intact = False
 
-    def read_summary(self) -> dict | None:
-        """The summary of a finished run, ``None`` for any other."""
-        try:
-            return json.loads(self.summary.read_text())
-        except (FileNotFoundError, json.JSONDecodeError):
-            return None
+    def read_summary(self, identity: str | None = None) -> dict | None:
+        """The summary of a finished run, ``None`` for any other, and where it cannot be believed.
+
+        Args:
+            identity: of the run, where it is known.
+        """
+        summary, problem = self.check_summary(identity)
+        return None if problem else summary
+
+    def check_summary(self, identity: str | None = None) -> tuple[dict | None, str | None]:
+        """The summary of a finished run, and what is wrong with it in words; see :func:`fbgd.runs.summary.read`."""
+        summary, problem = summaries.read(self.summary)
+        if summary is not None and problem is None and identity not in (None, summary["identity"]):
+            problem = "is of another experiment, by its identity"
+        return summary, problem and f"{self.summary} {problem}"
 
     def read_config(self) -> dict[str, Any]:
         """The whole configuration of the run, as its file has it; nothing that it names is imported.

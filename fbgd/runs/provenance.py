@@ -72,7 +72,12 @@ def identity(config: Config) -> str:
     for name, node in config.regularizer.items():
         with suppress(ConfigError):
             find_target(f"regularizer.{name}", node.get("_target_", ""))
-    return hashlib.sha256(json.dumps(science(to_dict(config)), sort_keys=True).encode()).hexdigest()
+    return identity_of(science(to_dict(config)))
+
+
+def identity_of(settings: dict) -> str:
+    """The same, of a science configuration."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
 def differences(left: dict, right: dict, prefix: str = "") -> list[str]:

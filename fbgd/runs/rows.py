@@ -9,6 +9,7 @@ import pandas as pd
 
 from fbgd.config.schema import Config
 from fbgd.runs.directory import RunDirectory
+from fbgd.runs.provenance import identity_of
 
 MEASURED = (
     "test_accuracy",
@@ -83,9 +84,11 @@ def run_row(directory: RunDirectory, labels: dict[str, str], seed: int, settings
         seed: the run's seed.
         settings: its science configuration, nested.
     """
-    summary = directory.read_summary()
+    summary, problem = directory.check_summary(identity_of(settings) if settings else None)
     row: dict[str, object] = {**labels, "seed": seed}
-    if summary is not None:
+    if problem is not None:
+        row |= {"status": "failed", "error": f"{problem}; the run's command makes it anew"}
+    elif summary is not None:
         row |= {"status": summary["status"], **{key: summary.get(key) for key in KEPT}}
         row |= {key: summary[key] for key in REGRESSION if key in summary}
     elif directory.error.exists():

@@ -30,7 +30,7 @@ from fbgd.engine.stacked import (
     unstack_state,
 )
 from fbgd.engine.train import train_members
-from fbgd.runs.attempt import Attempt, begin
+from fbgd.runs.attempt import Attempt, begin, believed
 from fbgd.runs.directory import opened
 from optimizers.elementwise import is_elementwise
 
@@ -104,7 +104,7 @@ def execute_together(
         chosen = None
         for index, (config, path) in enumerate(zip(configs, paths, strict=True)):
             directory = stack.enter_context(opened(config, path))
-            if directory.read_summary() is None:
+            if believed(config, directory, partial(warn, index)) is None:
                 attempt = begin(config, directory, partial(on_row, index), partial(warn, index), dataset, chosen)
                 chosen = attempt.built.facts.blocks_per_call
                 attempts.append(attempt)
