@@ -19,6 +19,7 @@ from fbgd.config.compose import GROUPS, choices, compose
 from fbgd.config.overrides import FROM_FILES
 from fbgd.runs.progress import run_with_progress, show_summary
 from fbgd.runs.provenance import identity
+from fbgd.runs.signals import exit_status
 
 
 def main(words: list[str] | None = None) -> int:
@@ -50,9 +51,9 @@ def main(words: list[str] | None = None) -> int:
         config = compose(arguments.overrides, arguments.module_path)
         out = arguments.out or Path("runs") / f"{config.data.name}-{identity(config)[:10]}"
         summary = run_with_progress(config, out)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interruption:
         print("\ninterrupted: the same command goes on from the last checkpoint", file=sys.stderr)
-        return 130
+        return exit_status(interruption)
     except (ValueError, TimeoutError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -15,13 +15,14 @@ from torch import Tensor
 from fbgd.config.build import Built, build
 from fbgd.config.schema import Config, to_dict
 from fbgd.data import Dataset
-from fbgd.engine.experiment import Experiment, Progress
+from fbgd.engine.experiment import Experiment, Member, Progress
 from fbgd.engine.record import Row, is_complete
-from fbgd.engine.train import train
+from fbgd.engine.train import train_members
 from fbgd.errors import ConfigError
 from fbgd.runs import summary as summaries
 from fbgd.runs.directory import RunDirectory, opened, write_atomically
 from fbgd.runs.provenance import environment, identity, target_packages
+from fbgd.runs.signals import StopRequest
 
 OnRow = Callable[[Row, int], None]
 Warn = Callable[[str], None]
@@ -32,6 +33,7 @@ def execute(
     path: Path | str,
     on_row: OnRow = lambda row, steps: None,
     warn: Warn = print,
+    stop: StopRequest | None = None,
 ) -> dict:
     """Run ``config`` in the directory ``path``: skip it when done, resume it when cut off.
 
@@ -40,19 +42,23 @@ def execute(
         path: made when missing. It must be empty or hold this very experiment.
         on_row: called with every recorded row and the run's number of steps.
         warn: hears of damaged checkpoints.
+        stop: says when to stop before the end, with a checkpoint; ``None``: never.
 
     Returns:
         The run's summary.
 
     Raises:
         ConfigError: the directory holds another experiment.
+        Interrupted: it was asked to stop, and has.
         TimeoutError: another process is at work in it.
     """
     with opened(config, path) as directory:
         if (summary := believed(config, directory, warn)) is not None:
             return summary
         attempt = begin(config, directory, on_row, warn)
-        train(attempt.built.experiment, attempt.progress, attempt.record)
+        train_members(attempt.built.experiment, [attempt.member(attempt.record)], stop or (lambda: False))
+        if stop is not None and not attempt.ended:
+            stop.check()
         return attempt.finish()
 
 
@@ -117,6 +123,7 @@ class Attempt:
         progress: how far it is.
         rows: recorded so far.
         together: the most runs that it was trained together with, itself included.
+        tally: the means that were under way where it was paused.
         saved: when its last checkpoint was written, on the clock ``time.monotonic``.
     """
 
@@ -128,6 +135,7 @@ class Attempt:
     progress: Progress = field(default_factory=Progress)
     rows: list[Row] = field(default_factory=list)
     together: int = 1
+    tally: dict = field(default_factory=dict)
     saved: float = field(default_factory=lambda: time.monotonic())
 
     @property
@@ -154,21 +162,34 @@ class Attempt:
             )
         restore(self.built.experiment, state)
         self.progress, self.rows = Progress(**state["progress"]), state["rows"]
-        self.together = state.get("together", 1)
+        self.together, self.tally = state.get("together", 1), state.get("tally", {})
+
+    def member(self, on_record: Callable[[Row, Progress], None], before_pause: Callable[[], None] = lambda: None):
+        """The run as the training loop sees it; ``before_pause`` brings its optimizer up to date."""
+
+        def on_pause(tally: dict) -> None:
+            before_pause()
+            self.tally = tally
+            self.save()
+
+        experiment = self.built.experiment
+        return Member(experiment.model, experiment.monitor, self.progress, on_record, self.tally, on_pause)
 
     def record(self, row: Row, progress: Progress, due: bool | None = None) -> None:
         """Keep a row, and write a checkpoint when the run has ended or one is ``due``, by default by its own clock."""
         self.rows.append(row)
+        self.tally = {}
         if is_complete(row) and (self.ended or (self.due if due is None else due)):
             self.save()
         self.on_row(row, self.built.experiment.steps)
 
     def save(self) -> None:
         """Write the metrics so far and a checkpoint."""
-        write_atomically(self.directory.metrics, pd.DataFrame(self.rows).to_csv(index=False))
+        if self.rows:
+            write_atomically(self.directory.metrics, pd.DataFrame(self.rows).to_csv(index=False))
         state = snapshot(self.built.experiment, self.progress, self.rows)
         about = {"identity": identity(self.config), "content_hash": self.built.facts.content_hash}
-        self.directory.write_checkpoint({**state, **about, "together": self.together})
+        self.directory.write_checkpoint({**state, **about, "together": self.together, "tally": self.tally})
         self.saved = time.monotonic()
 
     def finish(self) -> dict:

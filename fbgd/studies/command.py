@@ -1,6 +1,7 @@
 """Running a study's command line: read, plan, run, write."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -14,6 +15,7 @@ from fbgd.config.compose import GROUPS, compose
 from fbgd.config.overrides import overlay, parse
 from fbgd.report.evidence import Evidence
 from fbgd.runs.plan import Rung, collect, curves
+from fbgd.runs.signals import exit_status, heard_by, interrupt
 from fbgd.studies.arguments import Request, make_parser, read_request
 from fbgd.studies.execution import Execution, check_only, count_workers
 from fbgd.studies.study import Study
@@ -31,7 +33,7 @@ def main(studies: Study | Sequence[Study], words: Sequence[str] | None = None, a
         about: the help of a family.
 
     Returns:
-        The exit status: 0, 1 where a run failed or was interrupted, 2 for a mistake.
+        The exit status: 0, 1 where a run failed, 2 for a mistake, 130 after Ctrl-C, 143 after SIGTERM.
     """
     studies = [studies] if isinstance(studies, Study) else list(studies)
     arguments = make_parser(studies, about or studies[0].about).parse_intermixed_args(words)
@@ -42,7 +44,11 @@ def main(studies: Study | Sequence[Study], words: Sequence[str] | None = None, a
 def reported(work: Callable[[], int]) -> int:
     """The exit status of ``work``: what is wrong with what it was given becomes one line on standard error."""
     try:
-        return work()
+        with heard_by(interrupt, (signal.SIGTERM,)):
+            return work()
+    except KeyboardInterrupt as interruption:
+        print("\ninterrupted: the same command goes on where it stopped", file=sys.stderr)
+        return exit_status(interruption)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -68,6 +74,7 @@ def execute(study: Study, arguments: argparse.Namespace) -> int:
         count_workers(arguments.workers),
         arguments.only,
         request.out,
+        arguments.run_limit,
     )
     with execution.kept_workers():
         outcome = study.execute(execution, rungs)
@@ -84,7 +91,9 @@ def execute(study: Study, arguments: argparse.Namespace) -> int:
         curves(planned) if planned else pd.DataFrame(),
     )
     succeeded = write(study, evidence, request.out)
-    return 0 if execution.finished and succeeded else 1
+    if not execution.finished:
+        return execution.status
+    return 0 if succeeded else 1
 
 
 def show_rungs(rungs: list[Rung], request: Request) -> None:
