@@ -23,6 +23,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from fbgd.errors import EXPECTED, one_line
 from fbgd.report.aggregate_page import aggregate
 from fbgd.report.compare import compare
 from fbgd.report.formats import FORMATS, Page, check_format, render, show
@@ -131,8 +132,8 @@ def main(words: list[str] | None = None) -> int:
             write_atomically(arguments.out, render(page, arguments.format))
         else:
             show(page, arguments.format)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+    except EXPECTED as error:
+        print(f"error: {one_line(error)}", file=sys.stderr)
         return 2
     return 0
 

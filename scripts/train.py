@@ -17,6 +17,7 @@ from pathlib import Path
 
 from fbgd.config.compose import GROUPS, choices, compose
 from fbgd.config.overrides import FROM_FILES
+from fbgd.errors import EXPECTED, one_line
 from fbgd.runs.progress import run_with_progress, show_summary
 from fbgd.runs.provenance import identity
 from fbgd.runs.signals import exit_status
@@ -54,8 +55,8 @@ def main(words: list[str] | None = None) -> int:
     except KeyboardInterrupt as interruption:
         print("\ninterrupted: the same command goes on from the last checkpoint", file=sys.stderr)
         return exit_status(interruption)
-    except (ValueError, TimeoutError) as error:
-        print(f"error: {error}", file=sys.stderr)
+    except EXPECTED as error:
+        print(f"error: {one_line(error)}", file=sys.stderr)
         return 2
     show_summary(summary, out)
     return 0

@@ -148,7 +148,7 @@ def read_rows(path: Path) -> pd.DataFrame:
     try:
         held = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise ValueError(f"{path} cannot be read: {error}") from None
+        raise ValueError(f"{path} cannot be read: {error}; run the study again, which makes it anew") from None
     absent = [name for name in ("seed", "status", "error") if name not in held]
     if absent:
         raise ValueError(f"{path} is no runs.csv of a study: it has no column {', '.join(absent)}")

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from fbgd.config.compose import GROUPS, compose
 from fbgd.config.overrides import overlay, parse
+from fbgd.errors import EXPECTED, one_line
 from fbgd.report.evidence import Evidence
 from fbgd.runs.plan import Rung, collect, curves
 from fbgd.runs.signals import exit_status, heard_by, interrupt
@@ -49,8 +50,8 @@ def reported(work: Callable[[], int]) -> int:
     except KeyboardInterrupt as interruption:
         print("\ninterrupted: the same command goes on where it stopped", file=sys.stderr)
         return exit_status(interruption)
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
+    except EXPECTED as error:
+        print(f"error: {one_line(error)}", file=sys.stderr)
         return 2
 
 
