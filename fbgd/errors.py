@@ -30,6 +30,25 @@ def nearest(word: str, names: Iterable[str]) -> str:
     return f"{guess}valid: {', '.join(names)}"
 
 
+# What a command line, its files and the machine may be to blame for; anything else is a mistake in the program.
+EXPECTED = (ValueError, OSError, MemoryError)
+
+
+def one_line(error: BaseException) -> str:
+    """An error in one line: the file first, where there is one.
+
+    >>> one_line(FileExistsError(17, "File exists", "results/mine"))
+    'results/mine: File exists'
+    """
+    if isinstance(error, MemoryError):
+        return f"not enough memory: {' '.join(str(error).split()) or 'choose a smaller model, batch or data set'}"
+    if isinstance(error, OSError) and error.strerror:
+        name = error.filename
+        name = name.decode(errors="replace") if isinstance(name, bytes) else name
+        return f"{name}: {error.strerror}" if name else error.strerror
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 class MissingPackageError(ValueError):
     """A package of an extra is not installed."""
 

@@ -23,6 +23,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from fbgd.errors import EXPECTED, one_line
 from fbgd.programs import make_parser
 from fbgd.report.aggregate_page import aggregate
 from fbgd.report.compare import compare
@@ -134,7 +135,7 @@ def main(words: list[str] | None = None, prog: str | None = None) -> int:
             write_atomically(arguments.out, render(page, arguments.format))
         else:
             show(page, arguments.format)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+    except EXPECTED as error:
+        print(f"error: {one_line(error)}", file=sys.stderr)
         return 2
     return 0

@@ -16,10 +16,11 @@ from pathlib import Path
 
 from fbgd.config.compose import FOLDER, GROUPS, choices, compose
 from fbgd.config.overrides import FROM_FILES
-from fbgd.errors import own_place, said
+from fbgd.errors import EXPECTED, one_line, own_place, said
 from fbgd.programs import make_parser
 from fbgd.runs.directory import default_folder
 from fbgd.runs.progress import run_with_progress, show_summary
+from fbgd.runs.signals import exit_status
 
 
 def main(words: list[str] | None = None, prog: str | None = None) -> int:
@@ -51,11 +52,11 @@ def main(words: list[str] | None = None, prog: str | None = None) -> int:
         config = compose(arguments.overrides, arguments.module_path)
         out = arguments.out or default_folder(config)
         summary = run_with_progress(config, out)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interruption:
         print("\ninterrupted: the same command goes on from the last checkpoint", file=sys.stderr)
-        return 130
-    except (ValueError, TimeoutError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return exit_status(interruption)
+    except EXPECTED as error:
+        print(f"error: {one_line(error)}", file=sys.stderr)
         return 2
     except Exception as error:
         # What fails in the user's own code in the middle of a run is the user's to mend.

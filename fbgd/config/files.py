@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
-from yaml import YAMLError
 
 from fbgd.config.overrides import is_file
 from fbgd.config.targets import is_target
+from fbgd.config.yaml_file import read_yaml
 from fbgd.errors import ConfigError
 
 
@@ -18,12 +18,9 @@ def read_file(path: str | Path) -> DictConfig:
         ConfigError: it is none.
     """
     try:
-        loaded = OmegaConf.load(path)
-    except (YAMLError, UnicodeDecodeError, OSError) as error:
-        raise ConfigError(f"{path} is not readable as YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(loaded, DictConfig):
-        raise ConfigError(f"{path} must hold keys and values, the first being _target_: some.package.Class")
-    return loaded
+        return OmegaConf.create(read_yaml(path))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such file") from None
 
 
 def merge_file(group: str, chosen: list[str], empty: DictConfig) -> Any:

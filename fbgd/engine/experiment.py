@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn as nn
@@ -44,12 +44,16 @@ class Member:
         on_record: called with every recorded row: the means since the last one of loss, accuracy, gradient norms and
             share of clipped steps; the learning rate and parameter norm now; the costs so far; evaluations when due;
             the columns of probes, see :class:`fbgd.engine.record.Recorder`.
+        tally: the means that were under way where it was paused; empty elsewhere.
+        on_pause: called when training is asked to stop between two records, with its ``tally``.
     """
 
     model: nn.Module
     monitor: Monitor
     progress: Progress
     on_record: Callable[[Row, Progress], None]
+    tally: dict = field(default_factory=dict)
+    on_pause: Callable[[dict], None] = lambda tally: None
 
     @property
     def going(self) -> bool:

@@ -42,7 +42,18 @@ class Recorder:
         self.steps, self.interval = experiment.steps, experiment.interval(experiment.record_every)
         self.evaluation_steps = experiment.evaluation_steps()
         self.tally = Tally(self.experiment.metric)
+        self.tally.load([member.tally for member in members])
         self.clock = time.perf_counter()
+
+    def pause(self, step: int) -> None:
+        """Tell every member that training stops after so many steps, and what its next row's means need to go on."""
+        share = (time.perf_counter() - self.clock) / len(self.going)
+        for index, member in enumerate(self.members):
+            if member.going:
+                progress = member.progress
+                progress.step, progress.gradient_evaluations = step, self.evaluations
+                progress.seconds += share
+                member.on_pause(self.tally.state(index))
 
     def after_step(self, step: int, closure: StepClosure) -> None:
         """Count a step that was taken and record it where that is due.

@@ -1,5 +1,7 @@
 """Means over the steps between two records."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -23,10 +25,25 @@ class Tally:
         self.clipped: Tensor | float = 0.0
         self.steps = 0
 
+    def state(self, member: int) -> dict:
+        """What a member's means need to go on after a pause; empty right after a record."""
+        if self.sums is None:
+            return {}
+        sums = self.sums.reshape(len(self.names), -1)[:, member].clone()
+        return {"sums": sums, "clipped": float(self.clipped), "steps": self.steps}
+
+    def load(self, states: Sequence[dict]) -> None:
+        """Go on from what :meth:`state` gave for every member, all of them after the same steps."""
+        if not states[0]:
+            return
+        sums = [state["sums"] for state in states]
+        self.sums = sums[0] if len(sums) == 1 else torch.stack(sums, dim=1)
+        self.clipped, self.steps = states[0]["clipped"], states[0]["steps"]
+
     def add(self, result: StepGradient, clipped: Tensor | float) -> None:
         """Add one step: its gradient's evaluation, and 1 where the gradient was clipped, else 0."""
         values = torch.stack([result.loss, result.accuracy, result.norm, result.block_norm])
-        self.sums = values if self.sums is None else self.sums + values
+        self.sums = values if self.sums is None else self.sums.to(values) + values
         self.clipped = self.clipped + clipped
         self.steps += 1
 

@@ -43,12 +43,15 @@ def train(experiment: Experiment, progress: Progress, on_record: Callable[[Row, 
     return progress
 
 
-def train_members(experiment: Experiment, members: Sequence[Member]) -> None:
+def train_members(
+    experiment: Experiment, members: Sequence[Member], asked_to_stop: Callable[[], bool] = lambda: False
+) -> None:
     """Run the loop until each of ``members`` has come to its end.
 
     Args:
         experiment: what to train; of several members, their parameters, blocks and gradients are stacked.
         members: the runs, all of them at the same step. One that has ended is no longer looked at.
+        asked_to_stop: asked before every step; where it says so, the members are paused, see :class:`Member`.
     """
     params: list[Tensor] = list(experiment.model.parameters())
     source, schedule, optimizer = experiment.source, experiment.schedule, experiment.optimizer
@@ -57,8 +60,12 @@ def train_members(experiment: Experiment, members: Sequence[Member]) -> None:
     start = generator(experiment.seed, "step").initial_seed()
     length = 1 / source.steps_per_pass
     recorder = Recorder(experiment, members)
-    step = members[0].progress.step
+    first = step = members[0].progress.step
     while step < experiment.steps and recorder.going:
+        if asked_to_stop():
+            if step > first:
+                recorder.pause(step)
+            return
         factor = schedule.factor(step * length, length, params)
         for group in optimizer.param_groups:
             group["lr"] = group["initial_lr"] * factor

@@ -1,10 +1,13 @@
 """``study.json``: what a study's table is made of beside its runs, so that any reader makes the same table."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any, get_origin
 
 from fbgd.errors import nearest
+
+MEND = "run the study again, which makes it anew from its runs"
 
 
 @dataclass(frozen=True)
@@ -61,13 +64,20 @@ def read_description(path: Path) -> Description | None:
     Raises:
         ValueError: the file is damaged, or has other keys.
     """
-    if not path.exists():
-        return None
     try:
-        content = json.loads(path.read_text())
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is damaged: {error}") from None
-    for key in content:
-        if key not in Description.__dataclass_fields__:
-            raise ValueError(f"{path}: {key!r} is unknown; {nearest(key, Description.__dataclass_fields__)}")
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is damaged: {error}; {MEND}") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} is damaged: it holds no keys and values; {MEND}")
+    kinds: dict[str, Any] = {entry.name: get_origin(entry.type) or entry.type for entry in fields(Description)}
+    for key, value in content.items():
+        if key not in kinds:
+            raise ValueError(f"{path}: {key!r} is unknown; {nearest(key, kinds)}")
+        if not isinstance(value, kinds[key]):
+            raise ValueError(f"{path} is damaged: {key} is {value!r}; {MEND}")
+    if absent := [key for key in ("title", "by") if key not in content]:
+        raise ValueError(f"{path} is damaged: it has no {absent[0]}; {MEND}")
     return Description(**content)

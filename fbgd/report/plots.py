@@ -1,5 +1,6 @@
 """Figures of a study: what one looks at before reading a table."""
 
+import io
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +10,7 @@ from matplotlib.figure import Figure
 
 from fbgd.report.statistics import t_interval
 from fbgd.report.tables import is_fraction
+from fbgd.runs.directory import write_atomically
 
 PANELS = (
     ("loss", "training loss", "log"),
@@ -259,4 +261,6 @@ def make_figure(size: tuple[float, float], rows: int, columns: int, **options) -
 
 def save(figure: Figure, path: Path) -> None:
     """Write a figure as PNG without a date in it, so that equal figures are equal files."""
-    figure.savefig(path, dpi=110, metadata={"Software": None})
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=110, metadata={"Software": None})
+    write_atomically(path, picture.getvalue())

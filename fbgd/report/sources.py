@@ -2,10 +2,8 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
 
 import pandas as pd
-from omegaconf import OmegaConf
 
 from fbgd.errors import ConfigError
 from fbgd.report.description import Description, read_description
@@ -90,8 +88,8 @@ def read_directories(path: Path, folders: list[Path]) -> Source:
     for folder in folders:
         directory = RunDirectory(folder)
         try:
-            settings = cast(dict, OmegaConf.to_container(OmegaConf.load(directory.config)))
-            rows.append(run_row(directory, {}, settings["seed"], science(settings, imports=False)))
+            settings = directory.read_config()
+            rows.append(run_row(directory, {}, settings["seed"], science(settings)))
             read.append(folder)
         except FileNotFoundError:
             reason = run_row(directory, {}, 0, {})["error"]

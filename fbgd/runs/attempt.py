@@ -4,6 +4,7 @@ import json
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,14 @@ from torch import Tensor
 from fbgd.config.build import Built, build
 from fbgd.config.schema import Config, to_dict
 from fbgd.data import Dataset
-from fbgd.engine.experiment import Experiment, Progress
+from fbgd.engine.experiment import Experiment, Member, Progress
 from fbgd.engine.record import Row, is_complete
-from fbgd.engine.train import train
+from fbgd.engine.train import train_members
 from fbgd.errors import ConfigError
+from fbgd.runs import summary as summaries
 from fbgd.runs.directory import RunDirectory, opened, write_atomically
 from fbgd.runs.provenance import environment, identity, target_packages
+from fbgd.runs.signals import StopRequest
 
 OnRow = Callable[[Row, int], None]
 Warn = Callable[[str], None]
@@ -31,6 +34,7 @@ def execute(
     path: Path | str,
     on_row: OnRow = lambda row, steps: None,
     warn: Warn = print,
+    stop: StopRequest | None = None,
 ) -> dict:
     """Run ``config`` in the directory ``path``: skip it when done, resume it when cut off.
 
@@ -39,20 +43,34 @@ def execute(
         path: made when missing. It must be empty or hold this very experiment.
         on_row: called with every recorded row and the run's number of steps.
         warn: hears of damaged checkpoints.
+        stop: says when to stop before the end, with a checkpoint; ``None``: never.
 
     Returns:
         The run's summary.
 
     Raises:
         ConfigError: the directory holds another experiment.
+        Interrupted: it was asked to stop, and has.
         TimeoutError: another process is at work in it.
     """
     with opened(config, path) as directory:
-        if (summary := directory.read_summary()) is not None:
+        if (summary := believed(config, directory, warn)) is not None:
             return summary
         attempt = begin(config, directory, on_row, warn)
-        train(attempt.built.experiment, attempt.progress, attempt.record)
+        train_members(attempt.built.experiment, [attempt.member(attempt.record)], stop or (lambda: False))
+        if stop is not None and not attempt.ended:
+            stop.check()
         return attempt.finish()
+
+
+def believed(config: Config, directory: RunDirectory, warn: Warn) -> dict | None:
+    """The summary of a run that is finished; ``warn`` hears of one that is not to be believed."""
+    summary, problem = directory.check_summary(identity(config))
+    if problem is None:
+        return summary
+    source = "the checkpoint" if directory.checkpoint.exists() or directory.previous.exists() else "the beginning"
+    warn(f"{problem}; it is made anew, from {source}")
+    return None
 
 
 def begin(
@@ -77,20 +95,59 @@ def begin(
         ConfigError: the run was begun with other data.
     """
     directory.clean()
-    state = directory.read_checkpoint(warn)
-    if state is not None and state["identity"] != identity(config):
-        warn(f"{directory.checkpoint} belongs to another experiment; starting over")
-        state = None
-    plan = directory.path / ".plan.json"
-    chosen = json.loads(plan.read_text())["blocks_per_call"] if plan.exists() else blocks_per_call
-    built = build(config, chosen, dataset)
+    for state in directory.checkpoints(warn):
+        if state["identity"] != identity(config):
+            warn(f"{directory.path} has a checkpoint of another experiment; going back to the one before it")
+            continue
+        attempt = prepare(config, directory, on_row, warn, dataset, blocks_of(directory, state, warn))
+        try:
+            attempt.resume(state)
+        except ConfigError:
+            raise
+        except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            reason = " ".join(str(error).split())[:200]
+            warn(f"{directory.path} has a checkpoint that does not fit ({reason}); going back to the one before it")
+            continue
+        return attempt
+    return prepare(config, directory, on_row, warn, dataset, blocks_of(directory, {}, warn) or blocks_per_call)
+
+
+def prepare(
+    config: Config,
+    directory: RunDirectory,
+    on_row: OnRow,
+    warn: Warn,
+    dataset: Dataset | None,
+    blocks_per_call: int | None,
+) -> "Attempt":
+    """A run at its beginning; its configuration and what was chosen for it are written down."""
+    built = build(config, blocks_per_call, dataset)
     # A resumed run must sum in the same order, so the choice is kept from the first moment on.
-    write_atomically(plan, json.dumps({"blocks_per_call": built.facts.blocks_per_call}))
-    write_atomically(directory.config, OmegaConf.to_yaml(OmegaConf.create(to_dict(config))))
-    attempt = Attempt(config, directory, built, on_row, warn)
-    if state is not None:
-        attempt.resume(state)
-    return attempt
+    write_atomically(directory.plan, json.dumps({"blocks_per_call": built.facts.blocks_per_call}))
+    text = OmegaConf.to_yaml(OmegaConf.create(to_dict(config)))
+    with suppress(FileNotFoundError):
+        try:
+            directory.read_config()
+        except ConfigError as error:
+            warn(f"{error}; it is written anew")
+    write_atomically(directory.config, text)
+    return Attempt(config, directory, built, on_row, warn)
+
+
+def blocks_of(directory: RunDirectory, state: dict, warn: Warn) -> int | None:
+    """The blocks per call that an earlier start chose: by its checkpoint, or by the file that is written before one."""
+    if "blocks_per_call" in state:
+        return state["blocks_per_call"]
+    try:
+        chosen = json.loads(directory.plan.read_bytes())["blocks_per_call"]
+        if isinstance(chosen, int) and not isinstance(chosen, bool) and chosen >= 1:
+            return chosen
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    warn(f"{directory.plan} is damaged: the blocks per call are chosen anew, which may change how numbers are rounded")
+    return None
 
 
 @dataclass
@@ -106,6 +163,7 @@ class Attempt:
         progress: how far it is.
         rows: recorded so far.
         together: the most runs that it was trained together with, itself included.
+        tally: the means that were under way where it was paused.
         saved: when its last checkpoint was written, on the clock ``time.monotonic``.
     """
 
@@ -117,6 +175,7 @@ class Attempt:
     progress: Progress = field(default_factory=Progress)
     rows: list[Row] = field(default_factory=list)
     together: int = 1
+    tally: dict = field(default_factory=dict)
     saved: float = field(default_factory=lambda: time.monotonic())
 
     @property
@@ -139,25 +198,46 @@ class Attempt:
         if before != now:
             raise ConfigError(
                 f"{self.directory.path} was begun with other data (content hash {before[:12]}, "
-                f"now {now[:12]}): restore the data files, or delete the directory"
+                f"now {now[:12]}): restore the data files, or choose another directory"
             )
         restore(self.built.experiment, state)
-        self.progress, self.rows = Progress(**state["progress"]), state["rows"]
-        self.together = state.get("together", 1)
+        self.progress, self.rows = Progress(**state["progress"]), list(state["rows"])
+        if not (self.rows or state.get("tally")) or not all(isinstance(row, dict) for row in self.rows):
+            raise ValueError("its rows are missing")
+        self.together, self.tally = state.get("together", 1), state.get("tally", {})
+        self.write_rows()
+
+    def write_rows(self) -> None:
+        """Write the rows so far."""
+        if self.rows:
+            write_atomically(self.directory.metrics, pd.DataFrame(self.rows).to_csv(index=False))
+
+    def member(self, on_record: Callable[[Row, Progress], None], before_pause: Callable[[], None] = lambda: None):
+        """The run as the training loop sees it; ``before_pause`` brings its optimizer up to date."""
+
+        def on_pause(tally: dict) -> None:
+            before_pause()
+            self.tally = tally
+            self.save()
+
+        experiment = self.built.experiment
+        return Member(experiment.model, experiment.monitor, self.progress, on_record, self.tally, on_pause)
 
     def record(self, row: Row, progress: Progress, due: bool | None = None) -> None:
         """Keep a row, and write a checkpoint when the run has ended or one is ``due``, by default by its own clock."""
         self.rows.append(row)
+        self.tally = {}
         if is_complete(row) and (self.ended or (self.due if due is None else due)):
             self.save()
         self.on_row(row, self.built.experiment.steps)
 
     def save(self) -> None:
         """Write the metrics so far and a checkpoint."""
-        write_atomically(self.directory.metrics, pd.DataFrame(self.rows).to_csv(index=False))
+        self.write_rows()
         state = snapshot(self.built.experiment, self.progress, self.rows)
-        about = {"identity": identity(self.config), "content_hash": self.built.facts.content_hash}
-        self.directory.write_checkpoint({**state, **about, "together": self.together})
+        about: dict[str, Any] = {"identity": identity(self.config), "content_hash": self.built.facts.content_hash}
+        about["blocks_per_call"] = self.built.facts.blocks_per_call
+        self.directory.write_checkpoint({**state, **about, "together": self.together, "tally": self.tally})
         self.saved = time.monotonic()
 
     def finish(self) -> dict:
@@ -167,7 +247,9 @@ class Attempt:
         summary = summarise(self.config, self.built, self.progress, self.rows)
         if self.together > 1:
             summary["together"] = self.together
-        write_atomically(self.directory.summary, json.dumps(summary, indent=2) + "\n")
+        self.write_rows()
+        sealed = summaries.sealed(summary, self.directory.config, self.directory.metrics)
+        write_atomically(self.directory.summary, sealed)
         self.directory.previous.unlink(missing_ok=True)
         return summary
 

@@ -1,15 +1,13 @@
 """Running a study's planned runs in worker processes, with live progress."""
 
-import json
 import os
-import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import replace
-from typing import IO
 
 from rich.console import Console
 from rich.progress import (
@@ -28,9 +26,12 @@ from fbgd.runs.directory import RunDirectory, write_atomically
 from fbgd.runs.plan import PlannedRun
 from fbgd.runs.progress import describe
 from fbgd.runs.together import declined
+from fbgd.runs.worker_process import GRACE_SECONDS, Failure, Worker, end
 
 
-def launch(planned: list[PlannedRun], workers: int, idle: "list[Worker] | None" = None) -> None:
+def launch(
+    planned: list[PlannedRun], workers: int, idle: "list[Worker] | None" = None, limit: float | None = None
+) -> None:
     """Execute all runs that are not done; a failure is written to the run's ``error.txt`` and does not stop others.
 
     With ``impl.seeds_together``, the seeds of a setting are one job where they can be, see :mod:`fbgd.runs.together`.
@@ -40,6 +41,8 @@ def launch(planned: list[PlannedRun], workers: int, idle: "list[Worker] | None" 
         workers: processes at a time; each gets ``cores // workers`` threads, at least one.
         idle: those that wait since an earlier launch, and here for the next one: whoever gives the list ends them with
             :func:`end`. Without it they end with the launch.
+        limit: seconds that a run may take, or several that are trained together; then it counts as failed, with a
+            checkpoint to go on from.
 
     Raises:
         ValueError: fewer than one worker.
@@ -52,7 +55,7 @@ def launch(planned: list[PlannedRun], workers: int, idle: "list[Worker] | None" 
         return
     with StudyProgress(planned, todo) as display:
         jobs = to_jobs(todo, display.say)
-        launcher = Launcher(workers, display, [] if idle is None else idle)
+        launcher = Launcher(workers, display, [] if idle is None else idle, limit)
         with ThreadPoolExecutor(workers) as pool:
             try:
                 for future in as_completed([pool.submit(launcher.run, job) for job in jobs]):
@@ -82,71 +85,6 @@ def to_jobs(todo: list[PlannedRun], say: Callable[[str], None]) -> list[list[Pla
     return list(jobs.values())
 
 
-def pipe(stream: IO[str] | None) -> IO[str]:
-    """A stream that was asked to be a pipe."""
-    assert stream is not None
-    return stream
-
-
-class Worker:
-    """A worker process that executes one job at a time."""
-
-    def __init__(self, threads: int):
-        # Thread pools take their size when their library is loaded, before any configuration is read.
-        sizes = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-        # It finds what is found here, and not what happens to be called optimizers in the current folder.
-        path = {"PYTHONPATH": os.pathsep.join(folder or os.getcwd() for folder in sys.path)}
-        self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "fbgd.runs.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=os.environ | sizes | path,
-        )
-        self.printed: list[str] = []
-        self.reader = threading.Thread(target=lambda: self.printed.extend(pipe(self.process.stderr)), daemon=True)
-        self.reader.start()
-
-    def execute(self, job: list[dict], on_message: Callable[[dict], None]) -> str | None:
-        """Execute a job; every message but the last goes to ``on_message``. Returns why it failed, or ``None``."""
-        self.printed.clear()
-        try:
-            print(json.dumps(job), file=self.process.stdin, flush=True)
-        except BrokenPipeError:
-            return self._crash()
-        for line in pipe(self.process.stdout):
-            message = json.loads(line)
-            if "ended" in message:
-                if message["ended"] is None:
-                    return None
-                return f"{message['ended'].strip()}\n"
-            on_message(message)
-        return self._crash()
-
-    def _crash(self) -> str:
-        """Why the process ended without a word: what it printed, and its exit status."""
-        self.process.wait()
-        self.reader.join()
-        text = "".join(self.printed).strip() or "no message"
-        return f"{text}\nexit status {self.process.returncode}: {text.splitlines()[-1]}\n"
-
-    def close(self) -> None:
-        """Let the process end by itself, once its run is done."""
-        with suppress(BrokenPipeError):
-            pipe(self.process.stdin).close()
-        self.process.wait()
-        self.reader.join()
-        pipe(self.process.stdout).close()
-        pipe(self.process.stderr).close()
-
-
-def end(idle: list[Worker]) -> None:
-    """Let the workers that wait for a job end."""
-    while idle:
-        idle.pop().close()
-
-
 class Launcher:
     """Keeps worker processes, gives them jobs, and ends them all when asked to.
 
@@ -157,50 +95,89 @@ class Launcher:
         workers: how many run at a time; each gets its share of the cores as threads.
         display: hears of every start, row and end.
         idle: workers that wait for a job.
+        limit: seconds that a job may take.
     """
 
-    def __init__(self, workers: int, display: "StudyProgress", idle: list[Worker]):
+    def __init__(self, workers: int, display: "StudyProgress", idle: list[Worker], limit: float | None = None):
         self.threads = max(1, (os.cpu_count() or 1) // workers)
         self.display = display
         self.idle = idle
+        self.limit = limit
         self.busy: set[Worker] = set()
+        self.slots = workers
         self.stopped = threading.Event()
-        self.lock = threading.Lock()
+        self.free = threading.Condition()
 
     def stop(self) -> None:
         """End all workers and start no more; what they had checkpointed stays, and none counts as failed."""
-        with self.lock:
+        with self.free:
             self.stopped.set()
-            for worker in self.busy:
+            self.free.notify_all()
+            busy = list(self.busy)
+        end_by = time.monotonic() + GRACE_SECONDS
+        for worker in busy:
+            with suppress(OSError):
                 worker.process.terminate()
+        try:
+            for worker in busy:
+                worker.stop(max(0.0, end_by - time.monotonic()))
+        finally:
+            for worker in busy:
+                with suppress(OSError):
+                    worker.process.kill()
 
     def run(self, runs: list[PlannedRun]) -> None:
-        """Execute a job's runs to their end; a failure goes to the ``error.txt`` of those that are not done."""
-        with self.lock:
-            if self.stopped.is_set():
-                return
-            worker = self.idle.pop() if self.idle else Worker(self.threads)
-            self.busy.add(worker)
-        for run in runs:
-            self.display.started(run)
-        job = [{"path": str(run.path), "config": to_dict(self._threaded(run.config))} for run in runs]
-        failure = worker.execute(job, lambda message: self._hear(runs[message["run"]], message))
-        with self.lock:
-            self.busy.discard(worker)
-            if failure is None and not self.stopped.is_set():
-                self.idle.append(worker)
-        if failure is not None or self.stopped.is_set():
-            worker.close()
+        """Execute a job's runs to their end; a failure goes to the ``error.txt`` of those that are not done.
+
+        A worker that was stopped or killed is replaced, and its job tried once more; after one that the system killed
+        fewer run at a time from then on.
+        """
         if self.stopped.is_set():
             return
         for run in runs:
-            directory = RunDirectory(run.path)
-            if failure is None or run.done:
-                directory.error.unlink(missing_ok=True)
-            else:
-                run.path.mkdir(parents=True, exist_ok=True)
-                write_atomically(directory.error, failure)
-            self.display.finished(run, failure is None or run.done)
+            self.display.started(run)
+        failure = self._try(runs)
+        if failure is not None and failure.again and not self.stopped.is_set():
+            self.display.say(f"{runs[0].rung}, seed {runs[0].seed}: {failure.reason}; it is tried once more", "yellow")
+            failure = self._try(runs)
+        if self.stopped.is_set():
+            return
+        for run in runs:
+            succeeded = failure is None or run.done
+            # On a full disk the file cannot be written: what is missing is missing all the same.
+            with suppress(OSError):
+                directory = RunDirectory(run.path)
+                if succeeded or failure is None:
+                    directory.error.unlink(missing_ok=True)
+                else:
+                    run.path.mkdir(parents=True, exist_ok=True)
+                    write_atomically(directory.error, failure.text)
+            self.display.finished(run, succeeded)
+
+    def _try(self, runs: list[PlannedRun]) -> Failure | None:
+        """Execute a job's runs by a worker, once there is a place for one; returns why they failed."""
+        with self.free:
+            self.free.wait_for(lambda: self.stopped.is_set() or len(self.busy) < self.slots)
+            if self.stopped.is_set():
+                return None
+            worker = self.idle.pop() if self.idle else Worker(self.threads)
+            self.busy.add(worker)
+        failure: Failure | None = Failure("its worker was given up\n")
+        try:
+            job = [{"path": str(run.path), "config": to_dict(self._threaded(run.config))} for run in runs]
+            failure = worker.execute(job, lambda message: self._hear(runs[message["run"]], message), self.limit)
+        finally:
+            with self.free:
+                self.busy.discard(worker)
+                if failure is not None and failure.killed:
+                    self.slots = max(1, self.slots // 2)
+                keep = failure is None and not self.stopped.is_set()
+                if keep:
+                    self.idle.append(worker)
+                self.free.notify_all()
+            if not keep:
+                worker.close()
+        return failure
 
     def _threaded(self, config: Config) -> Config:
         if config.impl.threads is not None:

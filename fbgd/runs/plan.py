@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -73,9 +75,15 @@ class PlannedRun:
         """Expected cost, in gradients of the whole training set."""
         return work(self.config)
 
+    @cached_property
+    def identity(self) -> str:
+        """Of the run's configuration."""
+        return identity(self.config)
+
     @property
     def done(self) -> bool:
-        return RunDirectory(self.path).read_summary() is not None
+        """Whether there is a summary that can be believed."""
+        return RunDirectory(self.path).read_summary(self.identity) is not None
 
 
 def plan(
@@ -170,7 +178,10 @@ def collect(planned: list[PlannedRun]) -> pd.DataFrame:
 
 def curves(planned: list[PlannedRun]) -> pd.DataFrame:
     """The recorded rows of all finished runs, with columns for their labels and ``seed``."""
-    frames = [
-        pd.read_csv(RunDirectory(run.path).metrics).assign(**run.labels, seed=run.seed) for run in planned if run.done
-    ]
+    frames = []
+    for run in planned:
+        # Of an earlier version's runs it is not known whether their rows are still there.
+        with suppress(OSError, ValueError):
+            if run.done:
+                frames.append(pd.read_csv(RunDirectory(run.path).metrics).assign(**run.labels, seed=run.seed))
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=[*planned[0].labels, "seed"])

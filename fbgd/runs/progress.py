@@ -10,6 +10,7 @@ from rich.table import Table
 from fbgd.config.schema import Config
 from fbgd.engine.record import Row
 from fbgd.runs.attempt import execute
+from fbgd.runs.signals import StopRequest, heard_by
 
 
 def describe(row: Row) -> str:
@@ -24,7 +25,11 @@ def describe(row: Row) -> str:
 
 
 def run_with_progress(config: Config, path: Path) -> dict:
-    """Execute a run under a progress bar that counts its steps; returns its summary."""
+    """Execute a run under a progress bar that counts its steps; returns its summary.
+
+    Raises:
+        Interrupted: by Ctrl-C or SIGTERM, after a checkpoint.
+    """
     console = Console(stderr=True)
     columns = (
         BarColumn(),
@@ -41,7 +46,9 @@ def run_with_progress(config: Config, path: Path) -> dict:
             held.update(row)
             bar.update(task, completed=row["step"], total=steps, description=describe(held))
 
-        return execute(config, path, on_row, warn=lambda text: console.print(f"[yellow]warning:[/] {text}"))
+        stop = StopRequest()
+        with heard_by(stop.hear):
+            return execute(config, path, on_row, lambda text: console.print(f"[yellow]warning:[/] {text}"), stop)
 
 
 def show_summary(summary: dict, path: Path) -> None:

@@ -8,6 +8,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 
@@ -22,17 +23,14 @@ PACKAGES = ("torch", "numpy", "mnist1d", "scikit-learn")
 PLACES = {"folder": None, "download": None, "verify": None}
 
 
-def science(settings: dict, *, imports: bool = True) -> dict:
+def science(settings: dict) -> dict:
     """The part of a configuration, as nested dictionaries, that decides a run's numbers up to rounding.
 
-    Args:
-        settings: the whole configuration.
-        imports: whether the modules of its regularisers may be imported; of settings that were found somewhere they
-            must not be, and then only what is imported already tells about them.
+    It may come from a file of anybody's: nothing that it names is imported.
     """
     verified = settings["data"]["source"].get("verify", False)
     # Early stopping chooses among the evaluated moments, so there it matters how many there are.
-    stops = any(stops_early(node, imports) for node in settings["regularizer"].values())
+    stops = any(stops_early(node) for node in settings["regularizer"].values())
     record = dict.fromkeys(("every", "train", "layers")) if stops else None
     if record and settings["record"].get("growth") == 1:
         record["growth"] = None
@@ -51,14 +49,13 @@ def science(settings: dict, *, imports: bool = True) -> dict:
     return _without(settings, leave_out)
 
 
-def stops_early(node: dict, imports: bool) -> bool:
-    """Whether a regulariser's node names :class:`EarlyStopping`, by whatever path, or a class made from it."""
-    try:
-        if not imports and str(node["_target_"]).rpartition(".")[0] not in sys.modules:
-            return False
-        target = find_target("regularizer", node["_target_"])
-    except (ConfigError, KeyError):
-        return False
+def stops_early(node: dict) -> bool:
+    """Whether a regulariser's node names :class:`EarlyStopping`, by whatever path, or a class made from it.
+
+    A class in a module that is not loaded is none: see :func:`identity`, which loads those of its own configuration.
+    """
+    module, _, name = str(node.get("_target_")).rpartition(".")
+    target = getattr(sys.modules.get(module), name, None)
     return isinstance(target, type) and issubclass(target, EarlyStopping)
 
 
@@ -74,7 +71,15 @@ def _without(node: dict, leave_out: dict) -> dict:
 
 def identity(config: Config) -> str:
     """SHA-256 over the science configuration, floats written exactly: equal for equal experiments only."""
-    return hashlib.sha256(json.dumps(science(to_dict(config)), sort_keys=True).encode()).hexdigest()
+    for name, node in config.regularizer.items():
+        with suppress(ConfigError):
+            find_target(f"regularizer.{name}", node.get("_target_", ""))
+    return identity_of(science(to_dict(config)))
+
+
+def identity_of(settings: dict) -> str:
+    """The same, of a science configuration."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
 def differences(left: dict, right: dict, prefix: str = "") -> list[str]:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from fbgd.config.schema import Config
 from fbgd.runs.directory import RunDirectory
+from fbgd.runs.provenance import identity_of
 
 MEASURED = (
     "test_accuracy",
@@ -86,9 +87,11 @@ def run_row(directory: RunDirectory, labels: dict[str, str], seed: int, settings
         seed: the run's seed.
         settings: its science configuration, nested.
     """
-    summary = directory.read_summary()
+    summary, problem = directory.check_summary(identity_of(settings) if settings else None)
     row: dict[str, object] = {**labels, "seed": seed}
-    if summary is not None:
+    if problem is not None:
+        row |= {"status": "failed", "error": f"{problem}; the run's command makes it anew"}
+    elif summary is not None:
         row |= {"status": summary["status"], **{key: summary.get(key) for key in KEPT}}
         row |= {key: summary[key] for key in REGRESSION if key in summary}
         row |= own_scores(summary, settings.get("metric", {}))
@@ -163,7 +166,7 @@ def read_rows(path: Path) -> pd.DataFrame:
     try:
         held = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise ValueError(f"{path} cannot be read: {error}") from None
+        raise ValueError(f"{path} cannot be read: {error}; run the study again, which makes it anew") from None
     absent = [name for name in ("seed", "status", "error") if name not in held]
     if absent:
         raise ValueError(f"{path} is no runs.csv of a study: it has no column {', '.join(absent)}")

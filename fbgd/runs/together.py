@@ -30,8 +30,9 @@ from fbgd.engine.stacked import (
     unstack_state,
 )
 from fbgd.engine.train import train_members
-from fbgd.runs.attempt import Attempt, begin
+from fbgd.runs.attempt import Attempt, begin, believed
 from fbgd.runs.directory import opened
+from fbgd.runs.signals import StopRequest
 from optimizers.elementwise import is_elementwise
 
 # Parameters times samples of a block: with more, the arithmetic outweighs what a step costs besides. Measured for three
@@ -81,6 +82,7 @@ def execute_together(
     paths: Sequence[Path | str],
     on_row: Callable[[int, Row, int], None] = lambda run, row, steps: None,
     warn: Callable[[int, str], None] = lambda run, text: print(text),
+    stop: StopRequest | None = None,
 ) -> None:
     """:func:`fbgd.runs.attempt.execute` for runs that differ in their seed alone.
 
@@ -92,10 +94,12 @@ def execute_together(
         paths: their directories.
         on_row: called with a run's place in the list, every row that it records, and its number of steps.
         warn: hears of damaged checkpoints, with the run's place.
+        stop: says when to stop before the end, with checkpoints; ``None``: never.
 
     Raises:
         ConfigError: a directory holds another experiment.
         TimeoutError: another process is at work in one of them.
+        Interrupted: it was asked to stop, and has.
     """
     with ExitStack() as stack:
         attempts: list[Attempt] = []
@@ -104,12 +108,12 @@ def execute_together(
         chosen = None
         for index, (config, path) in enumerate(zip(configs, paths, strict=True)):
             directory = stack.enter_context(opened(config, path))
-            if directory.read_summary() is None:
+            if believed(config, directory, partial(warn, index)) is None:
                 attempt = begin(config, directory, partial(on_row, index), partial(warn, index), dataset, chosen)
                 chosen = attempt.built.facts.blocks_per_call
                 attempts.append(attempt)
         for group in grouped(attempts):
-            train_attempts(group)
+            train_attempts(group, stop)
 
 
 def grouped(attempts: list[Attempt]) -> list[list[Attempt]]:
@@ -117,7 +121,8 @@ def grouped(attempts: list[Attempt]) -> list[list[Attempt]]:
 
     def standing(attempt: Attempt) -> tuple[int, ...]:
         progress, facts = attempt.progress, attempt.built.facts
-        return progress.step, progress.gradient_evaluations, facts.blocks_per_call
+        under_way = attempt.tally.get("steps", 0)
+        return progress.step, progress.gradient_evaluations, facts.blocks_per_call, under_way
 
     separate = attempts and "block_by_block" in attempts[0].built.facts.model
     if separate or (attempts and attempts[0].config.impl.seeds_together == "auto" and not pays(attempts[0])):
@@ -143,7 +148,7 @@ def plain_objective(config: Config, experiment: Experiment) -> Objective | None:
     return layered_classification(experiment.model)
 
 
-def train_attempts(attempts: list[Attempt]) -> None:
+def train_attempts(attempts: list[Attempt], stop: StopRequest | None = None) -> None:
     """Train runs that stand at the same step, all together, and write the summary of each when it ends."""
     experiments = [attempt.built.experiment for attempt in attempts]
     experiment = experiments[0] if len(attempts) == 1 else stacked_experiment(attempts[0].config, experiments)
@@ -159,20 +164,26 @@ def train_attempts(attempts: list[Attempt]) -> None:
     def member(index: int, attempt: Attempt) -> Member:
         attempt.together = max(attempt.together, len(attempts))
 
-        def on_record(row: Row, progress: Progress) -> None:
+        def unstack() -> None:
             if len(attempts) > 1:
                 unstack_state(experiment.optimizer, index, experiments[index].optimizer)
+
+        def on_record(row: Row, progress: Progress) -> None:
+            unstack()
             attempt.record(row, progress, due_at(progress.step))
             if attempt.ended:
                 attempt.finish()
 
-        return Member(experiments[index].model, experiments[index].monitor, attempt.progress, on_record)
+        return attempt.member(on_record, unstack)
 
     # One that had ended before its summary was written has no more rows to come.
     for attempt in attempts:
         if attempt.ended:
             attempt.finish()
-    train_members(experiment, [member(index, attempt) for index, attempt in enumerate(attempts)])
+    members = [member(index, attempt) for index, attempt in enumerate(attempts)]
+    train_members(experiment, members, stop or (lambda: False))
+    if stop is not None and not all(attempt.ended for attempt in attempts):
+        stop.check()
 
 
 def stacked_experiment(config: Config, experiments: list[Experiment]) -> Experiment:

@@ -16,7 +16,7 @@ from fbgd.studies.writer import RESULTS
 
 HELD = "this study sets it itself"
 # What every study's command line has; the rest are options of single studies.
-COMMON = {"figure", "overrides", "seeds", "workers", "out", "only", "quick", "list"}
+COMMON = {"figure", "overrides", "seeds", "workers", "out", "only", "quick", "list", "run_limit"}
 
 
 def make_parser(studies: Sequence[Study], about: str, prog: str | None = None) -> argparse.ArgumentParser:
@@ -42,6 +42,13 @@ def make_parser(studies: Sequence[Study], about: str, prog: str | None = None) -
         metavar="W",
         help="processes at a time (default: one a core, each with one thread; one where there is a GPU)",
     )
+    parser.add_argument(
+        "--run-limit",
+        type=duration,
+        metavar="TIME",
+        help="time that a run may take, as 90s, 30m or 2h: then it counts as failed; the same command goes on from its "
+        "checkpoint (default: none)",
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="where runs, page and figures go")
     parser.add_argument(
         "--only",
@@ -57,6 +64,18 @@ def make_parser(studies: Sequence[Study], about: str, prog: str | None = None) -
     for option in {option.name: option for study in studies for option in study.options}.values():
         parser.add_argument(f"--{option.name}", metavar=option.metavar, help=option.help)
     return parser
+
+
+def duration(word: str) -> float:
+    """A time in seconds from a number and its unit.
+
+    >>> duration("90s"), duration("1.5h"), duration("2d")
+    (90.0, 5400.0, 172800.0)
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", word)
+    if match is None or not float(match[1]):
+        raise argparse.ArgumentTypeError(f"{word!r} is no time; write 90s, 30m, 2h or 1d")
+    return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
 
 
 def one_of(names: Collection[str]) -> Callable[[str], str]:

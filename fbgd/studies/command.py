@@ -1,6 +1,7 @@
 """Running a study's command line: read, plan, run, write."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -12,8 +13,10 @@ from rich.table import Table
 
 from fbgd.config.compose import GROUPS, compose
 from fbgd.config.overrides import overlay, parse
+from fbgd.errors import EXPECTED, one_line
 from fbgd.report.evidence import Evidence
 from fbgd.runs.plan import Rung, collect, curves
+from fbgd.runs.signals import exit_status, heard_by, interrupt
 from fbgd.studies.arguments import Request, make_parser, read_request
 from fbgd.studies.execution import Execution, check_only, count_workers
 from fbgd.studies.study import Study
@@ -37,7 +40,7 @@ def main(
         prog: what the program is called; ``None``: by its script.
 
     Returns:
-        The exit status: 0, 1 where a run failed or was interrupted, 2 for a mistake.
+        The exit status: 0, 1 where a run failed, 2 for a mistake, 130 after Ctrl-C, 143 after SIGTERM.
     """
     studies = [studies] if isinstance(studies, Study) else list(studies)
     arguments = make_parser(studies, about or studies[0].about, prog).parse_intermixed_args(words)
@@ -48,9 +51,13 @@ def main(
 def reported(work: Callable[[], int]) -> int:
     """The exit status of ``work``: what is wrong with what it was given becomes one line on standard error."""
     try:
-        return work()
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
+        with heard_by(interrupt, (signal.SIGTERM,)):
+            return work()
+    except KeyboardInterrupt as interruption:
+        print("\ninterrupted: the same command goes on where it stopped", file=sys.stderr)
+        return exit_status(interruption)
+    except EXPECTED as error:
+        print(f"error: {one_line(error)}", file=sys.stderr)
         return 2
 
 
@@ -74,6 +81,7 @@ def execute(study: Study, arguments: argparse.Namespace, *, quiet: bool = False)
         count_workers(arguments.workers),
         arguments.only,
         request.out,
+        arguments.run_limit,
     )
     with execution.kept_workers():
         outcome = study.execute(execution, rungs)
@@ -90,7 +98,9 @@ def execute(study: Study, arguments: argparse.Namespace, *, quiet: bool = False)
         curves(planned) if planned else pd.DataFrame(),
     )
     succeeded = write(study, evidence, request.out, quiet=quiet)
-    return 0 if execution.finished and succeeded else 1
+    if not execution.finished:
+        return execution.status
+    return 0 if succeeded else 1
 
 
 def show_rungs(rungs: list[Rung], request: Request) -> None:

@@ -14,6 +14,7 @@ from fbgd.config.targets import build_target
 from fbgd.errors import ConfigError, nearest
 from fbgd.runs.launch import Worker, end, launch
 from fbgd.runs.plan import PlannedRun, Rung, plan
+from fbgd.runs.signals import exit_status
 
 
 @dataclass
@@ -45,6 +46,7 @@ class Execution:
         workers: processes at a time.
         only: names of settings, or their beginnings: all others are left as they are; none for all.
         folder: the study's own, for what it keeps there itself; by default the pool.
+        limit: seconds that a run may take.
 
     Raises:
         ConfigError: fewer than one seed.
@@ -57,7 +59,9 @@ class Execution:
     workers: int
     only: list[str] = field(default_factory=list)
     folder: Path | None = None
+    limit: float | None = None
     finished: bool = True
+    status: int = 1
     idle: list[Worker] | None = None
 
     def __post_init__(self):
@@ -83,10 +87,10 @@ class Execution:
         if self.finished:
             make_data(wanted)
             try:
-                launch(wanted, self.workers, self.idle)
-            except KeyboardInterrupt:
+                launch(wanted, self.workers, self.idle, self.limit)
+            except KeyboardInterrupt as interruption:
                 print("\ninterrupted: the same command goes on from the last checkpoints", file=sys.stderr)
-                self.finished = False
+                self.finished, self.status = False, exit_status(interruption)
         return planned
 
     @contextmanager

@@ -3,13 +3,10 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
-
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
+from typing import Any
 
 from fbgd.config.overrides import Override, parse
+from fbgd.config.yaml_file import read_yaml
 from fbgd.errors import ConfigError, nearest
 
 
@@ -20,15 +17,16 @@ def read_mapping(path: Path) -> dict[str, Any]:
         ConfigError: there is no such file, or it holds something else.
     """
     try:
-        loaded = OmegaConf.load(path)
+        return read_yaml(path)
     except FileNotFoundError:
         raise ConfigError(f"{path}: there is no such file") from None
-    except (YAMLError, UnicodeDecodeError, OSError, OmegaConfBaseException) as error:
-        text = " ".join(str(error).split())
-        raise ConfigError(f"{path} is not readable as YAML: {text}; quote words with brackets or commas") from None
-    if not isinstance(loaded, DictConfig):
-        raise ConfigError(f"{path} must hold keys and values, as rungs: {{plain: [], clipped: [...]}}")
-    return cast(dict, OmegaConf.to_container(loaded))
+    except ConfigError as error:
+        remedies = {
+            "not readable as YAML": "; quote words with brackets or commas",
+            "must hold keys and values": "; a study is rungs: {plain: [], clipped: [...]}",
+        }
+        remedy = next((text for problem, text in remedies.items() if problem in str(error)), "")
+        raise ConfigError(f"{error}{remedy}") from None
 
 
 @dataclass(frozen=True)

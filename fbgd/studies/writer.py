@@ -12,6 +12,7 @@ from fbgd.report.formats import Page, render, show
 from fbgd.report.pages import page_of
 from fbgd.report.plots import save
 from fbgd.runs.directory import write_atomically
+from fbgd.runs.lock import held
 from fbgd.runs.rows import with_result
 from fbgd.studies.study import Study
 
@@ -42,6 +43,15 @@ def write(study: Study, evidence: Evidence, out: Path, *, quiet: bool = False) -
             printed(page_of(evidence, study.recipe), note)
         return succeeded
     out.mkdir(parents=True, exist_ok=True)
+    with held(out, "is writing this study's page"):
+        page, names = write_files(study, evidence, out)
+    if not quiet:
+        printed(page, f"Written to {out}/: {', '.join(names)}")
+    return succeeded
+
+
+def write_files(study: Study, evidence: Evidence, out: Path) -> tuple[Page, list[str]]:
+    """Write all files of a study's folder; returns the page and the files' names."""
     names = write_numbers(evidence, out)
     # From the files, so that whoever reads them makes the same page.
     kept = replace(read_evidence(out, evidence.description), curves=evidence.curves)
@@ -53,9 +63,7 @@ def write(study: Study, evidence: Evidence, out: Path, *, quiet: bool = False) -
             if (figure := draw(kept)) is not None:
                 save(figure, out / name)
                 names.append(name)
-    if not quiet:
-        printed(page, f"Written to {out}/: {', '.join(names)}")
-    return succeeded
+    return page, names
 
 
 def results_of(evidence: Evidence) -> int:
@@ -68,7 +76,7 @@ def results_in(out: Path) -> int:
     """How many results a study's folder holds; none where it is new or no reader understands it."""
     try:
         return results_of(read_evidence(out))
-    except ValueError:
+    except (ValueError, OSError):
         return 0
 
 
@@ -126,4 +134,5 @@ def rewrite(study_of: Callable[[Description], Study], folder: Path) -> None:
         study = study_of(evidence.description)
     except ValueError as error:
         raise ValueError(f"{folder}/study.json: {error}") from None
-    write_page(study, page_of(evidence, study.recipe), folder)
+    with held(folder, "is writing this study's page"):
+        write_page(study, page_of(evidence, study.recipe), folder)

@@ -57,7 +57,7 @@ def finish(path, config, accuracy, status="done", content_hash="a" * 64):
     summary |= {"content_hash": content_hash, "git_revision": "f" * 40, "torch": "2", "device": "cpu"}
     write_atomically(path / "config.yaml", json.dumps(to_dict(config)))
     write_atomically(path / "summary.json", json.dumps(summary))
-    write_atomically(path / "metrics.csv", "passes,loss\n1,0.5\n")
+    write_atomically(path / "metrics.csv", "passes,loss\n3,0.5\n")
 
 
 def make_study(out, accuracies=None, labelled=True, overrides=()):

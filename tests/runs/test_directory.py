@@ -17,7 +17,7 @@ from files import ROOT
 
 from fbgd.config.compose import compose
 from fbgd.errors import ConfigError
-from fbgd.runs import directory as runs
+from fbgd.runs import lock
 from fbgd.runs.attempt import execute
 from fbgd.runs.directory import RunDirectory, write_atomically
 
@@ -89,7 +89,7 @@ def test_kill_9_and_the_same_command_again(tmp_path):
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 
     def start(path):
-        command = [sys.executable, "-m", "fbgd.runs.worker", str(path), *words]
+        command = [sys.executable, "-P", "-m", "fbgd.runs.worker", str(path), *words]
         return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
 
     with start(tmp_path / "straight") as process:
@@ -113,7 +113,7 @@ def test_kill_9_and_the_same_command_again(tmp_path):
 def test_a_worker_ends_when_nobody_listens(tmp_path):
     words = [*SGD[:-1], "budget.passes=100000"]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "fbgd.runs.worker", str(tmp_path), *words]
+    command = [sys.executable, "-P", "-m", "fbgd.runs.worker", str(tmp_path), *words]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
     process.stdout.readline()
     process.stdout.close()
@@ -233,7 +233,8 @@ def test_draws_from_the_global_generator_are_repeated_too(tmp_path):
 
 
 def test_two_processes_do_not_share_a_run(tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "LOCK_SECONDS", 0.01)
+    monkeypatch.setattr(lock, "LOCK_SECONDS", 0.01)
+    monkeypatch.setattr(lock, "AGAIN_SECONDS", 0.01)
     with FileLock(tmp_path / ".lock"), pytest.raises(TimeoutError, match="another process"):
         execute(compose(SGD), tmp_path)
 

@@ -5,10 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import cast
 
 import pandas as pd
-import yaml
 
 from fbgd.report.description import Description
 from fbgd.report.evidence import Evidence
@@ -84,9 +82,9 @@ def parsed(path: Path, changed: int) -> dict:
         ValueError: the file is damaged.
     """
     try:
-        return cast(dict, yaml.load(path.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path} is no configuration of a run: {' '.join(str(error).split())}") from None
+        return RunDirectory(path.parent).read_config()
+    except ValueError as error:
+        raise ValueError(f"{path} is no configuration of a run: {error}") from None
 
 
 def runs_of_folder(folder: Path) -> Iterator[tuple[Path, re.Match[str], dict]]:
@@ -128,7 +126,7 @@ def running_evidence(folder: Path) -> Evidence:
     rows = []
     for path, match, settings in runs_of_folder(folder):
         labels, seed = {"setting": match["setting"]}, int(match["seed"])
-        row = run_row(RunDirectory(path), labels, seed, science(settings, imports=False))
+        row = run_row(RunDirectory(path), labels, seed, science(settings))
         # A run without a result is known by its directory alone.
         rows.append({"identity": match["identity"]} | row)
     if not rows:

@@ -19,6 +19,7 @@ from rich.progress import track
 from rich.table import Table
 
 from fbgd.programs import make_parser
+from fbgd.runs.directory import write_atomically
 from fbgd.runs.provenance import environment
 from fbgd.studies.benchmark.gradients import cost_of_penalty, mixed_precision, overhead_of_one, vectorised_penalty
 from fbgd.studies.benchmark.loops import language_step, optimizer_step, seeds_together, tiny_step
@@ -81,5 +82,5 @@ def main(words: list[str] | None = None, prog: str | None = None) -> int:
     show(ratios)
     if arguments.json:
         content = {"ratios": [asdict(ratio) for ratio in ratios], "threads": torch.get_num_threads(), **environment()}
-        arguments.json.write_text(json.dumps(content, indent=2) + "\n")
+        write_atomically(arguments.json, json.dumps(content, indent=2) + "\n")
     return 0
