@@ -31,7 +31,11 @@ def one_line(error: BaseException) -> str:
         return f"not enough memory: {' '.join(str(error).split()) or 'choose a smaller model, batch or data set'}"
     if isinstance(error, OSError) and error.strerror:
         name = error.filename
-        return f"{name.decode(errors='replace') if isinstance(name, bytes) else name}: {error.strerror}" if name else error.strerror
+        return (
+            f"{name.decode(errors='replace') if isinstance(name, bytes) else name}: {error.strerror}"
+            if name
+            else error.strerror
+        )
     return str(error).strip() or type(error).__name__
 
 

@@ -169,3 +169,7 @@ def build_target(key: str, node: dict[str, Any], *args, **kwargs) -> Any:
             raise
         given = ", ".join(f"{name}={value!r}" for name, value in own.items())
         raise ConfigError(f"{key} ({node['_target_']}): {error} (given: {given or 'nothing'})") from error
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "allocate memory" not in str(error):
+            raise
+        raise ConfigError(f"{key} ({node['_target_']}) does not fit into memory; choose smaller sizes") from error

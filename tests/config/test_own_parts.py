@@ -125,7 +125,11 @@ def test_a_worker_finds_modules_without_a_word_from_the_environment(own, tmp_pat
     job = json.dumps([{"path": str(tmp_path / "run"), "config": to_dict(config)}])
     # A process ends with its standard input.
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "fbgd.runs.worker"], input=job + "\n", capture_output=True, text=True, env=os.environ
+        [sys.executable, "-P", "-m", "fbgd.runs.worker"],
+        input=job + "\n",
+        capture_output=True,
+        text=True,
+        env=os.environ,
     )
     assert json.loads(done.stdout.splitlines()[-1]) == {"ended": None}, done.stderr
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["status"] == "done"

@@ -18,7 +18,14 @@ from fbgd.runs.plan import Rung, collect, plan
 from fbgd.runs.provenance import identity, stops_early
 from fbgd.studies.places import read_mapping
 
-TINY = ("data.source.train=30", "data.source.test=10", "model=mlp", "model.width=3", "regime.block_size=10", "budget.passes=1")
+TINY = (
+    "data.source.train=30",
+    "data.source.test=10",
+    "model=mlp",
+    "model.width=3",
+    "regime.block_size=10",
+    "budget.passes=1",
+)
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
 )
