@@ -14,6 +14,8 @@ from fbgd.errors import ConfigError
 
 PRECISIONS = ("fp32", "tf32", "bf16", "fp64")
 Node = dict[str, Any]
+# More would never end, and their evaluations are listed beforehand.
+MOST_PASSES = 1e7
 # What runs had before there was a choice, and what they have when nothing is chosen.
 CROSS_ENTROPY: Node = {"_target_": "fbgd.engine.losses.CrossEntropy"}
 
@@ -80,7 +82,7 @@ class BudgetConfig:
     gradients_per_sample: float | None = None
 
     def __post_init__(self):
-        require(0 < self.passes < math.inf, "budget.passes", self.passes, "(0, inf)")
+        require(0 < self.passes <= MOST_PASSES, "budget.passes", self.passes, f"(0, {MOST_PASSES:,.0f}]")
         limit = self.gradients_per_sample
         require(limit is None or 0 < limit < math.inf, "budget.gradients_per_sample", limit, "(0, inf), or null")
 

@@ -171,6 +171,8 @@ def build_target(key: str, node: dict[str, Any], *args, **kwargs) -> Any:
     try:
         return target(*args, **{**own, **inner}, **kwargs)
     except Exception as error:
+        if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "allocate memory" in str(error)):
+            raise ConfigError(f"{key} ({node['_target_']}) does not fit into memory; choose smaller sizes") from error
         if isinstance(error, ValueError) and type(error) is not ValueError:
             # What this package says itself, of files and of packages that are missing.
             raise

@@ -1,5 +1,6 @@
 """Fashion-MNIST: 60000 + 10000 grey images of clothes, 28 x 28, in IDX files."""
 
+import math
 import struct
 from pathlib import Path
 
@@ -47,6 +48,9 @@ def fashion_mnist(folder: str | None = None, download: bool = False, verify: boo
     place = find_folder("fashion_mnist", folder, [DEBIAN_FOLDER], _present, ADVICE)
     images_train, labels_train, images_test, labels_test = (_read(place / name, verify) for name in SHA256)
     for images, labels in ((images_train, labels_train), (images_test, labels_test)):
+        if images.dim() != 3 or labels.dim() != 1 or (labels >= CLASSES).any():
+            shapes = f"{tuple(images.shape)} and {tuple(labels.shape)}"
+            raise DataError(f"{place}: no images with labels below {CLASSES} ({shapes}). To mend it: {ADVICE}")
         if len(images) != len(labels):
             raise DataError(f"{place}: {len(images)} images but {len(labels)} labels. To mend it: {ADVICE}")
     return Arrays(
@@ -54,10 +58,13 @@ def fashion_mnist(folder: str | None = None, download: bool = False, verify: boo
         labels_train.long(),
         images_test.unsqueeze(1),
         labels_test.long(),
-        classes=10,
+        classes=CLASSES,
         shift=2,
         flip=True,
     )
+
+
+CLASSES = 10
 
 
 def _present(folder: Path) -> bool:
@@ -94,7 +101,7 @@ def parse_idx(content: bytes, path: Path) -> Tensor:
     if len(content) < header:
         raise DataError(f"{path} ends inside its header. To mend it: {ADVICE}")
     shape = struct.unpack(f">{axes}I", content[4:header])
-    expected = header + torch.Size(shape).numel()
+    expected = header + math.prod(shape)
     if len(content) != expected:
         raise DataError(f"{path} holds {len(content)} bytes instead of {expected}. To mend it: {ADVICE}")
     return torch.frombuffer(bytearray(content), dtype=torch.uint8, offset=header).view(shape)

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pooch
 
+# More than any data set that is read whole: a file that unpacks into it is no such data set.
+LARGEST = 2**30
+
 
 class DataError(ValueError):
     """A data file is missing or damaged."""
@@ -33,6 +36,13 @@ def find_folder(name: str, folder: str | None, standard: list[Path], probe: Call
     raise DataError(f"{name}: no data files in {looked}. To mend it: {advice}")
 
 
+def bounded(content: bytes) -> bytes:
+    """What was unpacked, if it is not more than :data:`LARGEST`."""
+    if len(content) > LARGEST:
+        raise OSError(f"it unpacks into more than {LARGEST:,} bytes")
+    return content
+
+
 def read_plain_or_gzip(path: Path, advice: str) -> bytes:
     """The content of ``path`` or, where only that exists, of ``path.gz``.
 
@@ -41,7 +51,10 @@ def read_plain_or_gzip(path: Path, advice: str) -> bytes:
     """
     packed = path.with_name(path.name + ".gz")
     try:
-        return path.read_bytes() if path.exists() else gzip.decompress(packed.read_bytes())
+        if path.exists():
+            return path.read_bytes()
+        with gzip.open(packed) as file:
+            return bounded(file.read(LARGEST + 1))
     except FileNotFoundError:
         raise DataError(f"{path} (or {packed.name} beside it) is missing. To mend it: {advice}") from None
     except (OSError, EOFError, zlib.error) as error:
@@ -55,7 +68,7 @@ def read_member(folder: Path, archive: str, member: str, advice: str) -> bytes:
         DataError: neither is there, or the archive is damaged; the message ends in ``advice``.
     """
     unpacked = folder / member
-    if unpacked.exists():
+    if unpacked.is_file():
         return unpacked.read_bytes()
     packed = folder / archive
     try:
@@ -63,7 +76,7 @@ def read_member(folder: Path, archive: str, member: str, advice: str) -> bytes:
             content = tar.extractfile(member)
             if content is None:
                 raise KeyError(f"{member} is no file in it")
-            return content.read()
+            return bounded(content.read(LARGEST + 1))
     except FileNotFoundError:
         raise DataError(f"{unpacked} is missing, and so is {packed}. To mend it: {advice}") from None
     except (OSError, EOFError, KeyError, zlib.error, tarfile.TarError) as error:

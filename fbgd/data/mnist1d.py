@@ -7,6 +7,9 @@ import torch
 
 from fbgd.data.dataset import Arrays
 
+# The package keeps every signal in double precision, in several copies.
+MOST_SAMPLES, BYTES_PER_SAMPLE = 10_000_000, 2000
+
 
 def mnist1d(train: int = 4000, test: int = 1000, seed: int = 42) -> Arrays:
     """Generate MNIST-1D.
@@ -17,7 +20,7 @@ def mnist1d(train: int = 4000, test: int = 1000, seed: int = 42) -> Arrays:
         seed: the generator's seed; 42 is the package's default.
 
     Raises:
-        ValueError: a size is not positive, or the sum is not a multiple of ten.
+        ValueError: a size is not positive, or the sum is not a multiple of ten, or too large for any memory.
 
     Source: Greydanus & Kobak 2024, "Scaling Down Deep Learning with MNIST-1D".
     """
@@ -26,6 +29,11 @@ def mnist1d(train: int = 4000, test: int = 1000, seed: int = 42) -> Arrays:
 
     if train < 1 or test < 1 or (train + test) % 10:
         raise ValueError(f"train = {train!r} and test = {test!r} must be positive and add up to a multiple of 10")
+    if train + test > MOST_SAMPLES:
+        gigabytes = (train + test) * BYTES_PER_SAMPLE / 1e9
+        raise ValueError(
+            f"train + test = {train + test:,} needs {gigabytes:,.0f} GB; at most {MOST_SAMPLES:,} are made"
+        )
     args = get_dataset_args()
     args.num_samples, args.train_split, args.seed = train + test, (train + 0.5) / (train + test), seed
     # The package seeds the global generators; whoever called us must not notice.

@@ -277,9 +277,15 @@ def render(page: Page, form: str) -> str:
     return FORMATS[form](page)
 
 
+def printable(text: str) -> str:
+    """A text as the terminal can show it: what its encoding lacks becomes a question mark."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return text.encode(encoding, "replace").decode(encoding)
+
+
 def show(page: Page, form: str = "terminal") -> None:
     """Print the page, as wide as the terminal is."""
     if form == "terminal" and sys.stdout.isatty():
-        print(to_terminal(page, Console().width), end="")
+        print(printable(to_terminal(page, Console().width)), end="")
     else:
-        print(render(page, form), end="")
+        print(printable(render(page, form)), end="")

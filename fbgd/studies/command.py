@@ -18,7 +18,7 @@ from fbgd.report.evidence import Evidence
 from fbgd.runs.plan import Rung, collect, curves
 from fbgd.runs.signals import exit_status, heard_by, interrupt
 from fbgd.studies.arguments import Request, make_parser, read_request
-from fbgd.studies.execution import Execution, check_only, count_workers
+from fbgd.studies.execution import Execution, check_folder, check_only, count_workers
 from fbgd.studies.study import Study
 from fbgd.studies.writer import write
 
@@ -72,6 +72,7 @@ def execute(study: Study, arguments: argparse.Namespace, *, quiet: bool = False)
     if arguments.list:
         show_rungs(rungs, request)
         return 0
+    check_folder(request.out)
     seeds = request.preset.seeds if arguments.seeds is None else arguments.seeds
     execution = Execution(
         request.preset,

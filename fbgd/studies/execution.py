@@ -16,6 +16,8 @@ from fbgd.runs.launch import Worker, end, launch
 from fbgd.runs.plan import PlannedRun, Rung, plan
 from fbgd.runs.signals import exit_status
 
+MOST_SEEDS = 10_000
+
 
 @dataclass
 class Outcome:
@@ -49,7 +51,7 @@ class Execution:
         limit: seconds that a run may take.
 
     Raises:
-        ConfigError: fewer than one seed.
+        ConfigError: fewer than one seed, or more than anybody waits for.
     """
 
     preset: Any
@@ -67,6 +69,8 @@ class Execution:
     def __post_init__(self):
         if self.seeds < 1:
             raise ConfigError(f"--seeds = {self.seeds} must be at least 1")
+        if self.seeds > MOST_SEEDS:
+            raise ConfigError(f"--seeds = {self.seeds} must be at most {MOST_SEEDS:,}")
 
     def plan(
         self, rungs: Sequence[Rung], seeds: Sequence[int] | None = None, among: Sequence[Rung] = ()
@@ -111,8 +115,19 @@ class Execution:
 def check_only(only: list[str], names: Sequence[str]) -> None:
     """Raise :class:`ConfigError` when a word of ``--only`` begins no setting's name."""
     for word in only:
+        if not word.strip():
+            raise ConfigError(f"--only {word!r} names nothing; {nearest(word, names)}")
         if not any(name.lower().startswith(word.lower()) for name in names):
             raise ConfigError(f"--only {word!r} fits no setting; {nearest(word, names)}")
+
+
+def check_folder(out: Path) -> None:
+    """Raise :class:`ConfigError` unless ``out`` is a folder that can be written to, or can be made."""
+    place = next(path for path in (out, *out.absolute().parents) if path.exists())
+    if not place.is_dir():
+        raise ConfigError(f"--out {out}: {place} is a file; name a folder")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise ConfigError(f"--out {out}: {place} is not writable; name another folder")
 
 
 def make_data(planned: list[PlannedRun]) -> None:

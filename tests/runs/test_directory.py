@@ -46,7 +46,8 @@ def test_files_of_a_run(tmp_path, words):
         "summary.json",
         "checkpoint.pt",
     }
-    assert json.loads((tmp_path / "summary.json").read_text()) == summary
+    written = json.loads((tmp_path / "summary.json").read_text())
+    assert {key: value for key, value in written.items() if key != "checksum"} == summary
     assert summary["status"] == "done"
     assert summary["gradient_evaluations"] == 8 * 60 * 2
     assert {"git_revision", "torch", "content_hash", "device", "threads", "blocks_per_call"} <= summary.keys()
