@@ -253,7 +253,7 @@ class PlainSchedule:
             factor: Any = self.function(passes, step)
         except Exception as error:
             raise ConfigError(f"schedule: after {passes:g} passes the function failed: {said(error)}") from error
-        if isinstance(factor, bool) or not isinstance(factor, Real) or not 0 <= factor < math.inf:
+        if isinstance(factor, bool) or not isinstance(factor, Real) or not 0 <= float(factor) < math.inf:
             raise ConfigError(
                 f"schedule: after {passes:g} passes the factor is {factor!r}, and must be a number in [0, inf)"
             )
