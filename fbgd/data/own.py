@@ -65,7 +65,14 @@ def checked(where: str, arrays: Arrays) -> Arrays:
         if train.dtype != test.dtype or train.shape[1:] != test.shape[1:]:
             kinds = " and ".join(f"{str(part.dtype)[6:]} {tuple(part.shape[1:])}" for part in (train, test))
             raise DataError(f"{where}: {field} of a sample of the training and of the test data are {kinds}")
-    return replace(arrays, **fields)
+    train_inputs, train_targets, test_inputs, test_targets = fields.values()
+    return replace(
+        arrays,
+        train_inputs=train_inputs,
+        train_targets=train_targets,
+        test_inputs=test_inputs,
+        test_targets=test_targets,
+    )
 
 
 def inputs_of(where: str, values: Any) -> Tensor:

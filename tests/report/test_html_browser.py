@@ -1,81 +1,16 @@
-"""The report in a real browser: sorting, filtering, curves, settings, copying, keyboard, themes; and no request."""
+"""The report in a real browser: sorting, filtering, curves, settings, copying; and no request."""
 
-import shutil
 import threading
-from contextlib import contextmanager
 from itertools import pairwise
 
 import pytest
+from report_browser import NASTY, first_cells, opened
 from report_folders import RUNGS, begin_run, loss, recipe_of, write_folder
 
 from fbgd.report.compare import compare
 from fbgd.report.formats import render
 from fbgd.report.html.command import make
 from fbgd.report.html.serve import LivePage, make_server
-
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install 'fbgd[test]'")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-if CHROMIUM is None:
-    pytest.skip("needs chromium, on Debian: apt-get install chromium", allow_module_level=True)
-
-NASTY = "<script>document.title = 'run'</script>"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """A browser for all tests."""
-    with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture(scope="module")
-def file(tmp_path_factory):
-    """A page as a file, and its study's folder."""
-    folder = write_folder(tmp_path_factory.mktemp("study") / "mnist1d", {**RUNGS, NASTY: [0.5, 0.6, 0.55]})
-    path = folder.parent / "report.html"
-    path.write_text(make([folder], recipe_of))
-    return path, folder
-
-
-@contextmanager
-def opened(browser, address, *, allowed=(), script=None, **options):
-    """A page that is open; fails when it asks for anything else than itself, or says anything on the console."""
-    context = browser.new_context(**options)
-    wrong = []
-
-    def answer(route):
-        url = route.request.url
-        if url in (address, *allowed):
-            route.continue_()
-        else:
-            wrong.append(url)
-            route.abort()
-
-    context.route("**/*", answer)
-    if script:
-        context.add_init_script(script)
-    page = context.new_page()
-    page.set_default_timeout(20_000)
-    page.on("console", lambda message: wrong.append(message.text))
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.goto(address)
-    yield page
-    context.close()
-    assert wrong == []
-
-
-@pytest.fixture
-def page(browser, file):
-    """The open page."""
-    with opened(browser, file[0].as_uri(), viewport={"width": 1200, "height": 900}) as page:
-        yield page
-
-
-def first_cells(page):
-    """The rows that are shown, by their names, in their order."""
-    return page.locator("table.values tbody tr:visible th").all_inner_texts()
 
 
 def test_a_header_sorts_up_down_and_back(page):
@@ -256,86 +191,6 @@ def test_the_page_cannot_ask_for_anything(browser, file):
     assert sorted(refused) == ["connect-src", "img-src", "script-src-elem"]
     assert page.evaluate("window.ran") is None
     page.close()
-
-
-def contrast(one, other):
-    """The contrast of two colours, by WCAG 2."""
-
-    def luminance(colour):
-        numbers = [int(part) / 255 for part in colour.removeprefix("rgb(").removesuffix(")").split(", ")]
-        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in numbers]
-        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-    high, low = sorted((luminance(one), luminance(other)), reverse=True)
-    return (high + 0.05) / (low + 0.05)
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_both_themes_can_be_read_and_chosen(browser, file, scheme):
-    def colour(page, place, name="color"):
-        return page.locator(place).first.evaluate(f"(entry) => getComputedStyle(entry)['{name}']")
-
-    with opened(browser, file[0].as_uri(), color_scheme=scheme) as page:
-        paper = colour(page, "body", "background-color")
-        assert (contrast(paper, "rgb(0, 0, 0)") < 2) == (scheme == "dark")
-        for place in ("body", ".hint", ".supported .verdict", ".opposite .verdict", ".undecided .verdict", "nav a"):
-            assert contrast(colour(page, place), paper) >= 4.5, place
-        for index in range(4):
-            assert contrast(colour(page, f".plot path.line.hue-{index}", "stroke"), paper) >= 3, index
-        other = {"light": "dark", "dark": "light"}[scheme]
-        page.get_by_label("Theme").select_option(other)
-        assert colour(page, "body", "background-color") != paper
-        page.get_by_label("Theme").select_option(scheme)
-        assert colour(page, "body", "background-color") == paper
-
-
-@pytest.mark.parametrize("width", [1200, 600, 360])
-def test_no_width_makes_the_page_scroll_sideways(browser, file, width):
-    with opened(browser, file[0].as_uri(), viewport={"width": width, "height": 800}) as page:
-        page.get_by_role("slider").first.wait_for()
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-
-
-def test_everything_has_a_name(page):
-    """Controls, regions and pictures, and the tables' captions and headers."""
-    nameless = page.evaluate(
-        """() => [...document.querySelectorAll(
-            "button, input, select, textarea, [role=slider], [role=region], nav, img")]
-        .filter((entry) => !(entry.getAttribute("aria-label") || entry.getAttribute("alt") || entry.textContent.trim()
-            || (entry.labels && [...entry.labels].some((label) => label.textContent.trim()))))
-        .map((entry) => entry.outerHTML)"""
-    )
-    assert nameless == []
-    assert page.evaluate("document.documentElement.lang") == "en"
-    for table in page.locator("table").all():
-        assert table.locator("caption").inner_text()
-        assert table.locator("thead th:not([scope=col])").count() == 0
-        assert table.locator("tbody tr th:first-child:not([scope=row])").count() == 0
-    assert page.locator("svg:not([aria-hidden=true])").count() == page.locator("[aria-hidden=true] svg.axis").count()
-    assert page.locator(".verdict").all_inner_texts() == ["supported", "opposite", "supported", "undecided"]
-    assert page.locator(".claims .shape").count() == 4
-    shapes = page.evaluate("""() => [...document.querySelectorAll(".claims .shape")].map((entry) => entry.innerHTML)""")
-    assert len(set(shapes)) == 3
-
-
-def test_the_keyboard_reaches_everything_in_order(page):
-    seen = []
-    for _ in range(60):
-        page.keyboard.press("Tab")
-        seen.append(page.evaluate("(document.activeElement.id || document.activeElement.getAttribute('aria-label') "
-                                  "|| document.activeElement.textContent).trim()"))  # fmt: skip
-    wanted = ["Skip to the content", "Claims", "theme", "filter-0", "Copy CSV", "Copy LaTeX", "rung", "seconds", "all"]
-    places = [seen.index(name) for name in wanted]
-    assert places == sorted(places)
-    assert {"left-0", "right-0"} < set(seen)
-    assert any("training loss over passes" in name for name in seen)
-
-
-def test_it_prints_without_controls(page):
-    page.emulate_media(media="print")
-    assert not page.get_by_role("button", name="Copy CSV").is_visible()
-    assert page.get_by_role("columnheader", name="rung").is_visible()
-    assert page.locator(".plot").first.is_visible()
 
 
 def test_two_studies_stand_below_each_other(browser, file, tmp_path):
