@@ -17,6 +17,7 @@ from fbgd.config.parameter_groups import assign, read_groups
 from fbgd.config.parts import build_ingredients, build_loss, build_probes, build_schedule, expects_numbers
 from fbgd.config.schema import Config
 from fbgd.data import Dataset, Samples, TrainingSet
+from fbgd.data.dataset import IGNORED
 from fbgd.engine.autotune import choose_blocks_per_call
 from fbgd.engine.blocks import BlockOrder, BlockSource, BlockTransforms
 from fbgd.engine.evaluate import evaluate, population_statistics
@@ -209,6 +210,7 @@ def facts_of(experiment: Experiment, dataset: Dataset, device: torch.device, abo
         content_hash=dataset.content_hash,
         train_size=len(experiment.source.data),
         test_size=len(dataset.test),
+        chance_level=None if dataset.regression else commonest(dataset.test.targets),
         parameters=sum(param.numel() for param in experiment.model.parameters()),
         blocks_per_pass=order.blocks_per_pass,
         steps_per_pass=order.steps_per_pass,
@@ -218,6 +220,12 @@ def facts_of(experiment: Experiment, dataset: Dataset, device: torch.device, abo
         data=dict(dataset.facts),
         model=about,
     )
+
+
+def commonest(labels: torch.Tensor) -> float:
+    """The share of the commonest among integer ``labels``, of whatever shape, without those that are not predicted."""
+    counted = labels[labels != IGNORED]
+    return counted.unique(return_counts=True)[1].max().item() / counted.numel()
 
 
 def work(config: Config) -> float:

@@ -2,20 +2,27 @@
 
 import json
 from functools import lru_cache
+from typing import Any
 
 from fbgd.config.ingredients import Ingredients
 from fbgd.config.schema import Config
 from fbgd.config.targets import build_target, find_target
 from fbgd.data import Dataset, prepare
+from fbgd.data.assemble import assemble
 from fbgd.data.dataset import Arrays
 from fbgd.engine.losses import Loss
 from fbgd.errors import ConfigError
 
 
 def load_data(config: Config) -> Dataset:
-    """The data set of a configuration."""
+    """The data set of a configuration.
+
+    Raises:
+        ConfigError: its source gives something else than data.
+        ValueError: what it gives does not fit together.
+    """
     return prepare(
-        read_source(json.dumps(config.data.source, sort_keys=True)),
+        read_arrays(config),
         train_size=config.data.train_size,
         validation_size=config.data.validation_size,
         label_noise=config.data.label_noise,
@@ -26,13 +33,63 @@ def load_data(config: Config) -> Dataset:
     )
 
 
+def read_arrays(config: Config) -> Arrays:
+    """What the configured source gives, as it is before anything is drawn from it.
+
+    Raises:
+        ConfigError: it gives something else than data.
+        ValueError: what it gives does not fit together.
+    """
+    objective = find_target("objective", config.objective["_target_"])
+    numbers = getattr(objective, "metric", None) == "r2"
+    return read_source(json.dumps(config.data.source, sort_keys=True), numbers)
+
+
 @lru_cache(maxsize=1)
-def read_source(source: str) -> Arrays:
+def read_source(source: str, regression: bool = False) -> Arrays:
     """The arrays of a source, given as JSON; the last one stays in memory.
 
     A worker trains run after run on the same data, and making MNIST-1D takes as long as a short run.
+
+    Args:
+        source: what names it, and its arguments.
+        regression: whether targets of a plain tuple are numbers.
+
+    Raises:
+        ConfigError: it gives something else than data.
+        ValueError: the arrays of a tuple do not fit together.
     """
-    return build_target("data.source", json.loads(source))
+    node = json.loads(source)
+    given = build_target("data.source", node)
+    return given if isinstance(given, Arrays) else from_tuple(f"data.source ({node['_target_']})", given, regression)
+
+
+def from_tuple(where: str, given: Any, regression: bool) -> Arrays:
+    """The arrays of a plain tuple ``(train_x, train_y, test_x, test_y)``.
+
+    Args:
+        where: it comes from, for messages.
+        given: what should be such a tuple.
+        regression: whether targets are numbers.
+
+    Raises:
+        ConfigError: it is something else.
+        ValueError: the arrays do not fit together.
+    """
+    if not isinstance(given, tuple | list) or len(given) != 4:
+        what = f"{type(given).__name__} of {len(given)}" if isinstance(given, tuple | list) else type(given).__name__
+        raise ConfigError(
+            f"{where} gives a {what}, and must give fbgd.data.Arrays or (train_x, train_y, test_x, test_y)"
+        )
+    train_x, train_y, test_x, test_y = given
+    for name, part in zip(("train_x", "train_y", "test_x", "test_y"), given, strict=True):
+        if not hasattr(part, "__len__"):
+            raise ConfigError(f"{where}: {name} is a {type(part).__name__}, no array")
+    try:
+        return assemble(where, (train_x, train_y), (test_x, test_y), regression=regression)
+    except ValueError as error:
+        text = str(error).replace("data.source.regression=true", "objective=squared_error")
+        raise ConfigError(f"{text} (of (train_x, train_y, test_x, test_y))") from None
 
 
 def token_shape(config: Config) -> tuple[int, ...] | None:

@@ -46,7 +46,8 @@ def make_parser(studies: Sequence[Study], about: str) -> argparse.ArgumentParser
         action="append",
         default=[],
         metavar="NAME",
-        help="run this setting alone, by its name or its beginning; may be repeated. The table shows all that is done",
+        help="run this setting alone, by its name or its beginning; may be repeated. The printed table "
+        "shows these alone, its files all that is done",
     )
     parser.add_argument(
         "--quick", action="store_true", help="tiny sizes: shows that everything runs, in under a minute"

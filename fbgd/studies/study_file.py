@@ -67,8 +67,6 @@ def main(words: Sequence[str] | None = None) -> int:
         study = read_study(Path(path))
         check_rungs(study, path)
         words.remove(path)
-        if "--list" in words:
-            show_grids(study)
         return run_study(study, words)
 
     return reported(run)
@@ -83,14 +81,6 @@ def read_study(path: Path) -> Study:
     if path.stem in {"quick", "sweep", *(key.split("/")[0] for key in BUILT_IN)}:
         raise ConfigError(f"{path}: results/{path.stem}/ is of other studies; rename the file")
     return make_study(path.stem, read_mapping(path), str(path))
-
-
-def show_grids(study: Study) -> None:
-    """Print the values that a tuned setting is chosen from."""
-    if isinstance(study.execute, Tuning):
-        for preset in study.presets.values():
-            for name, values in preset.grids.items():
-                print(f"{name}: {study.execute.key} from {', '.join(f'{value:g}' for value in values)}")
 
 
 def check_rungs(study: Study, file: str) -> None:

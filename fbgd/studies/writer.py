@@ -20,7 +20,12 @@ DIGITS = "%.8g"
 RESULTS = Path("results")
 
 
-def write(study: Study, evidence: Evidence, out: Path) -> bool:
+def whole(page: Page) -> Page:
+    """A page as it is."""
+    return page
+
+
+def write(study: Study, evidence: Evidence, out: Path, shown: Callable[[Page], Page] = whole) -> bool:
     """Write and print everything that a study's evidence shows.
 
     Files that an earlier call wrote from more finished runs are kept: then the page is printed only.
@@ -29,6 +34,7 @@ def write(study: Study, evidence: Evidence, out: Path) -> bool:
         study: how it is summarised, judged and drawn.
         evidence: what there is; with the recorded rows of its runs, for figures.
         out: the folder.
+        shown: what of the page is printed; files have all of it.
 
     Returns:
         Whether no run has failed.
@@ -37,7 +43,7 @@ def write(study: Study, evidence: Evidence, out: Path) -> bool:
     before = results_in(out)
     if (now := results_of(evidence)) < before:
         note = f"Only printed: {out}/ holds the page of {before} results, and these are {now}."
-        printed(page_of(evidence, study.recipe), note)
+        printed(shown(page_of(evidence, study.recipe)), note)
         return succeeded
     out.mkdir(parents=True, exist_ok=True)
     names = write_numbers(evidence, out)
@@ -51,7 +57,7 @@ def write(study: Study, evidence: Evidence, out: Path) -> bool:
             if (figure := draw(kept)) is not None:
                 save(figure, out / name)
                 names.append(name)
-    printed(page, f"Written to {out}/: {', '.join(names)}")
+    printed(shown(page), f"Written to {out}/: {', '.join(names)}")
     return succeeded
 
 
