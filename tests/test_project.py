@@ -22,7 +22,7 @@ ALLOWED = {
 }
 LONGEST_MODULE, LONGEST_FUNCTION = 300, 60
 # Of packages that fbgd imports where they are needed.
-EXTRAS = ("translation", "sweep", "images")
+EXTRAS = ("translation", "sweep", "images", "tensorboard", "wandb")
 
 
 def imports(path):

@@ -14,7 +14,14 @@ from fbgd.config.ingredients import Ingredients
 from fbgd.config.model import build_model, check_model, try_gradient, try_model
 from fbgd.config.optimizer import build_optimizer, check_slopes, learning_rate, try_optimizer
 from fbgd.config.parameter_groups import assign, read_groups
-from fbgd.config.parts import build_ingredients, build_loss, build_probes, build_schedule, expects_numbers
+from fbgd.config.parts import (
+    build_ingredients,
+    build_loss,
+    build_probes,
+    build_schedule,
+    check_tracker,
+    expects_numbers,
+)
 from fbgd.config.schema import Config
 from fbgd.data import Dataset, Samples, TrainingSet
 from fbgd.data.dataset import IGNORED
@@ -52,6 +59,7 @@ def build(config: Config, blocks_per_call: int | None = None, dataset: Dataset |
         ValueError: data, model, optimizer, objective, regulariser or probe refuse their options.
     """
     try_optimizer(config)
+    check_tracker(config)
     ingredients, probes, schedule = build_ingredients(config), build_probes(config), build_schedule(config)
     check_slopes(config, ingredients)
     build_loss(config, ingredients, expects_numbers(config))
@@ -107,6 +115,7 @@ def check(config: Config) -> None:
     check_slopes(config, ingredients)
     build_loss(config, ingredients, expects_numbers(config))
     build_probes(config)
+    check_tracker(config)
     find_device(config.impl.device)
 
 

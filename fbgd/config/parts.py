@@ -1,5 +1,6 @@
 """The configured parts of a run that need no data: loss, schedule, regularisers, probes."""
 
+import importlib
 import math
 from numbers import Real
 from typing import Any
@@ -12,7 +13,7 @@ from fbgd.config.schema import Config, require
 from fbgd.config.targets import build_function, build_target, find_target
 from fbgd.engine.losses import Loss, as_loss
 from fbgd.engine.probe import ScheduledProbe
-from fbgd.errors import ConfigError
+from fbgd.errors import ConfigError, needs
 from fbgd.schedules import PlainSchedule, Schedule, as_schedule
 
 
@@ -89,6 +90,17 @@ def build_probes(config: Config) -> tuple[ScheduledProbe, ...]:
             raise ConfigError(f"probe.{name}: {type(probe).__name__} cannot be called with a ProbeState")
         probes.append(ScheduledProbe(name, probe, every))
     return tuple(probes)
+
+
+def check_tracker(config: Config) -> None:
+    """Raise ``ValueError`` where the package of the configured tracker is missing.
+
+    Nothing is made yet: that may need a network, and happens when there is something to tell.
+    """
+    extra = getattr(find_target("tracker", config.tracker["_target_"]), "extra", None) if config.tracker else None
+    if extra is not None:
+        with needs(extra):
+            importlib.import_module(extra)
 
 
 def build_ingredients(config: Config) -> Ingredients:

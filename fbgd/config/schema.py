@@ -151,6 +151,7 @@ class Config:
     regularizer: dict[str, Node] = field(default_factory=dict)
     probe: dict[str, Node] = field(default_factory=dict)
     schedule: Node = field(default_factory=dict)
+    tracker: Node = field(default_factory=dict)
     impl: ImplConfig = field(default_factory=ImplConfig)
     budget: BudgetConfig = field(default_factory=BudgetConfig)
     record: RecordConfig = field(default_factory=RecordConfig)

@@ -21,6 +21,7 @@ from fbgd.engine.train import train
 from fbgd.errors import ConfigError
 from fbgd.runs.directory import RunDirectory, opened, write_atomically
 from fbgd.runs.provenance import environment, identity, target_packages
+from fbgd.runs.tracking import STATE, Tracking
 
 OnRow = Callable[[Row, int], None]
 Warn = Callable[[str], None]
@@ -81,6 +82,8 @@ def begin(
     if state is not None and state["identity"] != identity(config):
         warn(f"{directory.checkpoint} belongs to another experiment; starting over")
         state = None
+    if state is None:
+        (directory.path / STATE).unlink(missing_ok=True)
     plan = directory.path / ".plan.json"
     chosen = json.loads(plan.read_text())["blocks_per_call"] if plan.exists() else blocks_per_call
     built = build(config, chosen, dataset)
@@ -118,6 +121,10 @@ class Attempt:
     rows: list[Row] = field(default_factory=list)
     together: int = 1
     saved: float = field(default_factory=lambda: time.monotonic())
+    tracking: Tracking = field(init=False)
+
+    def __post_init__(self):
+        self.tracking = Tracking(self.config, self.directory, self.warn)
 
     @property
     def ended(self) -> bool:
@@ -158,6 +165,7 @@ class Attempt:
         state = snapshot(self.built.experiment, self.progress, self.rows)
         about = {"identity": identity(self.config), "content_hash": self.built.facts.content_hash}
         self.directory.write_checkpoint({**state, **about, "together": self.together})
+        self.tracking.send(self.rows)
         self.saved = time.monotonic()
 
     def finish(self) -> dict:
@@ -169,6 +177,8 @@ class Attempt:
             summary["together"] = self.together
         write_atomically(self.directory.summary, json.dumps(summary, indent=2) + "\n")
         self.directory.previous.unlink(missing_ok=True)
+        self.tracking.send(self.rows)
+        self.tracking.finish(summary)
         return summary
 
 

@@ -13,6 +13,7 @@ from fbgd.runs.plan import collect, curves
 from fbgd.studies.arguments import make_parser, read_request
 from fbgd.studies.execution import Execution, check_only, count_workers
 from fbgd.studies.listing import show_rungs, wanted_rows
+from fbgd.studies.notify import news, notify
 from fbgd.studies.study import Study
 from fbgd.studies.writer import whole, write
 
@@ -82,4 +83,6 @@ def execute(study: Study, arguments: argparse.Namespace) -> int:
     )
     wanted = [rung.labels for rung in outcome.rungs or rungs if execution.wanted(rung.name)]
     succeeded = write(study, evidence, request.out, partial(wanted_rows, wanted) if arguments.only else whole)
+    if arguments.notify:
+        notify(arguments.notify, news(request.title, request.out, evidence.runs, finished=execution.finished))
     return 0 if execution.finished and succeeded else 1
