@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass, replace
 
 from fbgd.report.claims import Claim, lower, within
-from fbgd.report.plots import panels_figure
+from fbgd.report.group_plots import panels_figure
 from fbgd.runs.plan import Rung
 from fbgd.studies.command import main
 from fbgd.studies.differences import accuracy_difference

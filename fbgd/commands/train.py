@@ -8,7 +8,8 @@
     python scripts/train.py data=fashion_mnist data.train_size=2000 regime=full_batch \\
         'regularizer=[gradient_clipping,gradient_penalty]' seed=1 --out runs/mine
 
-The same command again prints the finished run, or goes on where a killed one stopped.
+The same command again prints the finished run, or goes on where a killed one stopped. The exit status is 3 where the
+run diverged, 2 for a mistake in the command.
 """
 
 import sys
@@ -65,4 +66,4 @@ def main(words: list[str] | None = None, prog: str | None = None) -> int:
         print(f"error: {said(error)}", file=sys.stderr)
         return 2
     show_summary(summary, out)
-    return 0
+    return 3 if summary["status"] == "diverged" else 0

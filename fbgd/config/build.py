@@ -20,10 +20,12 @@ from fbgd.config.parts import (
     build_metrics,
     build_probes,
     build_schedule,
+    check_tracker,
     expects_numbers,
 )
 from fbgd.config.schema import Config
 from fbgd.data import Dataset, Samples, TrainingSet
+from fbgd.data.dataset import IGNORED
 from fbgd.engine.autotune import choose_blocks_per_call
 from fbgd.engine.blocks import BlockOrder, BlockSource, BlockTransforms
 from fbgd.engine.evaluate import evaluate, population_statistics
@@ -60,6 +62,7 @@ def build(config: Config, blocks_per_call: int | None = None, dataset: Dataset |
         ValueError: data, model, optimizer, objective, regulariser or probe refuse their options.
     """
     try_optimizer(config)
+    check_tracker(config)
     ingredients, probes, schedule = build_ingredients(config), build_probes(config), build_schedule(config)
     check_slopes(config, ingredients)
     build_loss(config, ingredients, expects_numbers(config))
@@ -121,6 +124,7 @@ def check(config: Config) -> None:
     build_loss(config, ingredients, expects_numbers(config))
     build_probes(config)
     build_metrics(config)
+    check_tracker(config)
     find_device(config.impl.device)
 
 
@@ -231,6 +235,7 @@ def facts_of(experiment: Experiment, dataset: Dataset, device: torch.device, abo
         content_hash=dataset.content_hash,
         train_size=len(experiment.source.data),
         test_size=len(dataset.test),
+        chance_level=None if dataset.regression else commonest(dataset.test.targets),
         parameters=sum(param.numel() for param in experiment.model.parameters()),
         blocks_per_pass=order.blocks_per_pass,
         steps_per_pass=order.steps_per_pass,
@@ -240,6 +245,12 @@ def facts_of(experiment: Experiment, dataset: Dataset, device: torch.device, abo
         data=dict(dataset.facts),
         model=about,
     )
+
+
+def commonest(labels: torch.Tensor) -> float:
+    """The share of the commonest among integer ``labels``, of whatever shape, without those that are not predicted."""
+    counted = labels[labels != IGNORED]
+    return counted.unique(return_counts=True)[1].max().item() / counted.numel()
 
 
 def work(config: Config) -> float:

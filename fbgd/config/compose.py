@@ -128,6 +128,8 @@ def check_targets(config: Config) -> None:
     check_target("optimizer", arguments(config), given=("params",))
     check_target("schedule", config.schedule, called_with=2)
     check_target("objective", config.objective, called_with=2)
+    if config.tracker:
+        check_target("tracker", config.tracker, given=("run",))
     for name, node in config.regularizer.items():
         check_target(f"regularizer.{name}", node)
     for name, node in config.metric.items():

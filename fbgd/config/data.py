@@ -16,7 +16,7 @@ from fbgd.errors import ConfigError
 def load_data(config: Config) -> Dataset:
     """The data set of a configuration."""
     return prepare(
-        read_source(json.dumps(config.data.source, sort_keys=True)),
+        read_arrays(config),
         train_size=config.data.train_size,
         validation_size=config.data.validation_size,
         label_noise=config.data.label_noise,
@@ -25,6 +25,11 @@ def load_data(config: Config) -> Dataset:
         seed=config.data.seed,
         augment_seed=config.seed,
     )
+
+
+def read_arrays(config: Config) -> Arrays:
+    """What the configured source gives, before anything is drawn from it."""
+    return read_source(json.dumps(config.data.source, sort_keys=True))
 
 
 @lru_cache(maxsize=1)

@@ -11,6 +11,7 @@ class Facts:
         content_hash: SHA-256 of the data.
         train_size: training samples, copies included.
         test_size: test samples.
+        chance_level: accuracy of always guessing the commonest class of the test data; ``None`` of a regression.
         parameters: of the model.
         blocks_per_pass: blocks that the training set is cut into.
         steps_per_pass: steps that a pass takes.
@@ -25,6 +26,7 @@ class Facts:
     content_hash: str
     train_size: int
     test_size: int
+    chance_level: float | None
     parameters: int
     blocks_per_pass: int
     steps_per_pass: int

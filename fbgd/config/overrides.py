@@ -6,12 +6,12 @@ from pathlib import Path
 from fbgd.errors import ConfigError, nearest
 
 # Groups that a file of the user's may take the place of; in those of several it holds entries by their names.
-FROM_FILES = ("data", "metric", "model", "objective", "optimizer", "probe", "regularizer", "schedule")
+FROM_FILES = ("data", "metric", "model", "objective", "optimizer", "probe", "regularizer", "schedule", "tracker")
 SEVERAL = ("metric", "probe", "regularizer")
 # A word with this key names a class of the user's: where nothing else chooses the group, it begins empty.
 CLASS_KEYS = {
     "data": "data.source._target_",
-    **{group: f"{group}._target_" for group in ("model", "objective", "optimizer", "schedule")},
+    **{group: f"{group}._target_" for group in ("model", "objective", "optimizer", "schedule", "tracker")},
 }
 
 

@@ -1,5 +1,6 @@
 """The configured parts of a run that need no data: loss, schedule, regularisers, probes, metrics."""
 
+import importlib
 import math
 from numbers import Real
 from typing import Any
@@ -13,7 +14,7 @@ from fbgd.config.targets import build_function, build_target, find_target
 from fbgd.engine.losses import Loss, as_loss
 from fbgd.engine.metrics import Metric
 from fbgd.engine.probe import ScheduledProbe
-from fbgd.errors import ConfigError, said
+from fbgd.errors import ConfigError, needs, said
 from fbgd.schedules import PlainSchedule, Schedule, as_schedule
 
 # Columns of every run are called after a set, as test_loss is.
@@ -134,6 +135,17 @@ def build_metrics(config: Config) -> tuple[Metric, ...]:
             raise ConfigError(f"metric.{name}: {type(function).__name__} cannot be called with outputs and targets")
         metrics.append(Metric(name, function))
     return tuple(metrics)
+
+
+def check_tracker(config: Config) -> None:
+    """Raise ``ValueError`` where the package of the configured tracker is missing.
+
+    Nothing is made yet: that may need a network, and happens when there is something to tell.
+    """
+    extra = getattr(find_target("tracker", config.tracker["_target_"]), "extra", None) if config.tracker else None
+    if extra is not None:
+        with needs(extra):
+            importlib.import_module(extra)
 
 
 def build_ingredients(config: Config) -> Ingredients:

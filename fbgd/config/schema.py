@@ -154,6 +154,7 @@ class Config:
     probe: dict[str, Node] = field(default_factory=dict)
     metric: dict[str, Node] = field(default_factory=dict)
     schedule: Node = field(default_factory=dict)
+    tracker: Node = field(default_factory=dict)
     impl: ImplConfig = field(default_factory=ImplConfig)
     budget: BudgetConfig = field(default_factory=BudgetConfig)
     record: RecordConfig = field(default_factory=RecordConfig)

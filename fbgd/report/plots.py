@@ -8,7 +8,6 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fbgd.report.statistics import t_interval
 from fbgd.report.tables import is_fraction
 from fbgd.runs.directory import write_atomically
 
@@ -24,112 +23,11 @@ DASHES = ("", (4, 1.5), (1, 1), (3, 1, 1.5, 1), (5, 1, 1, 1, 1, 1))
 REGIMES = {"SGD": "#d55e00", "full batch": "#0072b2"}
 
 
-def ladder_figure(
-    runs: pd.DataFrame, table: pd.DataFrame, title: str, by: str = "rung", metric: str = "test_accuracy"
-) -> Figure:
-    """Accuracy by rung: a dot a seed, the mean with its 95 % interval, and published values where there are any.
-
-    Args:
-        runs: a row a run.
-        table: a row a rung.
-        title: of the figure.
-        by: the label of the rungs.
-        metric: of runs and table.
-    """
-    figure, (axes,) = make_figure((9, 0.62 * len(table) + 1.6), 1, 1)
-    draw_groups(axes, runs, table, by, metric)
-    axes.set(title=title)
-    return figure
-
-
-def panels_figure(
-    runs: pd.DataFrame, table: pd.DataFrame, by: str, panel: str, title: str, metric: str = "test_accuracy"
-) -> Figure:
-    """:func:`ladder_figure` by the label ``by``, in a panel for each value of the label ``panel``."""
-    values = list(dict.fromkeys(table[panel]))
-    rows = max(int((table[panel] == value).sum()) for value in values)
-    figure, panels = make_figure((7.5 * len(values), 0.45 * rows + 1.8), 1, len(values))
-    for axes, value in zip(panels, values, strict=True):
-        draw_groups(axes, runs[runs[panel] == value], table[table[panel] == value].reset_index(drop=True), by, metric)
-        axes.set(title=value)
-    figure.suptitle(title)
-    return figure
-
-
 def with_shown(runs: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, str]:
     """The runs with a metric as the column ``shown``, and its name: fractions in percent."""
     percent = is_fraction(metric)
     shown = runs.assign(shown=runs[metric].astype(float) * (100 if percent else 1))
     return shown, metric.replace("_", " ") + (" (%)" if percent else "")
-
-
-def draw_groups(axes: Axes, runs: pd.DataFrame, table: pd.DataFrame, by: str, metric: str = "test_accuracy") -> None:
-    """A row a group: a dot a seed, the mean with its 95 % interval, the published value."""
-    palette = dict(
-        zip(table[by], sns.color_palette("husl" if len(table) > 10 else "colorblind", len(table)), strict=True)
-    )
-    counted, name = with_shown(runs.dropna(subset=[metric]), metric)
-    sns.stripplot(
-        counted,
-        x="shown",
-        y=by,
-        order=list(table[by]),
-        hue=by,
-        palette=palette,
-        legend=False,
-        size=6,
-        linewidth=0.8,
-        edgecolor="black",
-        jitter=False,
-        zorder=5,
-        ax=axes,
-    )
-    for position, row in enumerate(table.to_dict("records")):
-        if row["ci_low"] == row["ci_low"]:
-            axes.plot([row["ci_low"], row["ci_high"]], [position] * 2, color=palette[row[by]], lw=2.5, zorder=3)
-        axes.plot(row["mean"], position, "|", color=palette[row[by]], ms=18, mew=3, zorder=4)
-        if row["n"]:
-            place = (row["mean"], position)
-            axes.annotate(
-                f"{row['mean']:.2f}" if is_fraction(metric) else f"{row['mean']:.4g}",
-                place,
-                (0, 9),
-                textcoords="offset points",
-                ha="center",
-                fontsize="small",
-            )
-    known = table.dropna(subset=["published"])
-    if len(known):
-        axes.plot(known["published"], known.index, "D", mfc="none", color="black", ms=8, label="published")
-        axes.legend(loc="lower left")
-    # The interval of two seeds may reach far beyond anything that an accuracy can be.
-    intervals = table[["ci_low", "ci_high"]].stack().clip(0, 100 if is_fraction(metric) else None)
-    shown = pd.concat([counted["shown"], known["published"], intervals])
-    margin = 0.03 * (shown.max() - shown.min()) + (1 if is_fraction(metric) else 0.01 * shown.abs().max())
-    axes.set(xlim=(shown.min() - margin, shown.max() + margin), ylim=(len(table) - 0.4, -0.8))
-    axes.set(xlabel=f"{name}: seeds, mean, 95 % t-interval", ylabel="")
-
-
-def pairs_figure(runs: pd.DataFrame, by: str, across: str, title: str, metric: str = "test_accuracy") -> Figure:
-    """Accuracy by group, for the values of ``across`` next to each other: a dot a seed, mean and 95 % t-interval."""
-    order = list(dict.fromkeys(runs[by]))
-    figure, (axes,) = make_figure((9, 0.75 * len(order) + 1.8), 1, 1)
-    shown, name = with_shown(runs.dropna(subset=[metric]), metric)
-    options = {"x": "shown", "y": by, "hue": across, "order": order, "palette": palette_of(shown[across]), "ax": axes}
-    sns.stripplot(shown, dodge=True, size=5, linewidth=0.6, edgecolor="black", alpha=0.6, legend=False, **options)
-    sns.pointplot(
-        shown,
-        dodge=0.4,
-        linestyle="none",
-        marker="D",
-        markersize=6,
-        errorbar=lambda values: t_interval(values.to_numpy()),
-        err_kws={"linewidth": 2},
-        **options,
-    )
-    sns.move_legend(axes, "lower left", title=None)
-    axes.set(xlabel=f"{name}: seeds, mean, 95 % t-interval", ylabel="", title=title)
-    return figure
 
 
 def search_figure(

@@ -24,6 +24,7 @@ from fbgd.runs import summary as summaries
 from fbgd.runs.directory import RunDirectory, opened, write_atomically
 from fbgd.runs.provenance import environment, identity, target_packages
 from fbgd.runs.signals import StopRequest
+from fbgd.runs.tracking import STATE, Tracking
 
 OnRow = Callable[[Row, int], None]
 Warn = Callable[[str], None]
@@ -109,6 +110,8 @@ def begin(
             warn(f"{directory.path} has a checkpoint that does not fit ({reason}); going back to the one before it")
             continue
         return attempt
+    # From the beginning: also in the tracker.
+    (directory.path / STATE).unlink(missing_ok=True)
     return prepare(config, directory, on_row, warn, dataset, blocks_of(directory, {}, warn) or blocks_per_call)
 
 
@@ -177,6 +180,10 @@ class Attempt:
     together: int = 1
     tally: dict = field(default_factory=dict)
     saved: float = field(default_factory=lambda: time.monotonic())
+    tracking: Tracking = field(init=False)
+
+    def __post_init__(self):
+        self.tracking = Tracking(self.config, self.directory, self.warn)
 
     @property
     def ended(self) -> bool:
@@ -238,6 +245,7 @@ class Attempt:
         about: dict[str, Any] = {"identity": identity(self.config), "content_hash": self.built.facts.content_hash}
         about["blocks_per_call"] = self.built.facts.blocks_per_call
         self.directory.write_checkpoint({**state, **about, "together": self.together, "tally": self.tally})
+        self.tracking.send(self.rows)
         self.saved = time.monotonic()
 
     def finish(self) -> dict:
@@ -251,6 +259,8 @@ class Attempt:
         sealed = summaries.sealed(summary, self.directory.config, self.directory.metrics)
         write_atomically(self.directory.summary, sealed)
         self.directory.previous.unlink(missing_ok=True)
+        self.tracking.send(self.rows)
+        self.tracking.finish(summary)
         return summary
 
 

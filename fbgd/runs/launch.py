@@ -1,7 +1,6 @@
 """Running a study's planned runs in worker processes, with live progress."""
 
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -9,22 +8,10 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import replace
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    TaskID,
-    TaskProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-
 from fbgd.config.schema import Config, to_dict
-from fbgd.engine.record import Row
 from fbgd.runs.directory import RunDirectory, write_atomically
 from fbgd.runs.plan import PlannedRun
-from fbgd.runs.progress import describe
+from fbgd.runs.study_progress import StudyProgress
 from fbgd.runs.together import declined
 from fbgd.runs.worker_process import GRACE_SECONDS, Failure, Worker, end
 
@@ -98,7 +85,7 @@ class Launcher:
         limit: seconds that a job may take.
     """
 
-    def __init__(self, workers: int, display: "StudyProgress", idle: list[Worker], limit: float | None = None):
+    def __init__(self, workers: int, display: StudyProgress, idle: list[Worker], limit: float | None = None):
         self.threads = max(1, (os.cpu_count() or 1) // workers)
         self.display = display
         self.idle = idle
@@ -189,65 +176,3 @@ class Launcher:
             self.display.say(f"{run.rung}, seed {run.seed}: warning: {message['warning']}", "yellow")
         else:
             self.display.advanced(run, message["row"], message["steps"])
-
-
-class StudyProgress:
-    """One bar for the whole study, weighted by expected cost, and one line for every running run."""
-
-    def __init__(self, planned: list[PlannedRun], todo: list[PlannedRun]):
-        self.console = Console(stderr=True)
-        self.live = sys.stderr.isatty()
-        self.progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TaskProgressColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[news]}"),
-            console=self.console,
-            disable=not self.live,
-            refresh_per_second=2,
-        )
-        self.work = {run.path: run.work for run in todo}
-        self.count = len(todo)
-        self.ended = 0
-        skipped = len(planned) - len(todo)
-        news = f"{skipped} of {len(planned)} runs done before" if skipped else ""
-        self.study = self.progress.add_task("study", total=sum(self.work.values()), news=news)
-        self.tasks: dict[object, TaskID] = {}
-        self.rows: dict[object, Row] = {}
-        self.shares: dict[object, float] = {}
-
-    def __enter__(self):
-        self.progress.start()
-        return self
-
-    def __exit__(self, *exception):
-        self.progress.stop()
-
-    def started(self, run: PlannedRun) -> None:
-        """A worker begins with this run."""
-        self.rows[run.path], self.shares[run.path] = {}, 0.0
-        self.tasks[run.path] = self.progress.add_task(f"{run.rung}, seed {run.seed}", total=1.0, news="preparing")
-
-    def advanced(self, run: PlannedRun, row: Row, steps: int) -> None:
-        """A row of this run arrived."""
-        self.rows[run.path].update(row)
-        self._move(run, row["step"] / steps)
-        self.progress.update(self.tasks[run.path], completed=self.shares[run.path], news=describe(self.rows[run.path]))
-
-    def finished(self, run: PlannedRun, succeeded: bool) -> None:
-        """This run ended."""
-        self._move(run, 1.0)
-        self.progress.remove_task(self.tasks.pop(run.path))
-        self.ended += 1
-        news = describe(self.rows.pop(run.path)) if succeeded else "failed"
-        self.say(f"{self.ended} of {self.count}: {run.rung}, seed {run.seed}: {news}")
-
-    def say(self, text: str, style: str | None = None) -> None:
-        """Print a line above the bars."""
-        self.console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
-
-    def _move(self, run: PlannedRun, share: float) -> None:
-        self.progress.advance(self.study, (share - self.shares[run.path]) * self.work[run.path])
-        self.shares[run.path] = share

@@ -9,7 +9,9 @@ from rich.table import Table
 
 from fbgd.config.schema import Config
 from fbgd.engine.record import Row
+from fbgd.errors import ConfigError
 from fbgd.runs.attempt import execute
+from fbgd.runs.heartbeat import Heartbeat
 from fbgd.runs.signals import StopRequest, heard_by
 
 
@@ -24,12 +26,26 @@ def describe(row: Row) -> str:
     return "  ".join(parts)
 
 
+def check_place(path: Path) -> None:
+    """Raise :class:`ConfigError` where a folder is a study's or holds the directories of runs, and is none itself."""
+    if (path / "config.yaml").exists():
+        return
+    holds = next((name for name in ("study.json", "runs.csv", "runs") if (path / name).exists()), None)
+    holds = holds or next((f"the run {found.parent.name}/" for found in path.glob("*/config.yaml")), None)
+    if holds is not None:
+        raise ConfigError(f"--out {path} is no directory of a run: it holds {holds}; name a new one, as runs/mine")
+
+
 def run_with_progress(config: Config, path: Path) -> dict:
-    """Execute a run under a progress bar that counts its steps; returns its summary.
+    """Execute a run under a progress bar that counts its steps, or, without a terminal, with a line every minute.
+
+    Returns its summary.
 
     Raises:
+        ConfigError: ``path`` is no place for a single run.
         Interrupted: by Ctrl-C or SIGTERM, after a checkpoint.
     """
+    check_place(path)
     console = Console(stderr=True)
     columns = (
         BarColumn(),
@@ -41,19 +57,30 @@ def run_with_progress(config: Config, path: Path) -> dict:
     with Progress(*columns, console=console, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("preparing", total=None)
         held: Row = {}
+        heart = Heartbeat(lambda text: console.print(text, highlight=False, markup=False, soft_wrap=True))
 
         def on_row(row: Row, steps: int) -> None:
             held.update(row)
             bar.update(task, completed=row["step"], total=steps, description=describe(held))
+            if bar.disable and row["step"] < steps:
+                heart.beat(row["step"] / steps, f"step {row['step']} of {steps}: {describe(held)}")
 
         stop = StopRequest()
         with heard_by(stop.hear):
             return execute(config, path, on_row, lambda text: console.print(f"[yellow]warning:[/] {text}"), stop)
 
 
+def outcome(summary: dict) -> str:
+    """How a run ended, with what guessing gives beside a diverged one: ``diverged (chance level: 10.0 %)``."""
+    chance = summary.get("chance_level")
+    if summary["status"] != "diverged" or chance is None:
+        return summary["status"]
+    return f"diverged (chance level: {100 * chance:.1f} %)"
+
+
 def show_summary(summary: dict, path: Path) -> None:
     """Print a finished run as a table of its final numbers and costs."""
-    table = Table(title=f"{path}: {summary['status']}", show_header=False)
+    table = Table(title=f"{path}: {outcome(summary)}", show_header=False)
     for key, name in (
         ("test_accuracy", "test accuracy"),
         ("validation_accuracy", "validation accuracy"),

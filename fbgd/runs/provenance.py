@@ -35,7 +35,7 @@ def science(settings: dict) -> dict:
     if record and settings["record"].get("growth") == 1:
         record["growth"] = None
     data: dict = {"source": PLACES if verified else {"download": None}}
-    leave_out = {"impl": None, "record": record, "data": data}
+    leave_out = {"impl": None, "tracker": None, "record": record, "data": data}
     # Keys at the value that they had before there was a choice: older runs keep their identity.
     if settings["data"].get("label_noise_over") == "others":
         data["label_noise_over"] = None

@@ -11,12 +11,13 @@ from typing import Any
 from fbgd import programs
 from fbgd.config.overrides import Override, parse
 from fbgd.errors import ConfigError, nearest
+from fbgd.studies.notify import HELP
 from fbgd.studies.study import Study
 from fbgd.studies.writer import RESULTS
 
 HELD = "this study sets it itself"
 # What every study's command line has; the rest are options of single studies.
-COMMON = {"figure", "overrides", "seeds", "workers", "out", "only", "quick", "list", "run_limit"}
+COMMON = {"figure", "overrides", "seeds", "workers", "out", "only", "quick", "list", "notify", "run_limit"}
 
 
 def make_parser(studies: Sequence[Study], about: str, prog: str | None = None) -> argparse.ArgumentParser:
@@ -55,12 +56,14 @@ def make_parser(studies: Sequence[Study], about: str, prog: str | None = None) -
         action="append",
         default=[],
         metavar="NAME",
-        help="run this setting alone, by its name or its beginning; may be repeated. The table shows all that is done",
+        help="run this setting alone, by its name or its beginning; may be repeated. The printed table "
+        "shows these alone, its files all that is done",
     )
     parser.add_argument(
         "--quick", action="store_true", help="tiny sizes: shows that everything runs, in under a minute"
     )
     parser.add_argument("--list", action="store_true", help="print the settings and run nothing")
+    parser.add_argument("--notify", metavar="CMD", help=HELP)
     for option in {option.name: option for study in studies for option in study.options}.values():
         parser.add_argument(f"--{option.name}", metavar=option.metavar, help=option.help)
     return parser
@@ -197,6 +200,6 @@ def default_out(study: Study, data: str, variant: str, quick: bool, overrides: S
 
 
 def science_words(overrides: Sequence[str]) -> list[str]:
-    """The overrides that change an experiment: none about ``impl`` or ``record``, or about where the data lies."""
-    harmless = re.compile(r"\+*(impl|record|data\.source\.(folder|download))\b")
+    """The overrides that change an experiment: none about ``impl``, ``record``, ``tracker`` or where data lies."""
+    harmless = re.compile(r"\+*(impl|record|tracker|data\.source\.(folder|download))\b")
     return [word for word in overrides if not harmless.match(word)]

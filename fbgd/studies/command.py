@@ -5,22 +5,20 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import pandas as pd
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from fbgd.config.compose import GROUPS, compose
-from fbgd.config.overrides import overlay, parse
 from fbgd.errors import EXPECTED, one_line
 from fbgd.report.evidence import Evidence
-from fbgd.runs.plan import Rung, collect, curves
+from fbgd.runs.plan import collect, curves
 from fbgd.runs.signals import exit_status, heard_by, interrupt
-from fbgd.studies.arguments import Request, make_parser, read_request
+from fbgd.studies.arguments import make_parser, read_request
 from fbgd.studies.execution import Execution, check_folder, check_only, count_workers
+from fbgd.studies.listing import show_rungs, wanted_rows
+from fbgd.studies.notify import news, notify
 from fbgd.studies.study import Study
-from fbgd.studies.writer import write
+from fbgd.studies.writer import whole, write
 
 
 def main(
@@ -98,39 +96,11 @@ def execute(study: Study, arguments: argparse.Namespace, *, quiet: bool = False)
         outcome.searched,
         curves(planned) if planned else pd.DataFrame(),
     )
-    succeeded = write(study, evidence, request.out, quiet=quiet)
+    wanted = [rung.labels for rung in outcome.rungs or rungs if execution.wanted(rung.name)]
+    shown = partial(wanted_rows, wanted) if arguments.only else whole
+    succeeded = write(study, evidence, request.out, shown, quiet=quiet)
+    if arguments.notify:
+        notify(arguments.notify, news(request.title, request.out, evidence.runs, finished=execution.finished))
     if not execution.finished:
         return execution.status
     return 0 if succeeded else 1
-
-
-def show_rungs(rungs: list[Rung], request: Request) -> None:
-    """Print what all settings share, and a table of what distinguishes them, with what was published.
-
-    Only the first setting is composed, which shows a user's typing errors; the rest is read off the words.
-    """
-    settings = [
-        {word.key: word.value for word in overlay(parse(rung.overrides), request.overrides, GROUPS)} for rung in rungs
-    ]
-    compose([f"{key}={value}" for key, value in settings[0].items()])
-    shared = {key: value for key, value in settings[0].items() if all(own.get(key) == value for own in settings)}
-    differing = dict.fromkeys(key for own in settings for key in own if key not in shared)
-    columns = [key for key in differing if sum(key in own for own in settings) > len(settings) / 4]
-    table = Table(
-        title=escape(f"{request.title}\nall: {' '.join(f'{k}={v}' for k, v in shared.items())}"), title_justify="left"
-    )
-    names = ["name", *columns, *(["more"] if len(columns) < len(differing) else [])]
-    published = any(rung.published for rung in rungs)
-    for name in [*names, *(["published %"] if published else [])]:
-        table.add_column(name, overflow="fold", no_wrap=name in ("name", "published %"))
-    for rung, own in zip(rungs, settings, strict=True):
-        cells = [rung.name, *(own.get(key, "–") for key in columns)]
-        if len(names) > len(cells):
-            cells.append(" ".join(f"{key}={own[key]}" for key in differing if key in own and key not in columns))
-        if published:
-            cells.append("–" if rung.published is None else str(rung.published))
-        # A list of regularisers is no markup.
-        table.add_row(*map(escape, cells))
-    console = Console()
-    console.width = max(console.width, 200)
-    console.print(table)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from fbgd.config.targets import build_target
+from fbgd.config.data import read_arrays
 from fbgd.errors import ConfigError, nearest
 from fbgd.runs.launch import Worker, end, launch
 from fbgd.runs.plan import PlannedRun, Rung, plan
@@ -134,10 +134,10 @@ def make_data(planned: list[PlannedRun]) -> None:
     """Read a study's data once before its workers do, if one of them will: what is missing is said here.
 
     Raises:
-        ValueError: it is not there.
+        ValueError: it is not there, or no data.
     """
     if not all(run.done for run in planned):
-        build_target("data.source", planned[0].config.data.source)
+        read_arrays(planned[0].config)
 
 
 def count_workers(workers: int | None) -> int:

@@ -25,7 +25,8 @@ from matplotlib.figure import Figure
 
 from fbgd.report.claims import Claim, higher
 from fbgd.report.evidence import Evidence
-from fbgd.report.plots import pairs_figure, search_figure
+from fbgd.report.group_plots import pairs_figure
+from fbgd.report.plots import search_figure
 from fbgd.runs.plan import Rung
 from fbgd.studies.differences import accuracy_difference
 from fbgd.studies.nested import NestedTuning, chosen_counts

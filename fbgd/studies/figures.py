@@ -5,14 +5,8 @@ from collections.abc import Callable, Mapping
 from matplotlib.figure import Figure
 
 from fbgd.report.evidence import Evidence
-from fbgd.report.plots import (
-    curves_figure,
-    ladder_figure,
-    pairs_figure,
-    panel_curves_figure,
-    panels_figure,
-    search_figure,
-)
+from fbgd.report.group_plots import ladder_figure, pairs_figure, panels_figure
+from fbgd.report.plots import curves_figure, panel_curves_figure, search_figure
 from fbgd.studies.nested import chosen_counts
 
 

@@ -16,7 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from fbgd.report.claims import Claim, Rule, higher, lower, within
-from fbgd.report.plots import curves_figure, ladder_figure
+from fbgd.report.group_plots import ladder_figure
+from fbgd.report.plots import curves_figure
 from fbgd.runs.plan import Published, Rung
 from fbgd.studies.differences import accuracy_difference
 from fbgd.studies.presets import data_words, ingredient_words
@@ -135,6 +136,12 @@ def change(name: str, sentence: str, left: str, right: str, rule: Rule = higher)
     return Claim(name, sentence, "difference in test accuracy, points", estimates, rule, published)
 
 
+RUNGS = (
+    "Rungs: SGD takes one block a step in a new order every pass, FB (full batch) all blocks, in a fixed order; the "
+    "baselines train briefly. Train longer: more passes, a longer warm-up, a larger rate. Clipped: also the norm of "
+    "the mean gradient is bounded. Regularised: also a penalty on the norms of the blocks' gradients, and a larger "
+    "rate. Strong reg.: the same with small blocks. In practice: also a new order every pass."
+)
 CLAIMS = (
     change("full batch falls short", "Trained as briefly as SGD, full batch is worse.", "Baseline FB", BASELINE, lower),
     change("longer", "Longer training, warm-up and a larger rate lift it.", "FB train longer", "Baseline FB"),
@@ -153,7 +160,7 @@ STUDY = Study(
     quick=quick,
     baseline={"rung": BASELINE},
     source="Geiping et al. 2022, arXiv 2109.14119",
-    paragraphs=("Nothing was selected on the test set.",),
+    paragraphs=(RUNGS, "Nothing was selected on the test set."),
     options=(
         Option(
             "augment",

@@ -30,7 +30,8 @@ from matplotlib.figure import Figure
 
 from fbgd.errors import ConfigError
 from fbgd.report.evidence import Evidence
-from fbgd.report.plots import panel_curves_figure, panels_figure, search_figure
+from fbgd.report.group_plots import panels_figure
+from fbgd.report.plots import panel_curves_figure, search_figure
 from fbgd.runs.plan import Rung
 from fbgd.studies.differences import against_baseline
 from fbgd.studies.presets import data_words, quick_words

@@ -24,7 +24,8 @@ from dataclasses import dataclass, replace
 from matplotlib.figure import Figure
 
 from fbgd.report.evidence import Evidence
-from fbgd.report.plots import panels_figure, search_figure
+from fbgd.report.group_plots import panels_figure
+from fbgd.report.plots import search_figure
 from fbgd.runs.plan import Rung
 from fbgd.studies.differences import against_baseline
 from fbgd.studies.presets import data_words, quick_words

@@ -68,8 +68,6 @@ def main(words: Sequence[str] | None = None, prog: str | None = None) -> int:
         study = read_study(Path(path))
         check_rungs(study, path)
         words.remove(path)
-        if "--list" in words:
-            show_grids(study)
         return run_study(study, words, prog=prog)
 
     return reported(run)
@@ -93,14 +91,6 @@ def define(name: str, content: Mapping[str, Any], file: str) -> Study:
     if name in {"quick", "sweep", *(key.split("/")[0] for key in BUILT_IN)}:
         raise ConfigError(f"{file}: results/{name}/ is of other studies; rename the file")
     return make_study(name, content, file)
-
-
-def show_grids(study: Study) -> None:
-    """Print the values that a tuned setting is chosen from."""
-    if isinstance(study.execute, NestedTuning):
-        for preset in study.presets.values():
-            for name, values in preset.grids.items():
-                print(f"{name}: {study.execute.key} from {', '.join(f'{value:g}' for value in values)}")
 
 
 def check_rungs(study: Study, file: str) -> None:

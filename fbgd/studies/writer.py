@@ -21,7 +21,14 @@ DIGITS = "%.8g"
 RESULTS = Path("results")
 
 
-def write(study: Study, evidence: Evidence, out: Path, *, quiet: bool = False) -> bool:
+def whole(page: Page) -> Page:
+    """A page as it is."""
+    return page
+
+
+def write(
+    study: Study, evidence: Evidence, out: Path, shown: Callable[[Page], Page] = whole, *, quiet: bool = False
+) -> bool:
     """Write and print everything that a study's evidence shows.
 
     Files that an earlier call wrote from more finished runs are kept: then the page is printed only.
@@ -30,6 +37,7 @@ def write(study: Study, evidence: Evidence, out: Path, *, quiet: bool = False) -
         study: how it is summarised, judged and drawn.
         evidence: what there is; with the recorded rows of its runs, for figures.
         out: the folder.
+        shown: what of the page is printed; files have all of it.
         quiet: print nothing.
 
     Returns:
@@ -40,13 +48,13 @@ def write(study: Study, evidence: Evidence, out: Path, *, quiet: bool = False) -
     if (now := results_of(evidence)) < before:
         note = f"Only printed: {out}/ holds the page of {before} results, and these are {now}."
         if not quiet:
-            printed(page_of(evidence, study.recipe), note)
+            printed(shown(page_of(evidence, study.recipe)), note)
         return succeeded
     out.mkdir(parents=True, exist_ok=True)
     with held(out, "is writing this study's page"):
         page, names = write_files(study, evidence, out)
     if not quiet:
-        printed(page, f"Written to {out}/: {', '.join(names)}")
+        printed(shown(page), f"Written to {out}/: {', '.join(names)}")
     return succeeded
 
 

@@ -19,6 +19,7 @@ CUSTOM = {
     "objective": "torch.nn.CrossEntropyLoss",
     "optimizer": "torch.optim.NAdam",
     "schedule": "fbgd.schedules.Constant",
+    "tracker": "fbgd.runs.trackers.TensorBoard",
 }
 FILES = [(group, choice) for group in GROUPS for choice in choices(group)]
 SMALL = ["data.source.train=40", "data.source.test=10", "model.width=2", "regime.block_size=7", "budget.passes=1"]
