@@ -34,6 +34,9 @@ def as_arrays(where: str, given: Any) -> Arrays:
     if isinstance(given, Arrays):
         return checked(where, given)
     if isinstance(given, tuple | list) and len(given) in (2, 4):
+        for name, part in zip(("train_x", "train_y", "test_x", "test_y"), given, strict=False):
+            if not hasattr(part, "__len__"):
+                raise DataError(f"{where}: {name} is a {type(part).__name__}, no array")
         train, test = tuple(given[:2]), tuple(given[2:]) or None
         return assemble(where, train, test, regression=is_floating(given[1]))
     size = f" of {len(given)}" if isinstance(given, tuple | list | Mapping) else ""

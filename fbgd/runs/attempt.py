@@ -11,12 +11,11 @@ from typing import Any
 
 import pandas as pd
 from omegaconf import OmegaConf
-from torch import Tensor
 
 from fbgd.config.build import Built, build
 from fbgd.config.schema import Config, to_dict
 from fbgd.data import Dataset
-from fbgd.engine.experiment import Experiment, Member, Progress
+from fbgd.engine.experiment import Member, Progress
 from fbgd.engine.record import Row, is_complete
 from fbgd.engine.train import train_members
 from fbgd.errors import ConfigError
@@ -24,6 +23,7 @@ from fbgd.runs import summary as summaries
 from fbgd.runs.directory import RunDirectory, opened, write_atomically
 from fbgd.runs.provenance import environment, identity, target_packages
 from fbgd.runs.signals import StopRequest
+from fbgd.runs.snapshots import restore, snapshot
 from fbgd.runs.tracking import STATE, Tracking
 
 OnRow = Callable[[Row, int], None]
@@ -262,33 +262,6 @@ class Attempt:
         self.tracking.send(self.rows)
         self.tracking.finish(summary)
         return summary
-
-
-def snapshot(experiment: Experiment, progress: Progress, rows: list[Row]) -> dict:
-    """All state of a run between two steps."""
-    holders: dict[str, Any] = {
-        "model": experiment.model,
-        "optimizer": experiment.optimizer,
-        "monitor": experiment.monitor,
-    }
-    states = {name: without_views(holder.state_dict()) for name, holder in holders.items()}
-    return {**states, "progress": vars(progress).copy(), "rows": rows}
-
-
-def without_views(state):
-    """The same state, in which views into larger tensors are tensors of their own: they would be saved whole."""
-    if isinstance(state, Tensor):
-        return state.clone() if state.untyped_storage().nbytes() > state.nbytes else state
-    if isinstance(state, dict):
-        return {key: without_views(value) for key, value in state.items()}
-    return [without_views(value) for value in state] if isinstance(state, list) else state
-
-
-def restore(experiment: Experiment, state: dict) -> None:
-    """Bring model, optimizer and monitor to a snapshot's point."""
-    experiment.model.load_state_dict(state["model"])
-    experiment.optimizer.load_state_dict(state["optimizer"])
-    experiment.monitor.load_state_dict(state["monitor"])
 
 
 def summarise(config: Config, built: Built, progress: Progress, rows: list[Row]) -> dict:

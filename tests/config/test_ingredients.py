@@ -18,7 +18,8 @@ from fbgd.engine.objective import classification
 from fbgd.engine.step import moments, transformed
 from fbgd.engine.train import train
 from fbgd.errors import ConfigError
-from fbgd.runs.attempt import execute, restore, snapshot
+from fbgd.runs.attempt import execute
+from fbgd.runs.snapshots import restore, snapshot
 from regularizers import EMA, SWA, GradientClipping, GradientNoise, GradientNormPenalty, InputNoise, WeightNoise
 
 CHOICES = [choice for choice in choices("regularizer") if choice != "none"]

@@ -52,20 +52,23 @@ def trained(tmp_path, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("three", "gives a tuple of 3, and must give fbgd.data.Arrays or (train_x, train_y, test_x, test_y)"),
-        ("nothing", "gives a NoneType, and must give fbgd.data.Arrays"),
+        (
+            "three",
+            "gives a tuple of 3: fbgd.data.Arrays is wanted, or arrays (train_x, train_y, test_x, test_y), or (x, y)",
+        ),
+        ("nothing", "gives a NoneType: fbgd.data.Arrays is wanted"),
         ("swapped", "test inputs have the shape (9,)"),
         ("short", "9 training inputs, and 8 targets"),
         ("wide", "have the shapes (4,) and (2,)"),
         ("scalar", "train_y is a int, no array"),
-        ("numbers", "for a regression set objective=squared_error"),
+        ("numbers", "are numbers: set objective=squared_error"),
     ],
 )
 def test_data_of_the_wrong_form_are_one_line(trained, source, message):
     status, error = trained(source)
     assert status == 2
     assert message in error
-    assert error.startswith("error: data.source (sources_")
+    assert error.startswith("error: data.source (sources_" if source != "numbers" else "error: objective (")
     assert error.count("\n") == 1
 
 
