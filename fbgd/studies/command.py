@@ -82,7 +82,8 @@ def execute(study: Study, arguments: argparse.Namespace) -> int:
         curves(planned) if planned else pd.DataFrame(),
     )
     wanted = [rung.labels for rung in outcome.rungs or rungs if execution.wanted(rung.name)]
-    succeeded = write(study, evidence, request.out, partial(wanted_rows, wanted) if arguments.only else whole)
+    shown = partial(wanted_rows, wanted) if arguments.only else whole
+    succeeded = write(study, evidence, request.out, shown, arguments.figures)
     if arguments.notify:
         notify(arguments.notify, news(request.title, request.out, evidence.runs, finished=execution.finished))
     return 0 if execution.finished and succeeded else 1

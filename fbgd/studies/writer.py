@@ -25,7 +25,9 @@ def whole(page: Page) -> Page:
     return page
 
 
-def write(study: Study, evidence: Evidence, out: Path, shown: Callable[[Page], Page] = whole) -> bool:
+def write(
+    study: Study, evidence: Evidence, out: Path, shown: Callable[[Page], Page] = whole, also: str = "png"
+) -> bool:
     """Write and print everything that a study's evidence shows.
 
     Files that an earlier call wrote from more finished runs are kept: then the page is printed only.
@@ -35,6 +37,7 @@ def write(study: Study, evidence: Evidence, out: Path, shown: Callable[[Page], P
         evidence: what there is; with the recorded rows of its runs, for figures.
         out: the folder.
         shown: what of the page is printed; files have all of it.
+        also: the kind of file in which figures are written beside PNG.
 
     Returns:
         Whether no run has failed.
@@ -55,8 +58,9 @@ def write(study: Study, evidence: Evidence, out: Path, shown: Callable[[Page], P
         kept = replace(kept, table=page.table)
         for name, draw in study.figures.items():
             if (figure := draw(kept)) is not None:
-                save(figure, out / name)
-                names.append(name)
+                for file in dict.fromkeys([name, f"{Path(name).stem}.{also}"]):
+                    save(figure, out / file)
+                    names.append(file)
     printed(shown(page), f"Written to {out}/: {', '.join(names)}")
     return succeeded
 
