@@ -3,6 +3,7 @@
 import io
 from pathlib import Path
 
+import matplotlib
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -157,8 +158,18 @@ def make_figure(size: tuple[float, float], rows: int, columns: int, **options) -
     return figure, list(figure.subplots(rows, columns, squeeze=False, **options).flat)
 
 
+# What would tell one writing of a figure from another, by the kind of file.
+UNDATED: dict[str, dict[str, str | None]] = {
+    ".png": {"Software": None},
+    ".pdf": {"Creator": None, "Producer": None, "CreationDate": None},
+    ".svg": {"Creator": None, "Date": None},
+}
+
+
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG without a date in it, so that equal figures are equal files."""
+    """Write a figure as PNG, PDF or SVG, by the file's ending, without a date, so that equal ones are equal files."""
     picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=110, metadata={"Software": None})
+    # Text stays text, in fonts that are part of a PDF, and names within an SVG are no random ones.
+    with matplotlib.rc_context({"pdf.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": path.name}):
+        figure.savefig(picture, format=path.suffix[1:], dpi=110, metadata=UNDATED[path.suffix])
     write_atomically(path, picture.getvalue())

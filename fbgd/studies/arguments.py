@@ -16,8 +16,21 @@ from fbgd.studies.study import Study
 from fbgd.studies.writer import RESULTS
 
 HELD = "this study sets it itself"
+FIGURES = ("png", "pdf", "svg")
 # What every study's command line has; the rest are options of single studies.
-COMMON = {"figure", "overrides", "seeds", "workers", "out", "only", "quick", "list", "notify", "run_limit"}
+COMMON = {
+    "figure",
+    "overrides",
+    "seeds",
+    "workers",
+    "out",
+    "only",
+    "quick",
+    "list",
+    "notify",
+    "figures",
+    "run_limit",
+}
 
 
 def make_parser(studies: Sequence[Study], about: str, prog: str | None = None) -> argparse.ArgumentParser:
@@ -63,6 +76,13 @@ def make_parser(studies: Sequence[Study], about: str, prog: str | None = None) -
         "--quick", action="store_true", help="tiny sizes: shows that everything runs, in under a minute"
     )
     parser.add_argument("--list", action="store_true", help="print the settings and run nothing")
+    parser.add_argument(
+        "--figures",
+        default="png",
+        metavar="|".join(FIGURES),
+        type=one_of(FIGURES),
+        help="also write the figures in this format, with fonts that can be edited (default: png alone)",
+    )
     parser.add_argument("--notify", metavar="CMD", help=HELP)
     for option in {option.name: option for study in studies for option in study.options}.values():
         parser.add_argument(f"--{option.name}", metavar=option.metavar, help=option.help)

@@ -98,7 +98,7 @@ def execute(study: Study, arguments: argparse.Namespace, *, quiet: bool = False)
     )
     wanted = [rung.labels for rung in outcome.rungs or rungs if execution.wanted(rung.name)]
     shown = partial(wanted_rows, wanted) if arguments.only else whole
-    succeeded = write(study, evidence, request.out, shown, quiet=quiet)
+    succeeded = write(study, evidence, request.out, shown, arguments.figures, quiet=quiet)
     if arguments.notify:
         notify(arguments.notify, news(request.title, request.out, evidence.runs, finished=execution.finished))
     if not execution.finished:

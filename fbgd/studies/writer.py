@@ -27,7 +27,13 @@ def whole(page: Page) -> Page:
 
 
 def write(
-    study: Study, evidence: Evidence, out: Path, shown: Callable[[Page], Page] = whole, *, quiet: bool = False
+    study: Study,
+    evidence: Evidence,
+    out: Path,
+    shown: Callable[[Page], Page] = whole,
+    also: str = "png",
+    *,
+    quiet: bool = False,
 ) -> bool:
     """Write and print everything that a study's evidence shows.
 
@@ -38,6 +44,7 @@ def write(
         evidence: what there is; with the recorded rows of its runs, for figures.
         out: the folder.
         shown: what of the page is printed; files have all of it.
+        also: the kind of file in which figures are written beside PNG.
         quiet: print nothing.
 
     Returns:
@@ -52,13 +59,13 @@ def write(
         return succeeded
     out.mkdir(parents=True, exist_ok=True)
     with held(out, "is writing this study's page"):
-        page, names = write_files(study, evidence, out)
+        page, names = write_files(study, evidence, out, also)
     if not quiet:
         printed(shown(page), f"Written to {out}/: {', '.join(names)}")
     return succeeded
 
 
-def write_files(study: Study, evidence: Evidence, out: Path) -> tuple[Page, list[str]]:
+def write_files(study: Study, evidence: Evidence, out: Path, also: str) -> tuple[Page, list[str]]:
     """Write all files of a study's folder; returns the page and the files' names."""
     names = write_numbers(evidence, out)
     # From the files, so that whoever reads them makes the same page.
@@ -69,8 +76,9 @@ def write_files(study: Study, evidence: Evidence, out: Path) -> tuple[Page, list
         kept = replace(kept, table=page.table)
         for name, draw in study.figures.items():
             if (figure := draw(kept)) is not None:
-                save(figure, out / name)
-                names.append(name)
+                for file in dict.fromkeys([name, f"{Path(name).stem}.{also}"]):
+                    save(figure, out / file)
+                    names.append(file)
     return page, names
 
 
