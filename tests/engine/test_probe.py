@@ -5,6 +5,7 @@ import torch
 from problems import network
 
 from fbgd.engine.probe import ProbeState, ScheduledProbe
+from fbgd.errors import ConfigError
 
 
 def test_buffers_modes_and_gradients_are_put_back_also_after_an_error():
