@@ -5,6 +5,7 @@ import torch
 from problems import network
 
 from fbgd.engine.probe import ProbeState, ScheduledProbe
+from fbgd.errors import ConfigError
 
 
 def test_buffers_modes_and_gradients_are_put_back_also_after_an_error():
@@ -22,7 +23,7 @@ def test_buffers_modes_and_gradients_are_put_back_also_after_an_error():
         assert all(param.grad is None for param in seen.model.parameters())
         raise ArithmeticError
 
-    with pytest.raises(ArithmeticError):
+    with pytest.raises(ConfigError, match="ArithmeticError"):
         ScheduledProbe("mine", disturb).columns(state)
     assert before
     assert all(torch.equal(buffer, before[name]) for name, buffer in model.named_buffers())
