@@ -98,7 +98,7 @@ def measure(text: str) -> int:
     for event in yaml.parse(text, LOADER):
         size = 1
         if isinstance(event, yaml.AliasEvent):
-            found = known.get(event.anchor, 1)
+            found = known.get(str(event.anchor), 1)
             if found is None:
                 raise ConfigError(f"holds itself: *{event.anchor} stands inside &{event.anchor}")
             size = found

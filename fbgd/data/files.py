@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pooch
 
-
 # More than any data set that is read whole: a file that unpacks into it is no such data set.
 LARGEST = 2**30
 

@@ -24,7 +24,6 @@ from fbgd.runs import summary as summaries
 from fbgd.runs.lock import held
 from fbgd.runs.provenance import differences, identity, science
 
-
 # What every checkpoint has had from the first version on.
 CHECKPOINT = ("model", "optimizer", "monitor", "progress", "rows", "identity", "content_hash")
 

@@ -16,7 +16,6 @@ from fbgd.runs.launch import Worker, end, launch
 from fbgd.runs.plan import PlannedRun, Rung, plan
 from fbgd.runs.signals import exit_status
 
-
 MOST_SEEDS = 10_000
 
 

@@ -132,7 +132,7 @@ def test_every_write_names_its_file_and_leaves_nothing_behind(tmp_path, monkeypa
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(files.os, "fsync", full)
-    with pytest.raises(OSError, match="No space left on device.*table.csv"):
+    with pytest.raises(OSError, match=r"No space left on device.*table\.csv"):
         write_atomically(tmp_path / "table.csv", "a")
     assert list(tmp_path.iterdir()) == []
 
@@ -155,7 +155,7 @@ def test_a_full_disk_keeps_what_was_saved_and_the_run_goes_on_when_there_is_room
 )
 def test_a_damaged_study_json_is_said_and_stands_in_nobody_s_way(tmp_path, content):
     (tmp_path / "study.json").write_bytes(content)
-    with pytest.raises(ValueError, match="is damaged: .*; run the study again") as caught:
+    with pytest.raises(ValueError, match=r"is damaged: .*; run the study again") as caught:
         read_description(tmp_path / "study.json")
     assert "\n" not in str(caught.value)
     assert results_in(tmp_path) == 0

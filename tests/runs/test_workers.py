@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -68,9 +69,8 @@ class TestPulse:
 class Scripted:
     """A worker whose jobs end as they are told to."""
 
-    ends: list = []
-    made: list = []
-    at_once: list = []
+    ends: ClassVar[list] = []
+    made: ClassVar[list] = []
 
     def __init__(self, threads):
         self.made.append(self)
