@@ -9,8 +9,8 @@ Standard output carries a line of JSON for every recorded row (``run``, its plac
 what a user should hear (``run``, ``warning``) and for the end of a job (``ended``: nothing, or why it failed); whatever
 else is printed goes to standard error. A worker that saw a job fail ends, and so does one whose study is gone;
 checkpoints stay. The study's number is in ``FBGD_PARENT``, since it may be gone before this process can ask for it;
-with it a line comes every few seconds that says that the process is alive: ``alive``, the steps so far, and ``busy``, the
-seconds of processor time. After Ctrl-C or SIGTERM a checkpoint is written at the next step.
+with it a line comes every few seconds that says that the process is alive: ``alive``, the steps so far, and ``busy``,
+the seconds of processor time. After Ctrl-C or SIGTERM a checkpoint is written at the next step.
 """
 
 import json
