@@ -34,7 +34,7 @@ def exit_status(interruption: KeyboardInterrupt) -> int:
 class StopRequest:
     """Remembers the signal that asks a training to stop; called before every step, it says whether one did.
 
-    Outside the steps a signal is an :class:`Interrupted` at once, and so is a second one, unless it is ``patient``:
+    Outside the steps a signal is an :class:`Interrupted` at once, and so is a second one, unless this is ``patient``:
     then somebody else ends a process that takes too long.
 
     Args:

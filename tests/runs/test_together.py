@@ -62,7 +62,7 @@ def state(path):
     held = torch.load(path / "checkpoint.pt", weights_only=True)
     rows = pd.DataFrame(held["rows"]).drop(columns="seconds")
     pd.testing.assert_frame_equal(rows, pd.read_csv(path / "metrics.csv").drop(columns="seconds"))
-    summary = json.loads((path / "summary.json").read_text())
+    summary = RunDirectory(path).read_summary()
     return held["model"], held["optimizer"], rows, {**summary, "seconds": 0, "together": 0}
 
 

@@ -71,7 +71,6 @@ class Scripted:
 
     ends: ClassVar[list] = []
     made: ClassVar[list] = []
-    at_once: ClassVar[list] = []
 
     def __init__(self, threads):
         self.made.append(self)
@@ -162,7 +161,8 @@ def wait_for(condition, seconds=60):
     end = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < end, "it never came"
-        os.sched_yield()
+        # Not a fixed time: the processor is left to the workers between two looks.
+        time.sleep(0.05)
     return found
 
 
