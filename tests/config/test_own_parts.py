@@ -151,7 +151,7 @@ def test_the_command_line_takes_folders_of_modules(own, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["regime=FOLDER/my_model.yaml"], "regime takes no file; those that do: data, model"),
+        (["regime=FOLDER/my_model.yaml"], "regime takes no file; those that do: data, metric, model"),
         (["model=FOLDER/none.yaml"], "none.yaml: there is no such file"),
         (["model=[FOLDER/my_model.yaml,FOLDER/my_data.yaml]"], "model takes one file"),
         (["data=FOLDER/my_model.yaml"], "_target_ and its arguments belong below source:"),

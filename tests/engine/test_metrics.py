@@ -18,7 +18,7 @@ from fbgd.errors import ConfigError
 from fbgd.report.compare import compare
 from fbgd.runs.attempt import execute
 from fbgd.runs.directory import RunDirectory
-from fbgd.runs.provenance import identity
+from fbgd.runs.provenance import identity, science
 from fbgd.runs.rows import read_rows, run_row, to_frame
 
 SMALL = [
@@ -165,7 +165,9 @@ def test_results_are_compared_by_them(tmp_path):
     with pytest.raises(ConfigError, match=r"--metric test_amon is unknown; did you mean 'test_among'"):
         compare([tmp_path], metric="test_amon")
     settings = OmegaConf.to_container(OmegaConf.load(tmp_path / "4-0" / "config.yaml"))
-    frame = to_frame([run_row(RunDirectory(tmp_path / "4-0"), {"test_label": "x"}, 0, settings)], ["test_label"])
+    frame = to_frame(
+        [run_row(RunDirectory(tmp_path / "4-0"), {"test_label": "x"}, 0, science(settings))], ["test_label"]
+    )
     frame.to_csv(tmp_path / "runs.csv", index=False)
     again = read_rows(tmp_path / "runs.csv")
     assert list(again)[:4] == ["test_label", "seed", "status", "test_among"]
