@@ -10,8 +10,8 @@
 The ladder of Geiping et al. gives long training, warm-up, clipping, the gradient penalty and small blocks to full-batch
 descent only. Is it then stochasticity that they replace, or would SGD have gained as much from them? Here both climb
 the same rungs: one block a step, reshuffled, against all blocks a step, fixed. A rung costs both the same gradient
-evaluations, both begin with the same learning rates (a grid grows until the best is no end of it), from which every
-seed chooses for itself on the validation split, and both anneal it to zero. Ten seeds make the table.
+evaluations, both begin with the same learning rates (a grid grows until the best is no end of it), from which the
+validation split chooses by a search for every seed, and both anneal it to zero. Fresh runs make the table.
 
 Read the table across for the effect of stochasticity, downwards for the effect of the ingredients. Results go to
 results/fair_ladder/<data>/: table.md, table.csv, runs.csv, search.csv, claims.csv, pairs.png, learning_rates.png. A

@@ -1,12 +1,13 @@
 """Choosing a setting by every seed for itself: a replicate of a row is the whole procedure, its search included.
 
-Every seed tries every value, takes the one with its own highest validation accuracy, and counts with that run's test
-accuracy. The replicates are then independent, and the interval of a row contains what the choice adds to it. Where all
-rows share the choices of one small search, the luck of that search is in every seed of a row and in none of its
-intervals; ``scripts/calibration.py choices`` shows what follows from it.
+Every seed tries every value and takes the one with its own highest validation accuracy; a fresh run with this value
+counts, so that no run is in the table because it was the best of several. The replicates are independent, and the
+interval of a row contains what the choice adds to it. Where all rows share the choices of one small search, the luck of
+that search is in every seed of a row and in none of its intervals; ``scripts/calibration.py choices`` shows what
+follows from it.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,8 +20,9 @@ from fbgd.studies.execution import Execution, Outcome
 from fbgd.studies.selection import each_choice, end_of_choices
 from fbgd.studies.tuning import CANDIDATE, METRIC, Candidates, Words, given_paragraphs, search
 
-# Where no run of a seed has a validation accuracy, the run of the middle value counts and tells why.
 MISSING = "missing"
+# What seed s chooses is run with the seed FRESH + s, which no search has.
+FRESH = 10_000
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class NestedTuning:
     words: Words | None = None
 
     def __call__(self, execution: Execution, rungs: list[Rung]) -> Outcome:
-        """Search, extend, and count the runs that each seed chooses."""
+        """Search, extend, and run what each seed chooses with a fresh one."""
         grids, seeds = self.candidates(execution.preset), range(execution.seeds)
         tuned = [rung for rung in rungs if rung.name in grids]
 
@@ -47,32 +49,26 @@ class NestedTuning:
             found = {rung.name: scores_of(of_labels(searched, rung.labels)) for rung in tuned}
             return {name: (values, end_of_choices(scores)) for name, (values, scores) in found.items()}
 
-        runs, searched = search(execution, tuned, self.key, self.set, grids, seeds, sides)
-        places = {run_key(run.labels, run.seed): run for run in runs}
-        as_they_are = execution.run(rest, seeds) if (rest := [rung for rung in rungs if rung not in tuned]) else []
-        fixed = {run_key(run.labels, run.seed): run for run in as_they_are}
-        counted = []
+        _, searched = search(execution, tuned, self.key, self.set, grids, seeds, sides)
+        settings: dict[tuple[str, ...], tuple[Rung, list[int]]] = {}
         for seed in seeds:
-            for rung in rungs:
-                key = run_key(rung.labels, seed)
-                if key not in fixed:
-                    value = value_of(of_labels(searched, rung.labels), seed)
-                    run = places[run_key({**rung.labels, CANDIDATE: f"{value:.10g}"}, seed)]
-                    counted.append(replace(run, rung=rung.name, labels=rung.labels))
-                else:
-                    counted.append(fixed[key])
-        return Outcome(counted, searched)
+            for rung in self.tune(rungs, searched, FRESH + seed):
+                settings.setdefault((rung.name, *map(str, rung.overrides)), (rung, []))[1].append(FRESH + seed)
+        planned = [run for rung, own in settings.values() for run in execution.plan([rung], own, rungs)]
+        order = {rung.name: place for place, rung in enumerate(rungs)}
+        planned.sort(key=lambda run: (run.seed, order[run.rung]))
+        return Outcome(execution.execute(planned), searched)
 
     def set(self, rung: str, value: float) -> tuple[str, ...]:
         """The words that give a rung a value."""
         return (f"{self.key}={value!r}",) if self.words is None else self.words(rung, value)
 
     def tune(self, rungs: list[Rung], searched: pd.DataFrame, seed: int) -> list[Rung]:
-        """The rungs with what a seed chooses in the rows of a search."""
+        """The rungs with what the rows of a search choose for the run that counts with ``seed``."""
         made = []
         for rung in rungs:
             mine = of_labels(searched, rung.labels)
-            words = self.set(rung.name, value_of(mine, seed)) if len(mine) else ()
+            words = self.set(rung.name, value_of(mine, seed - FRESH)) if len(mine) else ()
             made.append(replace(rung, overrides=(*rung.overrides, *words)))
         return made
 
@@ -89,9 +85,9 @@ class NestedTuning:
             return [f"{self.key} has one value for each row, so nothing was chosen."]
         count = " to ".join(str(number) for number in dict.fromkeys((min(counts), max(counts))))
         texts = [
-            f"{self.key} was chosen by every seed for itself, of {count} values the one with the highest validation "
-            "accuracy of this seed's own runs; that run's test accuracy counts, see search.csv. A row is the whole "
-            "procedure, search included, and so is its interval; it is not the accuracy at the one best value.",
+            f"{self.key} was chosen for every seed by a search of its own, of {count} values the one with the highest "
+            "validation accuracy, see search.csv; a fresh run with it counts. A row is the whole procedure, search "
+            "included, and so is its interval; it is not the accuracy at the one best value.",
             f"Chosen, by so many seeds: {'; '.join(f'{name} {told_choices(mine)}' for name, mine in groups.items())}.",
         ]
         if edge := [name for name, mine in groups.items() if end_of_choices(scores_of(mine)[1])]:
@@ -100,11 +96,6 @@ class NestedTuning:
                 f"better one may lie beyond: {'; '.join(edge)}."
             )
         return [*texts, *lost_paragraphs(groups), *given_paragraphs(self.key, evidence.runs, labels, groups)]
-
-
-def run_key(labels: dict[str, str], seed: int) -> Hashable:
-    """What tells a planned run from all others of its search."""
-    return (*labels.items(), seed)
 
 
 def of_labels(searched: pd.DataFrame, labels: dict[str, str]) -> pd.DataFrame:
@@ -122,11 +113,11 @@ def scores_of(searched: pd.DataFrame) -> tuple[tuple[float, ...], np.ndarray]:
 
 
 def value_of(searched: pd.DataFrame, seed: int) -> float:
-    """The value whose run counts for a seed of a rung: what it chooses, else one of which a run shows why it cannot."""
+    """What a seed of a rung chooses; the middle value where it has no score of any, so that its run tells why."""
     mine = searched[searched["seed"] == seed]
     waiting = mine[mine["status"] == MISSING]
     if len(waiting):
-        # Nothing is chosen from a part of the values.
+        # Nothing is chosen from a part of the values; a run of this one is not begun before the search is done.
         return float(waiting[CANDIDATE].iloc[0])
     values, scores = scores_of(mine)
     (place,) = each_choice(scores)

@@ -181,7 +181,7 @@ def simulate(
 def simulate_nested(
     scenario: Scenario, baselines: np.ndarray, lifted: int, seeds: int, rng: np.random.Generator
 ) -> Simulated:
-    """A study whose seeds choose for themselves and count with the chosen run.
+    """A study whose seeds choose for themselves, and of which fresh runs with what each chose count.
 
     They choose by :func:`fbgd.studies.selection.each_choice`. The truth are the means at the best candidates, where
     rows of equal errors are equal; ``chosen`` is each row's median.
@@ -194,15 +194,15 @@ def simulate_nested(
         rng: of this study alone.
     """
     curves, spreads = true_curves(scenario, baselines, lifted)
-    # Validation and test accuracy are those of the same run.
-    accuracies = observed(scenario, curves, spreads[:, None], seeds, rng)
-    favoured = np.clip(accuracies + scenario.shared * rng.standard_normal(curves.shape), 0, 1)
-    lost = rng.random(accuracies.shape) < scenario.diverging
+    tried = observed(scenario, curves, spreads[:, None], seeds, rng)
+    favoured = np.clip(tried + scenario.shared * rng.standard_normal(curves.shape), 0, 1)
+    lost = rng.random(tried.shape) < scenario.diverging
     scores = np.where(lost, math.nan, rng.binomial(VALIDATION, favoured) / VALIDATION)
     found = [each_choice(scores[:, row]) for row in range(len(curves))]
     places = np.array([[len(CANDIDATES) // 2 if place is None else place for place in own] for own in found]).T
-    counted = np.take_along_axis(accuracies, places[..., None], 2)[..., 0]
-    diverged = np.take_along_axis(lost, places[..., None], 2)[..., 0]
+    fresh = observed(scenario, curves, spreads[:, None], seeds, rng)
+    counted = np.take_along_axis(fresh, places[..., None], 2)[..., 0]
+    diverged = rng.random(counted.shape) < scenario.diverging
     best = 1 - math.exp(scenario.logarithmic**2 / 2) * curves.min(1)
     chosen = np.median(CANDIDATES[places], axis=0)
     return Simulated(np.where(diverged, CHANCE, counted), diverged, best, best, chosen)
