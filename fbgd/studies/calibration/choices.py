@@ -154,8 +154,8 @@ PARAGRAPH = (
     "page tells apart is false, by its table or by a claim. In the last scenario a row is truly a point better, and "
     "should be found by the table. Search seeds: they alone choose a row's rate by the rule of one standard error, and "
     "ten others count with it. Every seed: each of ten seeds tries all rates, takes the one with the best validation "
-    f"accuracy of its own, on {VALIDATION} samples, and a fresh run with it counts. Wide and narrow: the error grows by a "
-    "quarter of the usual and by four times as much beside the best rate. Shared: the validation set favours some "
+    f"accuracy of its own, on {VALIDATION} samples, and a fresh run with it counts. Wide and narrow: the error grows "
+    "by a quarter of the usual and by four times as much beside the best rate. Shared: the validation set favours some "
     "rates of a row for all its seeds alike, by 0.3 points. Wilson's 95 % intervals."
 )
 NAMES = [scenario.name for scenario in EQUAL]
