@@ -131,7 +131,8 @@ def draw(table: pd.DataFrame, title: str) -> Figure:
         )
     panels[0].set(ylim=(len(names) - 0.4, -0.6))
     panels[0].set_yticks(range(len(names)), [f"{name}{': found' if name == BETTER.name else ''}" for name in names])
-    panels[0].legend(title="rates chosen by")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, title="rates chosen by", loc="outside right center")
     figure.suptitle(title)
     return figure
 
