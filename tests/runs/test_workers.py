@@ -173,7 +173,7 @@ def test_a_run_survives_what_befalls_its_worker(tmp_path, monkeypatch, number):
     """Killed, stopped or asked to end from outside, in the middle: its result is that of a run left alone."""
     monkeypatch.setattr(worker_process, "SILENT_SECONDS", 30.0)
     monkeypatch.setattr(worker_process, "GRACE_SECONDS", 1.0)
-    rungs = [Rung("plain", (*TINY, "budget.passes=400", "impl.checkpoint_seconds=0", "impl.threads=1"))]
+    rungs = [Rung("plain", (*TINY, "budget.passes=100", "impl.checkpoint_seconds=0", "impl.threads=1"))]
     straight = plan(rungs, [], 1, tmp_path / "straight")
     launch(straight, 1)
     cut = plan(rungs, [], 1, tmp_path / "cut")
