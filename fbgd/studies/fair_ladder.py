@@ -129,7 +129,7 @@ def quick(preset: FairPreset, data: str) -> FairPreset:
 
 def rates_figure(evidence: Evidence) -> Figure:
     """Validation accuracy by learning rate, the chosen ones ringed."""
-    title = f"{evidence.title}: validation accuracy by learning rate; a ring's area is its share of the seeds' choices"
+    title = f"{evidence.title}: validation accuracy by learning rate\na ring's area is its share of the seeds' choices"
     chosen = chosen_counts(evidence.searched, ["ingredient", "training"])
     return search_figure(evidence.searched, chosen, "ingredient", "training", "learning rate", title, columns=3)
 

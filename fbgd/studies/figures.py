@@ -47,7 +47,7 @@ def search(key: str) -> Callable[[Evidence], Figure | None]:
             labels = [*labels, "line"]
             searched, chosen = (table.assign(line="mean, standard error") for table in (searched, chosen))
         by, hue = labels
-        title = f"{evidence.title}\nvalidation accuracy by {key}; a ring's area is its share of the seeds' choices"
+        title = f"{evidence.title}\nvalidation accuracy by {key}\na ring's area is its share of the seeds' choices"
         return search_figure(searched, chosen, by, hue, key, title)
 
     return draw
