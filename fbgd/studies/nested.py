@@ -18,7 +18,7 @@ from fbgd.report.evidence import Evidence
 from fbgd.runs.plan import Rung
 from fbgd.studies.execution import Execution, Outcome
 from fbgd.studies.selection import each_choice, end_of_choices
-from fbgd.studies.tuning import CANDIDATE, METRIC, Candidates, Words, given_paragraphs, search
+from fbgd.studies.tuning import CANDIDATE, Candidates, Words, given_paragraphs, of_labels, scores_of, search
 
 MISSING = "missing"
 # What seed s chooses is run with the seed FRESH + s, which no search has.
@@ -49,7 +49,7 @@ class NestedTuning:
             found = {rung.name: scores_of(of_labels(searched, rung.labels)) for rung in tuned}
             return {name: (values, end_of_choices(scores)) for name, (values, scores) in found.items()}
 
-        _, searched = search(execution, tuned, self.key, self.set, grids, seeds, sides)
+        searched = search(execution, tuned, self.key, self.set, grids, seeds, sides)
         settings: dict[tuple[str, ...], tuple[Rung, list[int]]] = {}
         for seed in seeds:
             for rung in self.tune(rungs, searched, FRESH + seed):
@@ -96,20 +96,6 @@ class NestedTuning:
                 f"better one may lie beyond: {'; '.join(edge)}."
             )
         return [*texts, *lost_paragraphs(groups), *given_paragraphs(self.key, evidence.runs, labels, groups)]
-
-
-def of_labels(searched: pd.DataFrame, labels: dict[str, str]) -> pd.DataFrame:
-    """The rows of one rung's search."""
-    for label, value in labels.items():
-        searched = searched[searched[label] == value]
-    return searched
-
-
-def scores_of(searched: pd.DataFrame) -> tuple[tuple[float, ...], np.ndarray]:
-    """The values that a rung's search has tried, ascending, and its scores ``(seeds, values)``, NaN for none."""
-    numbers = searched.assign(value=searched[CANDIDATE].astype(float))
-    scores = numbers.pivot(index="seed", columns="value", values=METRIC).astype(float).sort_index(axis=1)
-    return tuple(float(value) for value in scores.columns), scores.to_numpy()
 
 
 def value_of(searched: pd.DataFrame, seed: int) -> float:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from fbgd.errors import ConfigError
@@ -93,7 +94,7 @@ class Tuning:
             return {rung: (choice.values, choice.side) for rung, choice in found if choice is not None}
 
         seeds = range(self.seeds if several else 1)
-        return search(execution, rungs, self.key, self.set, grids, seeds, sides)[1]
+        return search(execution, rungs, self.key, self.set, grids, seeds, sides)
 
     def paragraphs(self, evidence: Evidence) -> list[str]:
         """What a reader of the table must know about the choices; nothing where there was no search."""
@@ -119,8 +120,8 @@ def search(
     grids: Candidates,
     seeds: Sequence[int],
     sides: Callable[[pd.DataFrame], dict[str, tuple[tuple[float, ...], int]]],
-) -> tuple[list[PlannedRun], pd.DataFrame]:
-    """The runs of a search and a row for each; grids grow by a value at a time, :data:`EXTENSIONS` times at most.
+) -> pd.DataFrame:
+    """A row a run of a search; grids grow by a value at a time, :data:`EXTENSIONS` times at most.
 
     Args:
         execution: of the study.
@@ -135,7 +136,7 @@ def search(
         ConfigError: there is something to choose, and no validation data to choose by.
     """
     several = any(len(values) > 1 for values in grids.values())
-    todo, runs, tables = grids, list[PlannedRun](), list[pd.DataFrame]()
+    todo, tables = grids, list[pd.DataFrame]()
     for _ in range(1 + EXTENSIONS):
         tried = search_rungs([rung for rung in rungs if rung.name in todo], key, words, todo)
         if tables:
@@ -149,13 +150,12 @@ def search(
         # Rungs that are not wanted keep what an earlier call has searched, extensions too.
         if not tables or any(execution.wanted(run.rung) for run in planned):
             execution.execute(planned)
-        runs += planned
         tables.append(collect(planned))
         grown = sides(pd.concat(tables, ignore_index=True)).items()
         todo = {rung: (value,) for rung, found in grown if (value := beyond(*found)) is not None}
         if not todo or not execution.finished:
             break
-    return runs, pd.concat(tables, ignore_index=True)
+    return pd.concat(tables, ignore_index=True)
 
 
 def given_paragraphs(key: str, runs: pd.DataFrame, labels: list[str], chosen: Container[str]) -> list[str]:
@@ -227,22 +227,26 @@ def choices(searched: pd.DataFrame, rungs: list[Rung]) -> dict[str, Choice | Non
         searched: a row a run, with the rungs' labels, the candidate's and the seed.
         rungs: the rungs.
     """
-    found: dict[str, Choice | None] = {}
-    for rung in rungs:
-        mine = searched
-        for label, value in rung.labels.items():
-            mine = mine[mine[label] == value]
-        found[rung.name] = choose_from(mine)
-    return found
+    return {rung.name: choose_from(of_labels(searched, rung.labels)) for rung in rungs}
 
 
 def choose_from(searched: pd.DataFrame) -> Choice | None:
     """What the search of a single rung chooses."""
-    if not len(searched):
-        return None
+    return choose_value(*scores_of(searched)) if len(searched) else None
+
+
+def of_labels(searched: pd.DataFrame, labels: dict[str, str]) -> pd.DataFrame:
+    """The rows of one rung's search."""
+    for label, value in labels.items():
+        searched = searched[searched[label] == value]
+    return searched
+
+
+def scores_of(searched: pd.DataFrame) -> tuple[tuple[float, ...], np.ndarray]:
+    """The values that a rung's search has tried, ascending, and its scores ``(seeds, values)``, NaN for none."""
     numbers = searched.assign(value=searched[CANDIDATE].astype(float))
     scores = numbers.pivot(index="seed", columns="value", values=METRIC).astype(float).sort_index(axis=1)
-    return choose_value(tuple(float(value) for value in scores.columns), scores.to_numpy())
+    return tuple(float(value) for value in scores.columns), scores.to_numpy()
 
 
 def tuned_rungs(
