@@ -22,6 +22,14 @@ def same_global_state():
     assert torch.get_default_dtype() is torch.float32
 
 
+@pytest.fixture(autouse=True)
+def same_vectorisation(monkeypatch):
+    """``auto`` is three blocks a call, whatever the clock says: other numbers round otherwise, and bits are compared."""
+    monkeypatch.setattr(
+        "fbgd.config.build.choose_blocks_per_call", lambda make, params, blocks, device: min(3, len(blocks))
+    )
+
+
 @pytest.fixture
 def in_process(monkeypatch):
     """Studies execute their runs here, see :mod:`inprocess`."""

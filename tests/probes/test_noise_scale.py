@@ -5,27 +5,11 @@ import math
 import pytest
 import torch
 import torch.nn as nn
-from problems import CLASSES, network, parameters, samples, source
+from problems import CLASSES, network, samples, source
 from reference import flat, gradient
+from states import state
 
-from fbgd.engine.objective import classification
-from fbgd.engine.probe import ProbeState
 from fbgd.probes import GradientNoiseScale, gradient_moments, noise_scale
-
-
-def state(model, blocks):
-    """What a probe sees, made by hand."""
-    return ProbeState(
-        model=model,
-        params=parameters(model),
-        step=3,
-        passes=3.0,
-        lr=0.1,
-        blocks=lambda: blocks.training_pass(0),
-        objective=classification(model),
-        optimizer=None,
-        generator=torch.Generator,
-    )
 
 
 def test_two_samples_by_hand():

@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 import torch
 from directories import Stopped, assert_same, numbers, stop_after
+from probe_cases import PROBES
 
 from fbgd.config.build import check
-from fbgd.config.compose import compose
+from fbgd.config.compose import choices, compose
 from fbgd.errors import ConfigError
 from fbgd.runs.attempt import execute
 from fbgd.runs.directory import RunDirectory
@@ -78,6 +79,8 @@ def importable(monkeypatch):
     monkeypatch.setitem(sys.modules, THIS, sys.modules[__name__])
 
 
+NETWORK = ["model=mlp", "model.width=4"]
+REFUSED = [(name, *pair) for name, case in PROBES.items() for pair in (case.invalid or {}).items()]
 WAYS = {
     "sgd with momentum and batch norm": ["model.norm=batch"],
     "full batch": ["regime=full_batch", "regime.block_size=9", "model.norm=batch"],
@@ -92,14 +95,55 @@ WAYS = {
 @pytest.mark.parametrize("probes", [NOISE_SCALE, RUDE], ids=["noise scale", "rude"])
 @pytest.mark.parametrize("words", WAYS.values(), ids=WAYS)
 def test_a_probed_run_is_the_unprobed_one(tmp_path, words, probes):
-    words = [*SMALL, *words]
-    execute(compose(words), tmp_path / "plain")
-    execute(compose([*words, *probes]), tmp_path / "probed")
-    plain, probed = numbers(tmp_path / "plain"), numbers(tmp_path / "probed")
+    execute(compose([*SMALL, *words]), tmp_path / "plain")
+    check_probed(tmp_path, [*SMALL, *words, *probes])
+
+
+@pytest.fixture(scope="module")
+def unprobed(tmp_path_factory):
+    """Runs without a probe, by the words beside :data:`SMALL`."""
+    made = {}
+
+    def folder(*words):
+        if words not in made:
+            made[words] = tmp_path_factory.mktemp("unprobed")
+            execute(compose([*SMALL, *words]), made[words] / "plain")
+        return made[words]
+
+    return folder
+
+
+def test_every_choice_is_tested():
+    assert set(PROBES) == set(choices("probe")) - {"none"}
+
+
+@pytest.mark.parametrize("words", [["optimizer=adam"], WAYS["full batch"]], ids=["adam", "full batch"])
+@pytest.mark.parametrize("name", PROBES)
+def test_every_probe_leaves_the_run_as_it_is(unprobed, name, words):
+    """It writes finite numbers, and counts what it spends."""
+    words = [*NETWORK, *words]
+    rows = check_probed(unprobed(*words), [*SMALL, *words, f"probe=[{name}]", *PROBES[name].words], name)
+    columns = [column for column in rows if column.startswith(f"{name}/")]
+    assert columns
+    assert rows.loc[rows["loss"].notna(), columns].notna().all(axis=None)
+
+
+@pytest.mark.parametrize(("name", "message", "options"), REFUSED, ids=[f"{name} {part}" for name, part, _ in REFUSED])
+def test_bad_options_are_refused_before_any_work(name, message, options):
+    words = [f"probe.{name}.{key}={value}" for key, value in options.items()]
+    with pytest.raises(ConfigError, match=message):
+        check(compose([*SMALL, f"probe=[{name}]", *words]))
+
+
+def check_probed(folder, words, name="probed"):
+    """The rows of a probed run, whose other columns and weights are those of ``folder / "plain"``, bit for bit."""
+    execute(compose(words), folder / name)
+    plain, probed = numbers(folder / "plain"), numbers(folder / name)
     shared = probed[0][probed[0]["loss"].notna()][list(plain[0])].reset_index(drop=True)
     # Where rows have gaps, whole numbers are read as floats.
     pd.testing.assert_frame_equal(shared, plain[0], check_exact=True, check_dtype=False)
     assert_same((plain[0], *plain[1:]), (plain[0], *probed[1:]))
+    return probed[0]
 
 
 def test_rows_where_a_probe_is_due(tmp_path):
