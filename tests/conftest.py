@@ -24,7 +24,7 @@ def same_global_state():
 
 @pytest.fixture(autouse=True)
 def same_vectorisation(monkeypatch):
-    """``auto`` is three blocks a call, whatever the clock says: other numbers round otherwise, and bits are compared."""
+    """``auto`` is three blocks a call, whatever the clock says: others round otherwise, and bits are compared."""
     monkeypatch.setattr(
         "fbgd.config.build.choose_blocks_per_call", lambda make, params, blocks, device: min(3, len(blocks))
     )
