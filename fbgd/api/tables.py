@@ -45,7 +45,8 @@ def compare(
     *,
     by: Words = (),
     where: Words = (),
-    metric: str | None = None,
+    metric: Words | None = None,
+    best: str | None = None,
     sort: str | None = None,
     baseline: str | None = None,
     across: str | None = None,
@@ -57,7 +58,8 @@ def compare(
         paths: run directories, folders of them, studies' folders; also what :func:`run` and :meth:`Study.run` gave.
         by: a row for each combination of these keys, ``["optimizer", "regime"]``.
         where: only the runs that fit all of these, ``["rung!=Baseline FB"]``.
-        metric: what is compared.
+        metric: what is compared; of several the first, and the others stand beside it.
+        best: a setting of which a row has the value that is best on validation data, ``"optimizer.lr"``.
         sort: a column of the table, ``"-mean"`` from large to small.
         baseline: the row that differences are taken to, ``"optimizer=SGD"``.
         across: the key whose values stand side by side.
@@ -69,7 +71,8 @@ def compare(
     if isinstance(paths, str | os.PathLike):
         paths = [paths]
     asked: dict[str, Any] = {
-        "metric": metric,
+        "metric": None if metric is None else ",".join(several(metric)),
+        "best": best,
         "sort": sort,
         "baseline": baseline,
         "across": across,

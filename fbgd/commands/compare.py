@@ -9,7 +9,9 @@
     python scripts/compare.py runs --by optimizer --across regime                 a column for SGD, one for full batch
     python scripts/compare.py results/geiping_ladder/mnist1d --where 'rung!=Baseline FB' --sort -mean
     python scripts/compare.py results/geiping_ladder/mnist1d --by regularizer --where schedule.warmup=28
-    python scripts/compare.py results/geiping_ladder/mnist1d --metric test_loss --format latex --out table.tex
+    python scripts/compare.py results/geiping_ladder/mnist1d --metric test_loss,test_accuracy
+    python scripts/compare.py results/geiping_ladder/mnist1d --format latex --out table.tex
+    python scripts/compare.py runs --by optimizer --best optimizer.lr     each with its best rate, on validation data
     python scripts/compare.py results/geiping_ladder --aggregate --figure profiles.png
                                   a row a rung over all its data sets: interquartile mean, probability of improvement
 
@@ -53,7 +55,16 @@ def make_compare_parser(prog: str | None = None) -> argparse.ArgumentParser:
         metavar="KEY=VALUE[,VALUE]",
         help="only these runs; KEY!=VALUE: all others; may be repeated",
     )
-    parser.add_argument("--metric", metavar="NAME", help="what to compare (default: the study's, else test_accuracy)")
+    parser.add_argument(
+        "--metric",
+        metavar="NAME[,NAME]",
+        help="what to compare (default: the study's, else test_accuracy); of several the first, the others beside it",
+    )
+    parser.add_argument(
+        "--best",
+        metavar="KEY",
+        help="a row has of this setting, optimizer.lr, the value with the best mean on validation data",
+    )
     parser.add_argument(
         "--sort", metavar="COLUMN", help="mean, or any column of the table; --sort=-mean: from large to small"
     )
@@ -101,11 +112,13 @@ def make_page(arguments: argparse.Namespace) -> Page:
     if not arguments.aggregate:
         if arguments.figure:
             raise ValueError(f"--figure {arguments.figure}: performance profiles need --aggregate")
-        return compare(arguments.paths, across=arguments.across, recipe_of=recipe_of, **chosen)
+        return compare(arguments.paths, across=arguments.across, best=arguments.best, recipe_of=recipe_of, **chosen)
     if arguments.across:
         raise ValueError(
             f"--across {arguments.across} sets side by side what --aggregate puts into one row; choose one"
         )
+    if arguments.best or "," in (arguments.metric or ""):
+        raise ValueError("--best and several metrics need a table of each; leave out --aggregate")
     if arguments.figure and arguments.figure.suffix != ".png":
         raise ValueError(f"--figure {arguments.figure}: figures are written as .png")
     page, evidence = aggregate(arguments.paths, **chosen)

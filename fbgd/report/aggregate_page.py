@@ -8,7 +8,7 @@ from typing import cast
 import pandas as pd
 
 from fbgd.report.aggregate_table import named, summarise_studies
-from fbgd.report.compare import agreed, check_metric, filtered_runs, parse_condition, rows, sort_page, without_repeats
+from fbgd.report.compare import agreed, check_metrics, filtered_runs, parse_condition, rows, sort_page, without_repeats
 from fbgd.report.evidence import Evidence
 from fbgd.report.formats import Page
 from fbgd.report.pages import Recipe, page_of
@@ -40,7 +40,7 @@ def aggregate(
     """
     sources = [source for path in paths for source in find(path)]
     runs = runs_of_studies(sources)
-    check_metric(runs, metric)
+    check_metrics(runs, metric)
     description = agreed(sources, metric)
     by = [name for name in dict.fromkeys(by or shared_labels(sources)) if name != STUDY]
     if not by:

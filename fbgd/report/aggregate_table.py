@@ -15,8 +15,8 @@ from fbgd.report.aggregate import (
     stratified_bootstrap,
 )
 from fbgd.report.captions import baseline_name
+from fbgd.report.cells import UNKNOWN, count, decimals, interval, label, number, shown_value
 from fbgd.report.evidence import Evidence
-from fbgd.report.formats import UNKNOWN, count, decimals, interval, label, number, shown_value
 from fbgd.report.pages import Summary
 from fbgd.report.sources import STUDY
 from fbgd.report.statistics import holm

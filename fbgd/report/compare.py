@@ -8,11 +8,13 @@ from pathlib import Path
 import pandas as pd
 
 from fbgd.errors import ConfigError, nearest
+from fbgd.report.best import best_values
 from fbgd.report.description import Description
 from fbgd.report.evidence import Evidence, read_evidence
 from fbgd.report.formats import Page
 from fbgd.report.names import covers, short_name, with_column
 from fbgd.report.pages import Recipe, compared, page_of
+from fbgd.report.several import with_metrics
 from fbgd.report.sources import STUDY, Source, combine, find
 from fbgd.runs.rows import FIXED, MEASURED, canonical, fixed, label_columns, setting_columns
 
@@ -25,6 +27,7 @@ def compare(
     by: list[str] | None = None,
     where: Sequence[str] = (),
     metric: str | None = None,
+    best: str | None = None,
     sort: str | None = None,
     baseline: str | None = None,
     across: str | None = None,
@@ -39,7 +42,8 @@ def compare(
         by: what to group by: labels, dotted settings, short names, ``study``. By default the labels of the studies;
             without labels, the settings that differ.
         where: ``key=value,value`` or ``key!=value``: the runs to keep.
-        metric: the compared metric; by default the study's, else ``test_accuracy``.
+        metric: what is compared, by default the study's, else ``test_accuracy``; of several, ``a,b``, the first.
+        best: a setting, of which every row has its best value on validation data.
         sort: a column of the table, with ``-`` in front from large to small; by default the order of appearance.
         baseline: ``key=value,key=value``, the row to compare with; by default the study's. Side by side: ``across``'s
             value to compare with.
@@ -52,20 +56,20 @@ def compare(
     sources = [source for path in paths for source in find(path)]
     if not sources:
         raise ValueError("name at least one run directory, study folder or runs.csv")
-    plain = not (by or where or metric or baseline or across)
+    plain = not (by or where or metric or best or baseline or across)
     if plain and (page := own_page(sources, recipe_of)) is not None:
         return sort_page(page, sort)
     runs = combine(sources)
     if not len(runs):
         names = ", ".join(str(source.path) for source in sources)
-        raise ValueError(f"{names}: there are no runs to group anew, the page is made of measurements.csv")
-    check_metric(runs, metric)
+        raise ValueError(f"{names}: no runs to group anew, the page is made of measurements.csv")
+    metric, others = check_metrics(runs, metric)
     description = agreed(sources, metric)
     asked = across
     if across is None and by is None:
         across = STUDY if two_alike(sources) else description.across or None
     filtered = tuple(parse_condition(condition)[0] for condition in where)
-    runs = filtered_runs(runs, [*(by or ()), *filtered, *([across] if across else [])], where)
+    runs = filtered_runs(runs, [*(by or ()), *filtered, *filter(None, [across, best])], where)
     if where:
         # What a study says about its whole table need not hold for a part of it.
         description = replace(description, paragraphs=[])
@@ -73,12 +77,35 @@ def compare(
         across = None
     by = by or default_by(runs, sources, across)
     runs = filtered_runs(runs, by, ())
-    by = [name for name in dict.fromkeys(by) if name != across] or [STUDY]
-    runs, twice = without_repeats(runs, [*by, *([across] if across else [])])
-    changes = sides(description, runs, by, across, baseline) if across else rows(description, runs, by, baseline)
-    page = compared(description, runs, filtered, **changes)
+    by = [name for name in dict.fromkeys(by) if name not in (across, best)] or [STUDY]
+    page = grouped(description, runs, by, across or "", baseline=baseline, best=best, others=others, told=filtered)
     lost = [sentence for source in sources for sentence in source.lost]
-    return sort_page(replace(page, paragraphs=[*page.paragraphs, *lost, *twice]), sort)
+    return sort_page(replace(page, paragraphs=[*page.paragraphs, *lost]), sort)
+
+
+def grouped(
+    description: Description,
+    runs: pd.DataFrame,
+    by: list[str],
+    across: str,
+    *,
+    baseline: str | None,
+    best: str | None,
+    others: list[str],
+    told: tuple[str, ...],
+) -> Page:
+    """The page of runs with a row for each group, by the words of :func:`compare`; ``told`` are filtered columns."""
+    groups = [*by, *filter(None, [across])]
+    runs, notes = without_repeats(runs, [*groups, *filter(None, [best])])
+    if best:
+        runs, choice = best_values(runs, groups, best, description.metric)
+        notes, told = [*notes, choice], (*told, best)
+    changes = sides(description, runs, by, across, baseline) if across else rows(description, runs, by, baseline)
+    if best and not across:
+        changes["shown"] = [best]
+    page = compared(description, runs, told, **changes)
+    page = replace(page, paragraphs=[*page.paragraphs, *notes])
+    return with_metrics(page, runs, by, across, others) if others else page
 
 
 def filtered_runs(runs: pd.DataFrame, names: list[str], where: Sequence[str]) -> pd.DataFrame:
@@ -173,12 +200,19 @@ def differing(runs: pd.DataFrame, across: str | None) -> list[str]:
     return list(dict.fromkeys(short_name(key) for key in keys if key in whole))
 
 
-def check_metric(runs: pd.DataFrame, metric: str | None) -> None:
-    """Raise :class:`ConfigError` unless ``metric`` is a number that some run has."""
+def check_metrics(runs: pd.DataFrame, metrics: str | None) -> tuple[str | None, list[str]]:
+    """The first of the metrics ``a,b`` and the others.
+
+    Raises:
+        ConfigError: one is no number that some run has.
+    """
     own = [name for name in fixed(set(runs) - set(label_columns(runs))) if name not in FIXED]
     known = [name for name in (*MEASURED, *own) if runs[name].notna().any()]
-    if metric is not None and metric not in known:
-        raise ConfigError(f"--metric {metric} is unknown; {nearest(metric, known)}")
+    names = [] if metrics is None else list(dict.fromkeys(name.strip() for name in metrics.split(",")))
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"--metric {name} is unknown; {nearest(name, known)}")
+    return (names[0], names[1:]) if names else (None, [])
 
 
 def parse_condition(condition: str) -> tuple[str, str, str]:

@@ -7,10 +7,11 @@ import pandas as pd
 
 from fbgd.errors import nearest
 from fbgd.report.captions import caption, side_statistics, statistics
+from fbgd.report.cells import cells, side_cells
 from fbgd.report.claims import Claim, judge
 from fbgd.report.description import Description
 from fbgd.report.evidence import Evidence
-from fbgd.report.formats import Page, cells, side_cells
+from fbgd.report.formats import Page
 from fbgd.report.tables import side_by_side, summarise
 
 

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 from fbgd.report.aggregate import performance_profile, stratified_bootstrap
 from fbgd.report.aggregate_table import lower_is_better, named, score
+from fbgd.report.cells import label
 from fbgd.report.evidence import Evidence
-from fbgd.report.formats import label
 from fbgd.report.plots import DASHES, make_figure
 
 MARGIN = 0.03

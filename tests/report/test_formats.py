@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 from ladders import GRID, SAMPLE, grid, runs, table_of
 
-from fbgd.report.formats import FORMATS, Page, cells, render, side_cells
+from fbgd.report.cells import cells, side_cells
+from fbgd.report.formats import FORMATS, Page, render
 from fbgd.report.tables import side_by_side, summarise
 
 NOTES = ["First [b]note[/b] & 50 % of_all {x} ~ ^ \\\\ #1 $2.", "Second."]
@@ -96,6 +97,6 @@ def test_the_terminal_takes_brackets_literally_and_fits():
 
 
 def test_unknown_format():
-    assert set(FORMATS) == {"terminal", "md", "csv", "latex"}
+    assert set(FORMATS) == {"terminal", "md", "csv", "latex", "html"}
     with pytest.raises(ValueError, match="did you mean 'latex'"):
         render(page(), "tex")

@@ -11,8 +11,8 @@ from ladders import GRID, SAMPLE, SGD, grid, runs, table_of
 from scipy import stats
 
 from fbgd.report.captions import notes
+from fbgd.report.cells import cells
 from fbgd.report.families import against_one
-from fbgd.report.formats import cells
 from fbgd.report.statistics import holm, t_interval
 from fbgd.report.tables import COLUMNS, side_by_side, summarise
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fbgd.report.formats import UNKNOWN
+from fbgd.report.cells import UNKNOWN
 
 WIDTH = 92
 # From the edge of a bar's picture to the ends of its scale: room for arrow heads.

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from fbgd.report.formats import UNKNOWN, Page
+from fbgd.report.cells import UNKNOWN
+from fbgd.report.formats import Page
 from fbgd.report.html.bars import Bar, Interval, Scale, first_number, read_interval, scale_of
 
 

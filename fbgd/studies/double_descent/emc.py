@@ -13,9 +13,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.stats import binomtest
 
+from fbgd.report.cells import UNKNOWN
 from fbgd.report.claims import Claim, Estimate, higher
 from fbgd.report.evidence import Evidence
-from fbgd.report.formats import UNKNOWN
 from fbgd.report.pages import Summary, measured
 from fbgd.report.plots import make_figure
 from fbgd.report.statistics import t_interval

@@ -7,9 +7,9 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from fbgd.report.cells import UNKNOWN
 from fbgd.report.claims import Claim, Estimate, higher, of_difference
 from fbgd.report.evidence import Evidence
-from fbgd.report.formats import UNKNOWN
 from fbgd.report.pages import Summary, measured
 from fbgd.report.plots import make_figure
 from fbgd.report.statistics import BY_RULE, Difference

@@ -4,7 +4,7 @@ import math
 
 import pandas as pd
 
-from fbgd.report.formats import UNKNOWN
+from fbgd.report.cells import UNKNOWN
 from fbgd.report.statistics import Difference
 
 

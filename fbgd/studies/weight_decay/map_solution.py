@@ -6,9 +6,9 @@ from collections.abc import Callable
 import pandas as pd
 from matplotlib.figure import Figure
 
+from fbgd.report.cells import UNKNOWN
 from fbgd.report.claims import Claim, Estimate, beyond, exactly, higher, lower, of_difference, within
 from fbgd.report.evidence import Evidence
-from fbgd.report.formats import UNKNOWN
 from fbgd.report.pages import Summary, measured
 from fbgd.report.plots import make_figure
 from fbgd.report.statistics import BY_RULE, Difference, difference

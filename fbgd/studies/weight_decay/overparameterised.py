@@ -5,7 +5,7 @@ import math
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fbgd.report.formats import UNKNOWN
+from fbgd.report.cells import UNKNOWN
 from fbgd.report.pages import Summary, measured
 from fbgd.report.plots import make_figure
 from fbgd.report.statistics import BY_RULE, Difference, difference

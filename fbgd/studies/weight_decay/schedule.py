@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from fbgd.report.cells import UNKNOWN
 from fbgd.report.claims import Claim, Estimate, Rule, higher, lower, of_difference, within
 from fbgd.report.evidence import Evidence
-from fbgd.report.formats import UNKNOWN
 from fbgd.report.pages import Summary, measured
 from fbgd.report.statistics import Difference, difference
 from fbgd.runs.directory import RunDirectory
