@@ -5,7 +5,8 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fbgd.report.plots import make_figure, palette_of, with_shown
+from fbgd.report.paper import points
+from fbgd.report.plots import MOST_COLOURS, make_figure, palette_of, with_shown
 from fbgd.report.statistics import t_interval
 from fbgd.report.tables import is_fraction
 
@@ -32,9 +33,7 @@ def ladder_figure(
         panels[1].set_title("the upper rows, enlarged")
         if (legend := panels[1].get_legend()) is not None:
             legend.remove()
-        figure.suptitle(title)
-    else:
-        panels[0].set(title=title)
+    figure.suptitle(title)
     return figure
 
 
@@ -64,9 +63,7 @@ def panels_figure(
 
 def draw_groups(axes: Axes, runs: pd.DataFrame, table: pd.DataFrame, by: str, metric: str = "test_accuracy") -> None:
     """A row a group: a dot a seed, the mean with its 95 % interval, the published value."""
-    palette = dict(
-        zip(table[by], sns.color_palette("husl" if len(table) > 10 else "colorblind", len(table)), strict=True)
-    )
+    palette = row_colours(list(table[by]))
     counted, name = with_shown(runs.dropna(subset=[metric]), metric)
     sns.stripplot(
         counted,
@@ -76,8 +73,8 @@ def draw_groups(axes: Axes, runs: pd.DataFrame, table: pd.DataFrame, by: str, me
         hue=by,
         palette=palette,
         legend=False,
-        size=6,
-        linewidth=0.8,
+        size=points(6),
+        linewidth=points(0.8),
         edgecolor="black",
         jitter=False,
         zorder=5,
@@ -86,24 +83,31 @@ def draw_groups(axes: Axes, runs: pd.DataFrame, table: pd.DataFrame, by: str, me
     for position, row in enumerate(table.to_dict("records")):
         if row["ci_low"] == row["ci_low"]:
             ends = [within_range(row[end], metric) for end in ("ci_low", "ci_high")]
-            axes.plot(ends, [position] * 2, color=palette[row[by]], lw=2.5, zorder=3)
-        axes.plot(row["mean"], position, "|", color=palette[row[by]], ms=18, mew=3, zorder=4)
+            axes.plot(ends, [position] * 2, color=palette[row[by]], lw=points(2.5), zorder=3)
+        axes.plot(row["mean"], position, "|", color=palette[row[by]], ms=points(18), mew=points(3), zorder=4)
         if row["n"]:
             place = (row["mean"], position)
             axes.annotate(
                 f"{row['mean']:.2f}" if is_fraction(metric) else f"{row['mean']:.4g}",
                 place,
-                (0, 9),
+                (0, points(9)),
                 textcoords="offset points",
                 ha="center",
                 fontsize="small",
             )
     known = table.dropna(subset=["published"])
     if len(known):
-        axes.plot(known["published"], known.index, "D", mfc="none", color="black", ms=8, label="published")
+        axes.plot(known["published"], known.index, "D", mfc="none", color="black", ms=points(8), label="published")
         axes.legend(loc="lower left")
     axes.set(xlim=limits(runs, table, metric), ylim=(len(table) - 0.4, -0.8))
     axes.set(xlabel=f"{name}: seeds, mean, 95 % t-interval", ylabel="")
+
+
+def row_colours(names: list[str]) -> dict[str, object]:
+    """A colour a row; of many rows, which are named beside the axis and need none, one colour for all."""
+    colours = sns.color_palette("colorblind", MOST_COLOURS)
+    few = len(names) <= MOST_COLOURS
+    return {name: colours[place if few else 0] for place, name in enumerate(names)}
 
 
 def within_range(value: float, metric: str) -> float:
@@ -128,17 +132,20 @@ def pairs_figure(runs: pd.DataFrame, by: str, across: str, title: str, metric: s
     figure, (axes,) = make_figure((9, 0.75 * len(order) + 1.8), 1, 1)
     shown, name = with_shown(runs.dropna(subset=[metric]), metric)
     options = {"x": "shown", "y": by, "hue": across, "order": order, "palette": palette_of(shown[across]), "ax": axes}
-    sns.stripplot(shown, dodge=True, size=5, linewidth=0.6, edgecolor="black", alpha=0.6, legend=False, **options)
+    sns.stripplot(
+        shown, dodge=True, size=points(5), linewidth=points(0.6), edgecolor="black", alpha=0.6, legend=False, **options
+    )
     sns.pointplot(
         shown,
         dodge=0.4,
         linestyle="none",
         marker="D",
-        markersize=6,
+        markersize=points(6),
         errorbar=lambda values: t_interval(values.to_numpy()),
-        err_kws={"linewidth": 2},
+        err_kws={"linewidth": points(2)},
         **options,
     )
     sns.move_legend(axes, "lower left", title=None)
-    axes.set(xlabel=f"{name}: seeds, mean, 95 % t-interval", ylabel="", title=title)
+    axes.set(xlabel=f"{name}: seeds, mean, 95 % t-interval", ylabel="")
+    figure.suptitle(title)
     return figure

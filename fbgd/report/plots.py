@@ -1,14 +1,19 @@
 """Figures of a study: what one looks at before reading a table."""
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter
 
+from fbgd.report.paper import points, sheet, without_title
 from fbgd.report.tables import is_fraction
 from fbgd.runs.directory import write_atomically
 
@@ -21,6 +26,8 @@ PANELS = (
 
 
 DASHES = ("", (4, 1.5), (1, 1), (3, 1, 1.5, 1), (5, 1, 1, 1, 1, 1))
+# More hues nobody tells apart.
+MOST_COLOURS = 10
 REGIMES = {"SGD": "#d55e00", "full batch": "#0072b2"}
 
 
@@ -68,22 +75,37 @@ def search_figure(
             continue
         mine, ringed = (frame[frame[by] == names[index]] for frame in (shown, rings))
         line = {"x": "value", "y": "shown", "hue": hue, "palette": palette, "marker": "o", "errorbar": "se"}
-        sns.lineplot(mine, **line, legend=index == 0, ax=axes)
+        sns.lineplot(mine, **line, legend=False, ax=axes)
         for ring in ringed.to_dict("records"):
             size = 13 * ring.get("share", 1) ** 0.5
-            axes.plot(ring["value"], ring["shown"], "o", mfc="none", mec=palette[ring[hue]], ms=size, mew=1.8)
+            axes.plot(
+                ring["value"], ring["shown"], "o", mfc="none", mec=palette[ring[hue]], ms=points(size), mew=points(1.8)
+            )
         values = sorted(set(mine["value"]))
-        axes.set(xscale="log" if min(values, default=1) > 0 else "linear", title=names[index])
+        axes.set(title=names[index])
+        if min(values, default=1) > 0:
+            powers_of_ten(axes)
         if is_fraction(metric):
             axes.set(ylim=(0, 104))
-        axes.set_xticks(values, [f"{value:g}" for value in values], fontsize="small", rotation=30)
-        axes.minorticks_off()
         axes.set(xlabel=key if index >= len(names) - count else "", ylabel="")
-        if index == 0:
-            sns.move_legend(axes, "lower center", title=None, fontsize="small")
+    legend_below(figure, palette)
     figure.supylabel(name)
     figure.suptitle(title)
     return figure
+
+
+def powers_of_ten(axes: Axes) -> None:
+    """A logarithmic axis of settings: few ticks, written out, and marks between them."""
+    axes.set(xscale="log")
+    axes.xaxis.set_major_locator(LogLocator(numticks=5))
+    axes.xaxis.set_major_formatter(lambda value, place: f"{value:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def legend_below(figure: Figure, colours: Mapping[str, Any]) -> None:
+    """One legend for all panels, at the figure's lower edge."""
+    handles = [Line2D([], [], color=colour, lw=points(2)) for colour in colours.values()]
+    figure.legend(handles, list(colours), loc="outside lower center", ncols=len(colours), frameon=False)
 
 
 def with_numbers(searched: pd.DataFrame) -> pd.DataFrame:
@@ -91,7 +113,7 @@ def with_numbers(searched: pd.DataFrame) -> pd.DataFrame:
     return searched.assign(value=searched["candidate"].astype(float)).drop(columns="candidate")
 
 
-def palette_of(values: pd.Series) -> dict[str, object]:
+def palette_of(values: pd.Series) -> dict[str, Any]:
     """A colour a value: the regimes have their own."""
     names = list(dict.fromkeys(values))
     return {
@@ -134,7 +156,6 @@ def draw_curves(
     shown = curves.dropna(subset=[column])
     if column == "test_accuracy":
         shown = shown.assign(test_accuracy=100 * shown["test_accuracy"])
-    many = len(order) > 10
     sns.lineplot(
         shown,
         x=x,
@@ -144,7 +165,7 @@ def draw_curves(
         style=hue,
         style_order=order,
         dashes=[DASHES[index % len(DASHES)] for index in range(len(order))],
-        palette=sns.color_palette("husl" if many else "colorblind", len(order)),
+        palette=sns.color_palette("colorblind", len(order)),
         errorbar=("pi", 100),
         legend=legend,
         ax=axes,
@@ -152,9 +173,8 @@ def draw_curves(
 
 
 def make_figure(size: tuple[float, float], rows: int, columns: int, **options) -> tuple[Figure, list[Axes]]:
-    """A figure in the common style and its axes, row by row."""
-    sns.set_theme(style="whitegrid", context="notebook")
-    figure = Figure(figsize=size, layout="constrained")
+    """A figure in the common style and its axes, row by row; ``size`` in inches is that on screen."""
+    figure = Figure(figsize=sheet(size, columns), layout="constrained")
     return figure, list(figure.subplots(rows, columns, squeeze=False, **options).flat)
 
 
@@ -171,5 +191,5 @@ def save(figure: Figure, path: Path) -> None:
     picture = io.BytesIO()
     # Text stays text, in fonts that are part of a PDF, and names within an SVG are no random ones.
     with matplotlib.rc_context({"pdf.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": path.name}):
-        figure.savefig(picture, format=path.suffix[1:], dpi=110, metadata=UNDATED[path.suffix])
+        without_title(figure).savefig(picture, format=path.suffix[1:], dpi=110, metadata=UNDATED[path.suffix])
     write_atomically(path, picture.getvalue())

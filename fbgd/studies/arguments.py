@@ -11,6 +11,7 @@ from typing import Any
 from fbgd import programs
 from fbgd.config.overrides import Override, parse
 from fbgd.errors import ConfigError, nearest
+from fbgd.report.paper import Copies
 from fbgd.studies.notify import HELP
 from fbgd.studies.study import Study
 from fbgd.studies.writer import RESULTS
@@ -29,6 +30,7 @@ COMMON = {
     "list",
     "notify",
     "figures",
+    "columns",
     "run_limit",
 }
 
@@ -49,7 +51,7 @@ def make_parser(studies: Sequence[Study], about: str, prog: str | None = None) -
     if len(studies) > 1:
         parser.add_argument("figure", metavar="FIGURE", type=one_of(figures), help=f"one of {', '.join(figures)}")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="an override for all settings")
-    parser.add_argument("--seeds", type=int, metavar="N", help="so many seeds of every setting (default: the preset's)")
+    parser.add_argument("--seeds", type=int, metavar="N", help="seeds of every setting (default: the preset's)")
     parser.add_argument(
         "--workers",
         type=int,
@@ -60,8 +62,7 @@ def make_parser(studies: Sequence[Study], about: str, prog: str | None = None) -
         "--run-limit",
         type=duration,
         metavar="TIME",
-        help="time that a run may take, as 90s, 30m or 2h: then it counts as failed; the same command goes on from its "
-        "checkpoint (default: none)",
+        help="time that a run may take, as 90s or 2h; then it counts as failed, and can go on later (default: none)",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="where runs, page and figures go")
     parser.add_argument(
@@ -83,10 +84,28 @@ def make_parser(studies: Sequence[Study], about: str, prog: str | None = None) -
         type=one_of(FIGURES),
         help="also write the figures in this format, with fonts that can be edited (default: png alone)",
     )
+    parser.add_argument(
+        "--columns",
+        type=int,
+        choices=(1, 2),
+        metavar="1|2",
+        help="with --figures pdf or svg: as wide as one or both columns of a printed page, without titles",
+    )
     parser.add_argument("--notify", metavar="CMD", help=HELP)
     for option in {option.name: option for study in studies for option in study.options}.values():
         parser.add_argument(f"--{option.name}", metavar=option.metavar, help=option.help)
     return parser
+
+
+def copies_of(arguments: argparse.Namespace) -> Copies:
+    """What figures are written as beside PNG.
+
+    Raises:
+        ConfigError: a width in columns without a kind of file for print.
+    """
+    if arguments.columns and arguments.figures == "png":
+        raise ConfigError(f"--columns {arguments.columns} is for print: say --figures pdf or svg as well")
+    return Copies(arguments.figures, arguments.columns or 0)
 
 
 def duration(word: str) -> float:

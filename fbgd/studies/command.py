@@ -13,7 +13,7 @@ from fbgd.errors import EXPECTED, one_line
 from fbgd.report.evidence import Evidence
 from fbgd.runs.plan import collect, curves
 from fbgd.runs.signals import exit_status, heard_by, interrupt
-from fbgd.studies.arguments import make_parser, read_request
+from fbgd.studies.arguments import copies_of, make_parser, read_request
 from fbgd.studies.execution import Execution, check_folder, check_only, count_workers
 from fbgd.studies.listing import show_rungs, wanted_rows
 from fbgd.studies.notify import news, notify
@@ -61,6 +61,7 @@ def reported(work: Callable[[], int]) -> int:
 
 def execute(study: Study, arguments: argparse.Namespace, *, quiet: bool = False) -> int:
     """Plan, run and write a study, and print its page unless ``quiet``; returns the exit status."""
+    copies = copies_of(arguments)
     request = read_request(study, arguments)
     rungs = study.rungs(request.preset)
     if request.changed:
@@ -98,7 +99,7 @@ def execute(study: Study, arguments: argparse.Namespace, *, quiet: bool = False)
     )
     wanted = [rung.labels for rung in outcome.rungs or rungs if execution.wanted(rung.name)]
     shown = partial(wanted_rows, wanted) if arguments.only else whole
-    succeeded = write(study, evidence, request.out, shown, arguments.figures, quiet=quiet)
+    succeeded = write(study, evidence, request.out, shown, copies, quiet=quiet)
     if arguments.notify:
         notify(arguments.notify, news(request.title, request.out, evidence.runs, finished=execution.finished))
     if not execution.finished:

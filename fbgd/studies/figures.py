@@ -6,7 +6,8 @@ from matplotlib.figure import Figure
 
 from fbgd.report.evidence import Evidence
 from fbgd.report.group_plots import ladder_figure, pairs_figure, panels_figure
-from fbgd.report.plots import curves_figure, panel_curves_figure, search_figure
+from fbgd.report.multiples import multiples_figure
+from fbgd.report.plots import MOST_COLOURS, curves_figure, panel_curves_figure, search_figure
 from fbgd.studies.nested import chosen_counts
 
 
@@ -27,10 +28,18 @@ def curves(evidence: Evidence) -> Figure | None:
     labels = [*description.by, *filter(None, [description.across])]
     if len(labels) > 2:
         return None
-    order = list(dict.fromkeys(evidence.runs[labels[0]]))
-    if len(labels) == 1:
-        return curves_figure(evidence.curves, order, evidence.title, hue=labels[0])
-    return panel_curves_figure(evidence.curves, order, evidence.title, hue=labels[0], panel=labels[1])
+    return curves_of(evidence, *labels)
+
+
+def curves_of(evidence: Evidence, by: str, other: str = "") -> Figure:
+    """Curves with a colour for each value of ``by``; of more than can be told apart, small multiples."""
+    curves, title = evidence.curves, evidence.title
+    order = list(dict.fromkeys(evidence.runs[by]))
+    if len(order) > MOST_COLOURS:
+        return multiples_figure(curves, order, title, by, other)
+    if not other:
+        return curves_figure(curves, order, title, hue=by)
+    return panel_curves_figure(curves, order, title, hue=by, panel=other)
 
 
 def search(key: str) -> Callable[[Evidence], Figure | None]:

@@ -31,9 +31,10 @@ from matplotlib.figure import Figure
 from fbgd.errors import ConfigError
 from fbgd.report.evidence import Evidence
 from fbgd.report.group_plots import panels_figure
-from fbgd.report.plots import panel_curves_figure, search_figure
+from fbgd.report.plots import search_figure
 from fbgd.runs.plan import Rung
 from fbgd.studies.differences import against_baseline
+from fbgd.studies.figures import curves_of
 from fbgd.studies.presets import data_words, quick_words
 from fbgd.studies.study import Option, Preset, Study
 from fbgd.studies.tuning import Candidates, Tuning, by_setting, chosen_values, log_grid
@@ -239,9 +240,7 @@ STUDY = Study(
         ),
         "learning_rates.png": searched_figure(KEY, "learning rate"),
         "weight_decays.png": searched_figure(DECAY, DECAY),
-        "curves.png": lambda evidence: panel_curves_figure(
-            evidence.curves, list(dict.fromkeys(evidence.runs["optimizer"])), evidence.title, "optimizer", "regime"
-        ),
+        "curves.png": lambda evidence: curves_of(evidence, "optimizer", "regime"),
     },
     claims=tuple(
         against_baseline("optimizer", BASELINE, name, "regime") for name in ("Adam", "AdamW", "AGC", "Muon", "SAM")

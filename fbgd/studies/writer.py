@@ -10,6 +10,7 @@ from fbgd.report.description import Description, to_json
 from fbgd.report.evidence import Evidence, read_evidence
 from fbgd.report.formats import Page, render, show
 from fbgd.report.pages import page_of
+from fbgd.report.paper import Copies, on_paper
 from fbgd.report.plots import save
 from fbgd.runs.directory import write_atomically
 from fbgd.runs.lock import held
@@ -19,6 +20,7 @@ from fbgd.studies.study import Study
 # Enough digits for every statistic, and few enough that a file of a thousand evaluations stays readable.
 DIGITS = "%.8g"
 RESULTS = Path("results")
+PNG = Copies()
 
 
 def whole(page: Page) -> Page:
@@ -31,7 +33,7 @@ def write(
     evidence: Evidence,
     out: Path,
     shown: Callable[[Page], Page] = whole,
-    also: str = "png",
+    also: Copies = PNG,
     *,
     quiet: bool = False,
 ) -> bool:
@@ -44,7 +46,7 @@ def write(
         evidence: what there is; with the recorded rows of its runs, for figures.
         out: the folder.
         shown: what of the page is printed; files have all of it.
-        also: the kind of file in which figures are written beside PNG.
+        also: what figures are written as beside PNG.
         quiet: print nothing.
 
     Returns:
@@ -65,7 +67,7 @@ def write(
     return succeeded
 
 
-def write_files(study: Study, evidence: Evidence, out: Path, also: str) -> tuple[Page, list[str]]:
+def write_files(study: Study, evidence: Evidence, out: Path, also: Copies) -> tuple[Page, list[str]]:
     """Write all files of a study's folder; returns the page and the files' names."""
     names = write_numbers(evidence, out)
     # From the files, so that whoever reads them makes the same page.
@@ -75,10 +77,11 @@ def write_files(study: Study, evidence: Evidence, out: Path, also: str) -> tuple
     if not kept.empty:
         kept = replace(kept, table=page.table)
         for name, draw in study.figures.items():
-            if (figure := draw(kept)) is not None:
-                for file in dict.fromkeys([name, f"{Path(name).stem}.{also}"]):
-                    save(figure, out / file)
-                    names.append(file)
+            for kind, columns in dict.fromkeys([PNG, also]):
+                with on_paper(columns):
+                    if (figure := draw(kept)) is not None:
+                        names.append(f"{Path(name).stem}.{kind}")
+                        save(figure, out / names[-1])
     return page, names
 
 
