@@ -118,6 +118,28 @@ def test_wandb_offline_holds_what_metrics_csv_says(tmp_path, monkeypatch):
     assert_rows(rows, path)
 
 
+def test_mlflow_holds_what_metrics_csv_says(tmp_path, monkeypatch):
+    """In plain files, which need no server and no database."""
+    from mlflow.tracking import MlflowClient
+
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    uri, path = (tmp_path / "mlruns").as_uri(), tmp_path / "run"
+    words = [*WORDS, "tracker=mlflow", "tracker.experiment=mine", f"tracker.uri={uri}", "optimizer.lr=0.125"]
+    cut_and_resumed(words, path)
+    client = MlflowClient(tracking_uri=uri)
+    # Two starts, one run.
+    (run,) = client.search_runs([client.get_experiment_by_name("mine").experiment_id])
+    assert run.info.run_name == "run"
+    assert run.info.status == "FINISHED"
+    assert run.data.params["optimizer.lr"] == "0.125"
+    rows = {}
+    for name in run.data.metrics:
+        for metric in client.get_metric_history(run.info.run_id, name):
+            assert name not in rows.setdefault(metric.step, {})
+            rows[metric.step][name] = metric.value
+    assert_rows(sorted(rows.items()), path)
+
+
 def test_a_resumed_run_goes_on_in_the_same_tracker_run(tmp_path, told, by_name):
     cut_and_resumed(by_name("Recording"), tmp_path / "run")
     *rows, (_, _, status, _) = told.told

@@ -4,8 +4,9 @@ log(step, values)    the numbers of a row, by the names of the columns of metric
 finish(summary)      the run has ended
 """
 
+from fbgd.runs.trackers.mlflow import MLflow
 from fbgd.runs.trackers.run import TrackedRun
 from fbgd.runs.trackers.tensorboard import TensorBoard
 from fbgd.runs.trackers.wandb import WeightsAndBiases
 
-__all__ = ["TensorBoard", "TrackedRun", "WeightsAndBiases"]
+__all__ = ["MLflow", "TensorBoard", "TrackedRun", "WeightsAndBiases"]
