@@ -4,10 +4,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from fbgd.config.overrides import choices_of, is_file, parse
 from fbgd.report.claims import Claim, Rule, higher, lower, within
 from fbgd.report.tables import is_fraction
 from fbgd.runs.plan import Rung, check_labels
-from fbgd.runs.rows import MEASURED
+from fbgd.runs.rows import MEASURED, REGRESSION, SCORE
 from fbgd.studies.differences import accuracy_difference
 from fbgd.studies.figures import figures
 from fbgd.studies.given import GivenPreset, data_of, given_rungs, quick
@@ -20,6 +21,7 @@ KEYS = ("title", "words", "rungs", "baseline", "across", "tune", "seeds", "metri
 RUNG = ("words", "labels")
 CLAIM = ("name", "sentence", "left", "right", "rule")
 RULES: dict[str, Rule] = {"higher": higher, "lower": lower}
+PARTS = ("test", "validation", "train")
 FORM = "rungs: {baseline: [], clipped: ['regularizer=[gradient_clipping]']}"
 
 
@@ -44,7 +46,7 @@ def make_study(name: str, content: Mapping[str, Any], file: str = "study.json: d
         Place(file, ("figures",), figure).one_of(drawable, "")
         for figure in ([*drawable] if content.get("figures") is None else top.at("figures").entries("[ladder.png]"))
     ]
-    metric = top.at("metric").one_of(MEASURED, "test_accuracy")
+    metric = read_metric(top.at("metric"), rungs)
     title = top.at("title").text(name.replace("_", " "))
     across = "" if content.get("across") is None else top.at("across").one_of(rungs[0].labels, "")
     if across and len(rungs[0].labels) < 2:
@@ -92,6 +94,20 @@ def read_rungs(top: Place) -> list[Rung]:
         except ValueError as error:
             raise place.wrong(error) from None
     return rungs
+
+
+def read_metric(place: Place, rungs: list[Rung]) -> str:
+    """The compared metric: a column that every run has, or one of a metric that the words of the rungs name."""
+    name = place.text("test_accuracy")
+    words = [word for rung in rungs for word in parse(rung.overrides) if word.key.split(".")[0] == "metric"]
+    named = [word.key.split(".")[1] for word in words if "." in word.key]
+    chosen = [choice for word in words if "." not in word.key for choice in choices_of(word.value)]
+    if any(map(is_file, chosen)) and SCORE.fullmatch(name):
+        # What a file names is known when its runs are composed.
+        return name
+    own = [f"{part}_{metric}" for part in PARTS for metric in dict.fromkeys([*named, *chosen])]
+    column = name.partition("/")[0]
+    return name if column in own else place.one_of((*MEASURED, *REGRESSION, *own), "test_accuracy")
 
 
 def read_seeds(place: Place) -> int:

@@ -41,7 +41,8 @@ from typing import Any
 from fbgd.config.build import check
 from fbgd.config.compose import compose
 from fbgd.config.schema import Config
-from fbgd.errors import ConfigError
+from fbgd.errors import ConfigError, nearest
+from fbgd.runs.rows import MEASURED, REGRESSION
 from fbgd.studies import BUILT_IN
 from fbgd.studies.arguments import make_parser
 from fbgd.studies.command import main as run_study
@@ -100,6 +101,7 @@ def check_rungs(study: Study, file: str) -> None:
     for rung in preset.rungs:
         here = Place(file, ("rungs", rung.name), None)
         config = checked(here, rung.overrides)
+        check_metric(Place(file, ("metric",), None), study.metric, config)
         grid = preset.grids.get(rung.name, ())
         if not grid or not isinstance(tuning, NestedTuning):
             continue
@@ -109,6 +111,14 @@ def check_rungs(study: Study, file: str) -> None:
         if len(grid) > 1 and not config.data.validation_size:
             need = "is tuned on validation data, and there is none; add data.validation_size=500, say"
             raise here.wrong(f"{tuning.key} {need}")
+
+
+def check_metric(place: Place, column: str, config: Config) -> None:
+    """Raise :class:`ConfigError` unless a run has the compared column."""
+    if column not in (*MEASURED, *REGRESSION):
+        name = column.partition("/")[0].partition("_")[2]
+        if name not in config.metric:
+            raise place.wrong(f"{column!r}: the run has no metric {name!r}; {nearest(name, config.metric)}")
 
 
 def checked(place: Place, words: Iterable[str]) -> Config:

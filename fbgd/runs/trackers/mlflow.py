@@ -22,7 +22,7 @@ class MLflow:
     Args:
         run: what is tracked.
         experiment: that it belongs to; made where there is none of that name.
-        uri: of the server, or ``sqlite:///FILE``, which needs all of mlflow; ``None``: what ``MLFLOW_TRACKING_URI`` says.
+        uri: of the server, or ``sqlite:///FILE``, which needs all of mlflow; ``None``: ``MLFLOW_TRACKING_URI``.
 
     Raises:
         MissingPackageError: mlflow is not installed.
