@@ -140,6 +140,23 @@ def test_mlflow_holds_what_metrics_csv_says(tmp_path, monkeypatch):
     assert_rows(sorted(rows.items()), path)
 
 
+def test_trackio_holds_what_metrics_csv_says(tmp_path, monkeypatch):
+    """In its own database; nothing leaves this computer."""
+    from trackio.sqlite_storage import SQLiteStorage
+
+    for module in ("trackio.sqlite_storage", "trackio.utils"):
+        monkeypatch.setattr(f"{module}.TRACKIO_DIR", tmp_path / "trackio")
+    path = tmp_path / "run"
+    cut_and_resumed([*WORDS, "tracker=trackio", "tracker.project=mine"], path)
+    (name,) = SQLiteStorage.get_runs("mine")
+    assert name.startswith("run ")
+    rows = [
+        (log["step"], {key: value for key, value in log.items() if key not in ("step", "timestamp")})
+        for log in SQLiteStorage.get_logs("mine", name)
+    ]
+    assert_rows(sorted(rows, key=lambda row: row[0]), path)
+
+
 def test_a_resumed_run_goes_on_in_the_same_tracker_run(tmp_path, told, by_name):
     cut_and_resumed(by_name("Recording"), tmp_path / "run")
     *rows, (_, _, status, _) = told.told

@@ -7,6 +7,7 @@ finish(summary)      the run has ended
 from fbgd.runs.trackers.mlflow import MLflow
 from fbgd.runs.trackers.run import TrackedRun
 from fbgd.runs.trackers.tensorboard import TensorBoard
+from fbgd.runs.trackers.trackio import Trackio
 from fbgd.runs.trackers.wandb import WeightsAndBiases
 
-__all__ = ["MLflow", "TensorBoard", "TrackedRun", "WeightsAndBiases"]
+__all__ = ["MLflow", "TensorBoard", "TrackedRun", "Trackio", "WeightsAndBiases"]
