@@ -1,17 +1,64 @@
 """What is minimised on a block, as a pure function of the parameters."""
 
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 
 import torch
 import torch.nn as nn
 from torch import Tensor
 
 from fbgd.engine.functional import functional
-from fbgd.engine.kernels import Objective
 from fbgd.engine.losses import CrossEntropy, Loss
 from fbgd.models.torch_layers import key_names
 from fbgd.seeds import block_key
 from regularizers import LossPenalty
+
+
+@dataclass(frozen=True)
+class NetworkObjective:
+    """The objective of one block, made by :func:`classification`: a function of parameters through the outputs.
+
+    Args:
+        forward: ``(values, inputs) -> outputs``, parameters and the keys of random layers in ``values``.
+        of_outputs: the loss of outputs against targets.
+        offsets: of the key of every random layer.
+        autocast: evaluate the forward pass under automatic mixed precision of this type.
+        penalties: functions of the parameters, added to the loss.
+        train_size: samples of the training set.
+        tokens_per_sample: of sequences; ``None`` where a target is one a sample.
+    """
+
+    forward: Callable[[Sequence[Tensor], Tensor], Tensor]
+    of_outputs: Loss
+    offsets: tuple[int, ...] = ()
+    autocast: torch.dtype | None = None
+    penalties: tuple[LossPenalty, ...] = ()
+    train_size: int = 1
+    tokens_per_sample: float | None = None
+
+    def outputs(self, params: list[Tensor], inputs: Tensor, key: Tensor) -> Tensor:
+        """What the network says, in the type of the parameters."""
+        precision = nullcontext() if self.autocast is None else torch.autocast(inputs.device.type, self.autocast)
+        with precision:
+            outputs = self.forward([*params, *(key + offset for offset in self.offsets)], inputs)
+        return outputs.to(params[0].dtype)
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The mean loss of outputs, without penalties on parameters."""
+        return self.of_outputs(outputs, targets, self.tokens_per_sample)
+
+    def __call__(
+        self, params: list[Tensor], inputs: Tensor, targets: Tensor, key: Tensor
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """The objective, and the loss without penalties with the number of right predictions."""
+        outputs = self.outputs(params, inputs, key)
+        mean = self.loss(outputs, targets)
+        right = self.of_outputs.score(outputs.detach(), targets)
+        if self.tokens_per_sample is not None:
+            right = right / self.tokens_per_sample
+        extra = [penalty.value(params, self.train_size) for penalty in self.penalties]
+        return mean + sum(extra) if extra else mean, (mean.detach(), right)
 
 
 def classification(
@@ -21,7 +68,7 @@ def classification(
     train_size: int = 1,
     tokens_per_sample: float | None = None,
     loss: Loss | None = None,
-) -> Objective:
+) -> NetworkObjective:
     r"""Mean loss of ``model``, at parameters passed in, with penalties on them.
 
     Of sequences, it is the mean over the target tokens of the training set in a form that blocks add up to, here with
@@ -54,21 +101,8 @@ def classification(
     """
     layers = key_names(model)
     # Every random layer has a key of its own, far from its neighbours', so that no two layers share a mask.
-    offsets = [block_key(index, 0, 0) for index in range(len(layers))]
+    offsets = tuple(block_key(index, 0, 0) for index in range(len(layers)))
     forward = functional(model, layers)
-    loss_of = loss or CrossEntropy()
-    precision = nullcontext if autocast is None else lambda device: torch.autocast(device, autocast)
-
-    def objective(
-        params: list[Tensor], inputs: Tensor, targets: Tensor, key: Tensor
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        with precision(inputs.device.type):
-            outputs = forward([*params, *(key + offset for offset in offsets)], inputs)
-        mean = loss_of(outputs.to(params[0].dtype), targets, tokens_per_sample)
-        right = loss_of.score(outputs.detach(), targets)
-        if tokens_per_sample is not None:
-            right = right / tokens_per_sample
-        total = mean + sum(penalty.value(params, train_size) for penalty in penalties) if penalties else mean
-        return total, (mean.detach(), right)
-
-    return objective
+    return NetworkObjective(
+        forward, loss or CrossEntropy(), offsets, autocast, penalties, train_size, tokens_per_sample
+    )

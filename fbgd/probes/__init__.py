@@ -1,5 +1,6 @@
 """Read-only diagnostics of a training state, one a file; see :mod:`fbgd.engine.probe` for what a probe may see."""
 
+from fbgd.probes.gauss_newton import GaussNewton, GaussNewtonProduct
 from fbgd.probes.lanczos import Tridiagonal, lanczos
 from fbgd.probes.moments import GradientMoments, gradient_moments
 from fbgd.probes.noise_scale import GradientNoiseScale, noise_scale
@@ -8,6 +9,8 @@ from fbgd.probes.sharpness import Sharpness
 from fbgd.probes.vectors import flatten, unflatten
 
 __all__ = [
+    "GaussNewton",
+    "GaussNewtonProduct",
     "GradientMoments",
     "GradientNoiseScale",
     "HessianProduct",

@@ -1,11 +1,13 @@
 """Sharpness: the largest eigenvalues of the Hessian of what training minimises."""
 
+from typing import ClassVar
+
 import torch
 
 from fbgd.engine.probe import ProbeState
 from fbgd.errors import ConfigError
 from fbgd.probes.lanczos import lanczos
-from fbgd.probes.products import PRECISIONS, hessian_product
+from fbgd.probes.products import PRECISIONS, HessianProduct
 
 
 class Sharpness:
@@ -32,6 +34,10 @@ class Sharpness:
     Source: Cohen et al. 2021, "Gradient Descent on Neural Networks Typically Occurs at the Edge of Stability".
     """
 
+    #: The matrix whose eigenvalues are taken, and what the column of the largest is called.
+    matrix: ClassVar[type[HessianProduct]] = HessianProduct
+    first: ClassVar[str] = "sharpness"
+
     def __init__(self, count: int = 1, steps: int = 30, tolerance: float = 0.01, precision: str = "as trained"):
         if not 1 <= count <= steps:
             raise ConfigError(f"count = {count!r} must be between 1 and steps = {steps!r}")
@@ -42,10 +48,10 @@ class Sharpness:
         self.count, self.steps, self.tolerance, self.precision = count, steps, tolerance, precision
 
     def __call__(self, state: ProbeState) -> dict[str, float]:
-        product = hessian_product(state, self.precision)
+        product = self.matrix(state.objective, state.params, state.blocks(), PRECISIONS[self.precision], state.spend)
         start = torch.randn(product.size, generator=state.generator(), dtype=torch.float64)
         found = lanczos(product, start.to(state.params[0].device), self.steps, self.count, self.tolerance)
         values, _, errors = found.top(self.count)
-        names = ["sharpness", *(f"eigenvalue_{place}" for place in range(2, self.count + 1))]
+        names = [self.first, *(f"eigenvalue_{place}" for place in range(2, self.count + 1))]
         columns = dict(zip(names, map(float, values), strict=False))
         return {**columns, "error": float(errors.max()), "products": len(found.diagonal)}

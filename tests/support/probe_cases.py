@@ -20,6 +20,9 @@ class ProbeCase:
 
 
 PROBES = {
+    "gauss_newton": ProbeCase(
+        ("probe.gauss_newton.count=2", "probe.gauss_newton.steps=6"), {"count = 0": {"count": 0}}
+    ),
     "gradient_noise_scale": ProbeCase(),
     "sharpness": ProbeCase(
         ("probe.sharpness.count=2", "probe.sharpness.steps=6"),
