@@ -56,7 +56,7 @@ def rungs_of(folder, seed):
     study, _, preset = study_of(folder)
     rungs = study.rungs(preset)
     if isinstance(study.execute, NestedTuning):
-        return study.execute.tune(rungs, read_rows(folder / "search.csv"), seed)
+        return study.execute.tune(preset, rungs, read_rows(folder / "search.csv"), seed)
     if isinstance(study.execute, Tuning):
         return study.execute.tune(preset, rungs, read_rows(folder / "search.csv"))
     return rungs

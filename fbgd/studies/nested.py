@@ -18,7 +18,19 @@ from fbgd.report.evidence import Evidence
 from fbgd.runs.plan import Rung
 from fbgd.studies.execution import Execution, Outcome
 from fbgd.studies.selection import each_choice, end_of_choices
-from fbgd.studies.tuning import CANDIDATE, Candidates, Words, given_paragraphs, of_labels, scores_of, search
+from fbgd.studies.tuning import (
+    CANDIDATE,
+    SEARCHED,
+    Candidates,
+    Words,
+    by_setting,
+    given_paragraphs,
+    named,
+    no_more,
+    of_labels,
+    scores_of,
+    search,
+)
 
 MISSING = "missing"
 # What seed s chooses is run with the seed FRESH + s, which no search has.
@@ -34,68 +46,104 @@ class NestedTuning:
         candidates: a preset to the values by rung name, ascending with about equal ratios. A grid whose best mean, or
             more than a quarter of whose choices, lie at an end grows beyond it. A rung without any stays as it is.
         words: a rung's name and a value to the words that set it; by default ``key=value``.
+        then: a preset to what every seed chooses next, with this setting at its own choice; most often nothing.
     """
 
     key: str
     candidates: Callable[[Any], Candidates]
     words: Words | None = None
+    then: Callable[[Any], "NestedTuning | None"] = no_more
 
     def __call__(self, execution: Execution, rungs: list[Rung]) -> Outcome:
         """Search, extend, and run what each seed chooses with a fresh one."""
-        grids, seeds = self.candidates(execution.preset), range(execution.seeds)
-        tuned = [rung for rung in rungs if rung.name in grids]
-
-        def sides(searched: pd.DataFrame) -> dict[str, tuple[tuple[float, ...], int]]:
-            found = {rung.name: scores_of(of_labels(searched, rung.labels)) for rung in tuned}
-            return {name: (values, end_of_choices(scores)) for name, (values, scores) in found.items()}
-
-        searched = search(execution, tuned, self.key, self.set, grids, seeds, sides)
+        seeds = range(execution.seeds)
+        searched = self.settle(execution, dict.fromkeys(seeds, rungs))
         settings: dict[tuple[str, ...], tuple[Rung, list[int]]] = {}
         for seed in seeds:
-            for rung in self.tune(rungs, searched, FRESH + seed):
+            for rung in self.tune(execution.preset, rungs, searched, FRESH + seed):
                 settings.setdefault((rung.name, *map(str, rung.overrides)), (rung, []))[1].append(FRESH + seed)
         planned = [run for rung, own in settings.values() for run in execution.plan([rung], own, rungs)]
         order = {rung.name: place for place, rung in enumerate(rungs)}
         planned.sort(key=lambda run: (run.seed, order[run.rung]))
         return Outcome(execution.execute(planned), searched)
 
+    def settle(self, execution: Execution, rungs: dict[int, list[Rung]]) -> pd.DataFrame:
+        """A row a run of the searches, of this setting and of what follows it; ``rungs`` are those of every seed."""
+        grids = self.candidates(execution.preset)
+        tuned = {seed: [rung for rung in own if rung.name in grids] for seed, own in rungs.items()}
+        labels = {rung.name: rung.labels for own in tuned.values() for rung in own}
+
+        def sides(searched: pd.DataFrame) -> dict[str, tuple[tuple[float, ...], int]]:
+            found = {name: scores_of(of_labels(searched, own)) for name, own in labels.items()}
+            return {name: (values, end_of_choices(scores)) for name, (values, scores) in found.items()}
+
+        searched = search(execution, tuned, self.key, self.set, grids, sides)
+        if (further := self.then(execution.preset)) is None:
+            return searched
+        settled = {seed: self.settled(own, searched, seed) for seed, own in rungs.items()}
+        tables = [named(searched, self.key)]
+        after = further.settle(execution, settled)
+        tables.append(after if SEARCHED in after else named(after, further.key))
+        return pd.concat(tables, ignore_index=True)
+
     def set(self, rung: str, value: float) -> tuple[str, ...]:
         """The words that give a rung a value."""
         return (f"{self.key}={value!r}",) if self.words is None else self.words(rung, value)
 
-    def tune(self, rungs: list[Rung], searched: pd.DataFrame, seed: int) -> list[Rung]:
-        """The rungs with what the rows of a search choose for the run that counts with ``seed``."""
+    def settled(self, rungs: list[Rung], searched: pd.DataFrame, seed: int) -> list[Rung]:
+        """The rungs with what a seed chooses of this setting, by the rows of its search."""
         made = []
         for rung in rungs:
             mine = of_labels(searched, rung.labels)
-            words = self.set(rung.name, value_of(mine, seed - FRESH)) if len(mine) else ()
+            words = self.set(rung.name, value_of(mine, seed)) if len(mine) else ()
             made.append(replace(rung, overrides=(*rung.overrides, *words)))
         return made
+
+    def tune(self, preset: Any, rungs: list[Rung], searched: pd.DataFrame, seed: int) -> list[Rung]:
+        """The rungs with all that the rows of the searches choose for the run that counts with ``seed``."""
+        tuning: NestedTuning | None = self
+        while tuning is not None:
+            mine = by_setting(searched, tuning.key).get(tuning.key)
+            if mine is not None:
+                rungs = tuning.settled(rungs, mine, seed - FRESH)
+            tuning = tuning.then(preset)
+        return rungs
 
     def paragraphs(self, evidence: Evidence) -> list[str]:
         """What a reader of the table must know about the choices; nothing where there was no search."""
         if not len(evidence.searched):
             return []
         labels = [*evidence.description.by, *filter(None, [evidence.description.across])]
-        groups = {
-            " / ".join(map(str, group)): mine for group, mine in evidence.searched.groupby(labels, sort=False)
-        }  # fmt: skip
-        counts = [mine[CANDIDATE].nunique() for mine in groups.values()]
-        if max(counts) == 1:
-            return [f"{self.key} has one value for each row, so nothing was chosen."]
-        count = " to ".join(str(number) for number in dict.fromkeys((min(counts), max(counts))))
-        texts = [
-            f"{self.key} was chosen for every seed by a search of its own, of {count} values the one with the highest "
-            "validation accuracy, see search.csv; a fresh run with it counts. A row is the whole procedure, search "
-            "included, and so is its interval; it is not the accuracy at the one best value.",
-            f"Chosen, by so many seeds: {'; '.join(f'{name} {told_choices(mine)}' for name, mine in groups.items())}.",
-        ]
-        if edge := [name for name, mine in groups.items() if end_of_choices(scores_of(mine)[1])]:
-            texts.append(
-                "The value with the best mean, or more than a quarter of the choices, is the first or last, so a "
-                f"better one may lie beyond: {'; '.join(edge)}."
-            )
-        return [*texts, *lost_paragraphs(groups), *given_paragraphs(self.key, evidence.runs, labels, groups)]
+        settings = by_setting(evidence.searched, self.key).items()
+        return [text for key, searched in settings for text in choice_texts(key, searched, evidence.runs, labels)]
+
+
+def choice_texts(key: str, searched: pd.DataFrame, runs: pd.DataFrame, labels: list[str]) -> list[str]:
+    """What a reader must know about the choices of one setting.
+
+    Args:
+        key: the setting.
+        searched: the rows of its search.
+        runs: those that count.
+        labels: that tell the rungs apart.
+    """
+    groups = {" / ".join(map(str, group)): mine for group, mine in searched.groupby(labels, sort=False)}
+    counts = [mine[CANDIDATE].nunique() for mine in groups.values()]
+    if max(counts) == 1:
+        return [f"{key} has one value for each row, so nothing was chosen."]
+    count = " to ".join(str(number) for number in dict.fromkeys((min(counts), max(counts))))
+    texts = [
+        f"{key} was chosen for every seed by a search of its own, of {count} values the one with the highest "
+        "validation accuracy, see search.csv; a fresh run with it counts. A row is the whole procedure, search "
+        "included, and so is its interval; it is not the accuracy at the one best value.",
+        f"Chosen, by so many seeds: {'; '.join(f'{name} {told_choices(mine)}' for name, mine in groups.items())}.",
+    ]
+    if edge := [name for name, mine in groups.items() if end_of_choices(scores_of(mine)[1])]:
+        texts.append(
+            "The value with the best mean, or more than a quarter of the choices, is the first or last, so a "
+            f"better one may lie beyond: {'; '.join(edge)}."
+        )
+    return [*texts, *lost_paragraphs(groups), *given_paragraphs(key, runs, labels, groups)]
 
 
 def value_of(searched: pd.DataFrame, seed: int) -> float:

@@ -6,7 +6,7 @@ then take what was chosen and fresh seeds, so that no run counts in the table be
 nothing is ever chosen on the test set.
 """
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,7 +32,7 @@ Candidates = dict[str, tuple[float, ...]]
 Words = Callable[[str, float], tuple[str, ...]]
 
 
-def no_more(preset: Any) -> "Tuning | None":
+def no_more(preset: Any) -> None:
     """Nothing is chosen after it."""
     return None
 
@@ -94,7 +94,7 @@ class Tuning:
             return {rung: (choice.values, choice.side) for rung, choice in found if choice is not None}
 
         seeds = range(self.seeds if several else 1)
-        return search(execution, rungs, self.key, self.set, grids, seeds, sides)
+        return search(execution, dict.fromkeys(seeds, rungs), self.key, self.set, grids, sides)
 
     def paragraphs(self, evidence: Evidence) -> list[str]:
         """What a reader of the table must know about the choices; nothing where there was no search."""
@@ -114,22 +114,20 @@ class Tuning:
 
 def search(
     execution: Execution,
-    rungs: list[Rung],
+    rungs: Mapping[int, list[Rung]],
     key: str,
     words: Words,
     grids: Candidates,
-    seeds: Sequence[int],
     sides: Callable[[pd.DataFrame], dict[str, tuple[tuple[float, ...], int]]],
 ) -> pd.DataFrame:
     """A row a run of a search; grids grow by a value at a time, :data:`EXTENSIONS` times at most.
 
     Args:
         execution: of the study.
-        rungs: its settings.
+        rungs: its settings by the seeds that every value is tried with: a seed may have chosen something before.
         key: the name of what is searched.
         words: a rung's name and a value to the words that set it.
         grids: the values to begin with, by rung name.
-        seeds: every value is tried with each.
         sides: the rows so far to the values tried and the side to grow to, -1, 0 or 1, by rung name.
 
     Raises:
@@ -138,13 +136,15 @@ def search(
     several = any(len(values) > 1 for values in grids.values())
     todo, tables = grids, list[pd.DataFrame]()
     for _ in range(1 + EXTENSIONS):
-        tried = search_rungs([rung for rung in rungs if rung.name in todo], key, words, todo)
-        if tables:
-            # Beyond its ends a grid may leave the range of the setting.
-            tried = [rung for rung in tried if is_allowed(execution, rung, rungs)]
-            if not tried:
-                break
-        planned = execution.plan(tried, seeds, rungs)
+        planned = []
+        for own, seeds in alike(rungs):
+            tried = search_rungs([rung for rung in own if rung.name in todo], key, words, todo)
+            if tables:
+                # Beyond its ends a grid may leave the range of the setting.
+                tried = [rung for rung in tried if is_allowed(execution, rung, own)]
+            planned += execution.plan(tried, seeds, own) if tried else []
+        if not planned:
+            break
         if several:
             check_validation(key, planned)
         # Rungs that are not wanted keep what an earlier call has searched, extensions too.
@@ -156,6 +156,15 @@ def search(
         if not todo or not execution.finished:
             break
     return pd.concat(tables, ignore_index=True)
+
+
+def alike(rungs: Mapping[int, list[Rung]]) -> list[tuple[list[Rung], list[int]]]:
+    """Seeds with the same rungs together, so that their configurations are made once."""
+    groups: dict[tuple, tuple[list[Rung], list[int]]] = {}
+    for seed, own in rungs.items():
+        key = tuple((rung.name, *map(str, rung.overrides)) for rung in own)
+        groups.setdefault(key, (own, []))[1].append(seed)
+    return list(groups.values())
 
 
 def given_paragraphs(key: str, runs: pd.DataFrame, labels: list[str], chosen: Container[str]) -> list[str]:

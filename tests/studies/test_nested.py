@@ -14,7 +14,7 @@ from fbgd.studies.execution import Execution
 from fbgd.studies.nested import FRESH, MISSING, NestedTuning, chosen_counts, value_of
 from fbgd.studies.selection import each_choice, end_of_choices
 from fbgd.studies.study import Preset
-from fbgd.studies.tuning import CANDIDATE, EXTENSIONS
+from fbgd.studies.tuning import CANDIDATE, EXTENSIONS, SEARCHED
 
 KEY = "optimizer.lr"
 TINY = (
@@ -64,7 +64,7 @@ def test_a_fresh_run_counts_with_what_every_seed_chooses(tmp_path, in_process):
     assert len([path for path in (tmp_path / "runs").iterdir() if path.is_dir()]) == len(table) + 9
     # From the table alone the same settings, and nothing is run again.
     for run in outcome.planned:
-        (rung,) = [rung for rung in tuning.tune(RUNGS, table, run.seed) if rung.name == run.rung]
+        (rung,) = [rung for rung in tuning.tune(None, RUNGS, table, run.seed) if rung.name == run.rung]
         (again,) = Execution(Preset(), 1, ["budget.passes=4"], tmp_path / "other", 1).plan([rung], [run.seed])
         assert again.config == run.config
     again = tuning(Execution(Preset(), 3, ["budget.passes=4"], tmp_path, 1), RUNGS)
@@ -114,6 +114,41 @@ def test_nothing_is_chosen_from_a_part_of_the_values():
 )
 def test_a_grid_grows_to_the_side_of_the_best_mean_or_of_many_choices(scores, side):
     assert end_of_choices(np.array(scores)) == side
+
+
+DECAY = "optimizer.weight_decay"
+
+
+def test_a_second_setting_is_chosen_by_each_seed_at_its_own_first(tmp_path, monkeypatch):
+    """The runs are replaced: seed 0 trains best at 0.1, seed 1 at 0.4, and either with a decay of a tenth of that."""
+    best = {0: 0.1, 1: 0.4}
+
+    def scores(planned):
+        rows = []
+        for run in planned:
+            rate, decay = (run.config.optimizer[name] for name in ("lr", "weight_decay"))
+            wrong = [math.log(rate / best[run.seed])]
+            if decay != 5e-4:
+                assert wrong == [0], "the second search is at the first one's choice"
+                wrong.append(math.log(10 * decay / rate))
+            rows.append(
+                {**run.labels, "seed": run.seed, "status": "done", "validation_accuracy": -max(map(abs, wrong))}
+            )
+        return pd.DataFrame(rows)
+
+    monkeypatch.setattr("fbgd.studies.tuning.collect", scores)
+    execution = Execution(Preset(), 2, [], tmp_path, 1)
+    execution.execute = lambda planned: planned
+    second = NestedTuning(DECAY, lambda preset: {"SGD": (0.005, 0.01, 0.02, 0.04, 0.08)})
+    tuning = NestedTuning(KEY, lambda preset: {"SGD": (0.05, 0.1, 0.2, 0.4, 0.8)}, then=lambda preset: second)
+    outcome = tuning(execution, RUNGS[:1])
+    assert [
+        (run.seed, run.config.optimizer["lr"], run.config.optimizer["weight_decay"]) for run in outcome.planned
+    ] == [(FRESH, 0.1, 0.01), (FRESH + 1, 0.4, 0.04)]
+    assert list(outcome.searched[SEARCHED].unique()) == [KEY, DECAY]
+    told = tuning.paragraphs(Evidence(Description("", ["regime"]), searched=outcome.searched))
+    assert "Chosen, by so many seeds: SGD 0.1 (1), 0.4 (1)." in told
+    assert "Chosen, by so many seeds: SGD 0.01 (1), 0.04 (1)." in told
 
 
 def test_a_grid_grows_until_the_best_is_interior_for_all_its_seeds(tmp_path, monkeypatch):
