@@ -9,6 +9,7 @@ from fbgd.report.group_plots import ladder_figure, pairs_figure, panels_figure
 from fbgd.report.multiples import multiples_figure
 from fbgd.report.plots import MOST_COLOURS, curves_figure, panel_curves_figure, search_figure
 from fbgd.studies.nested import chosen_counts
+from fbgd.studies.tuning import by_setting
 
 
 def results(evidence: Evidence) -> Figure | None:
@@ -46,9 +47,10 @@ def search(key: str) -> Callable[[Evidence], Figure | None]:
     """What draws the validation accuracy over the values of a tuned setting, the chosen ones ringed."""
 
     def draw(evidence: Evidence) -> Figure | None:
-        description, searched = evidence.description, evidence.searched
+        description = evidence.description
         labels = [*description.by, *filter(None, [description.across])]
-        if not len(searched) or len(labels) > 2:
+        searched = by_setting(evidence.searched, key).get(key)
+        if searched is None or not len(searched) or len(labels) > 2:
             return None
         chosen = chosen_counts(searched, labels)
         if len(labels) == 1:
@@ -62,10 +64,13 @@ def search(key: str) -> Callable[[Evidence], Figure | None]:
     return draw
 
 
-def figures(tuned: str = "") -> Mapping[str, Callable[[Evidence], Figure | None]]:
+def figures(tuned: tuple[str, ...] = ()) -> Mapping[str, Callable[[Evidence], Figure | None]]:
     """What can be drawn of a study, by the names of the files.
 
     Args:
-        tuned: the setting that the study chooses; empty for none.
+        tuned: the settings that the study chooses; of several the figures are numbered.
     """
-    return {"ladder.png": results, "curves.png": curves} | ({"search.png": search(tuned)} if tuned else {})
+    searches = {
+        f"search{f'_{place}' if place > 1 else ''}.png": search(key) for place, key in enumerate(tuned, start=1)
+    }
+    return {"ladder.png": results, "curves.png": curves} | searches

@@ -24,11 +24,11 @@ class GivenPreset(Preset):
 
     Args:
         rungs: with all their words.
-        grids: values of a tuned setting by rung name, ascending; none where nothing is tuned.
+        grids: of every tuned setting its values by rung name, ascending; none where nothing is tuned.
     """
 
     rungs: tuple[Rung, ...]
-    grids: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    grids: Mapping[str, Mapping[str, tuple[float, ...]]] = field(default_factory=dict)
 
 
 def given_rungs(preset: GivenPreset) -> list[Rung]:
@@ -43,11 +43,13 @@ def data_of(rungs: Iterable[Rung]) -> str:
 
 
 def quick(preset: Any, data: str) -> Any:
-    """The preset on next to nothing: every rung shrunk, two seeds, and one value of a tuned setting."""
+    """The preset on next to nothing: every rung shrunk, two seeds, and one value of each tuned setting."""
     rungs = tuple(
         replace(rung, overrides=(*rung.overrides, *tiny_words(compose(rung.overrides)))) for rung in preset.rungs
     )
-    grids = {name: (values[len(values) // 2],) for name, values in preset.grids.items()}
+    grids = {
+        key: {name: (values[len(values) // 2],) for name, values in own.items()} for key, own in preset.grids.items()
+    }
     return replace(preset, rungs=rungs, grids=grids, seeds=min(2, preset.seeds))
 
 

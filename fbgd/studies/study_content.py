@@ -40,8 +40,7 @@ def make_study(name: str, content: Mapping[str, Any], file: str = "study.json: d
     top.mapping(FORM, KEYS)
     rungs = read_rungs(top)
     grids = read_grids(top.at("tune"), rungs)
-    tuned = next(iter(content["tune"])) if grids else ""
-    drawable = figures(tuned)
+    drawable = figures(tuple(grids))
     drawn = [
         Place(file, ("figures",), figure).one_of(drawable, "")
         for figure in ([*drawable] if content.get("figures") is None else top.at("figures").entries("[ladder.png]"))
@@ -62,10 +61,10 @@ def make_study(name: str, content: Mapping[str, Any], file: str = "study.json: d
         quick=quick,
         baseline=baseline,
         across=across,
-        shown=(tuned,) if tuned and not across else (),
+        shown=() if across else tuple(grids),
         metric=metric,
-        held=(tuned,) if tuned else (),
-        execute=NestedTuning(tuned, lambda preset: dict(preset.grids), words=number_word(tuned)) if tuned else run_all,
+        held=tuple(grids),
+        execute=tuning_of(tuple(grids)) or run_all,
         figures={figure: drawable[figure] for figure in drawn},
         claims=read_claims(top.at("claims"), rungs, metric),
         definition=content,
@@ -118,23 +117,34 @@ def read_seeds(place: Place) -> int:
     return seeds
 
 
-def read_grids(place: Place, rungs: list[Rung]) -> dict[str, tuple[float, ...]]:
-    """The values of the tuned setting by rung, without those that keep their own; none where nothing is tuned."""
+def read_grids(place: Place, rungs: list[Rung]) -> dict[str, dict[str, tuple[float, ...]]]:
+    """The values of every tuned setting by rung, without those that keep their own; none where nothing is tuned."""
     if place.value is None:
         return {}
     form = "{optimizer.lr: [0.03, 0.1, 0.3]}"
-    keys = place.mapping(form)
-    if len(keys) != 1:
-        raise place.wrong(f"{', '.join(keys) or 'nothing'}: one setting can be tuned, as {form}")
-    here = place.at(next(iter(keys)))
-    if not isinstance(here.value, Mapping):
-        values = here.numbers()
-        return {rung.name: values for rung in rungs}
+    if not (keys := place.mapping(form)):
+        raise place.wrong(f"nothing is tuned; write {form}")
+    return {key: read_grid(place.at(key), rungs) for key in keys}
+
+
+def read_grid(place: Place, rungs: list[Rung]) -> dict[str, tuple[float, ...]]:
+    """The values of one setting by rung."""
     names = [rung.name for rung in rungs]
-    own = here.mapping("{rung: [0.03, 0.1, 0.3]}", names)
-    if not own:
-        raise here.wrong("no rung has values; write {rung: [0.03, 0.1, 0.3]}")
-    return {name: here.at(name).numbers() for name in names if name in own}
+    if not isinstance(place.value, Mapping):
+        return dict.fromkeys(names, place.numbers())
+    form = "{rung: [0.03, 0.1, 0.3]}"
+    if not (own := place.mapping(form, names)):
+        raise place.wrong(f"no rung has values; write {form}")
+    return {name: place.at(name).numbers() for name in names if name in own}
+
+
+def tuning_of(keys: tuple[str, ...]) -> NestedTuning | None:
+    """What chooses these settings one after another; nothing where there are none."""
+    if not keys:
+        return None
+    key, *others = keys
+    further = tuning_of(tuple(others))
+    return NestedTuning(key, lambda preset: dict(preset.grids[key]), number_word(key), lambda preset: further)
 
 
 def number_word(key: str) -> Words:

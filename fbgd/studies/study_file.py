@@ -22,7 +22,7 @@ and, as you like,
     metric: test_loss                                     what is compared (default test_accuracy)
     figures: [ladder.png]                                 of ladder.png, curves.png, search.png (default: all)
     tune: {optimizer.lr: [0.1, 0.3, 1]}                   by every seed of a rung, on the validation split, or
-    tune: {optimizer.lr: {clipped: [0.3, 1, 3]}}          for some rungs only
+    tune: {optimizer.lr: {clipped: [0.3, 1, 3]}}          for some rungs only; several settings one after another
     claims: [{name: ..., sentence: ..., left: clipped, right: full batch, rule: higher}]
                                                           rules: higher, lower, "within 1"; of left minus right
 
@@ -47,10 +47,9 @@ from fbgd.studies import BUILT_IN
 from fbgd.studies.arguments import make_parser
 from fbgd.studies.command import main as run_study
 from fbgd.studies.command import reported
-from fbgd.studies.nested import NestedTuning
 from fbgd.studies.places import Place, read_mapping
 from fbgd.studies.study import Study
-from fbgd.studies.study_content import make_study
+from fbgd.studies.study_content import make_study, number_word
 
 
 def main(words: Sequence[str] | None = None, prog: str | None = None) -> int:
@@ -97,20 +96,18 @@ def define(name: str, content: Mapping[str, Any], file: str) -> Study:
 def check_rungs(study: Study, file: str) -> None:
     """Raise :class:`ConfigError` unless the words of every rung make a run, and validation data is there to tune by."""
     (preset,) = study.presets.values()
-    tuning = study.execute
     for rung in preset.rungs:
         here = Place(file, ("rungs", rung.name), None)
         config = checked(here, rung.overrides)
         check_metric(Place(file, ("metric",), None), study.metric, config)
-        grid = preset.grids.get(rung.name, ())
-        if not grid or not isinstance(tuning, NestedTuning):
-            continue
-        # Whatever is in range at both ends is between them.
-        for value in dict.fromkeys([grid[0], grid[-1]]):
-            checked(Place(file, ("tune", rung.name), None), (*rung.overrides, *tuning.set(rung.name, value)))
-        if len(grid) > 1 and not config.data.validation_size:
-            need = "is tuned on validation data, and there is none; add data.validation_size=500, say"
-            raise here.wrong(f"{tuning.key} {need}")
+        for key, grids in preset.grids.items():
+            grid = grids.get(rung.name, ())
+            # Whatever is in range at both ends is between them.
+            for value in dict.fromkeys([*grid[:1], *grid[-1:]]):
+                checked(Place(file, ("tune", rung.name), None), (*rung.overrides, *number_word(key)(rung.name, value)))
+            if len(grid) > 1 and not config.data.validation_size:
+                need = "is tuned on validation data, and there is none; add data.validation_size=500, say"
+                raise here.wrong(f"{key} {need}")
 
 
 def check_metric(place: Place, column: str, config: Config) -> None:

@@ -91,6 +91,33 @@ def test_a_setting_is_tuned_and_a_rung_may_keep_its_own(tmp_path, in_process):
     assert "optimizer.lr was not chosen but is given in: kept." in (tmp_path / "out" / "table.md").read_text()
 
 
+def test_two_settings_are_tuned_one_after_the_other(tmp_path, in_process, capsys):
+    """The second at the first one's choice, by a computation of its own from search.csv; the page is made again."""
+    tiny = ["data.source.train=60", "data.source.test=20", "data.validation_size=20", "model=mlp", "model.width=4"]
+    content = {
+        "words": [*tiny, "regime.block_size=10", "budget.passes=1", "impl.threads=1"],
+        "rungs": {"SGD": []},
+        "tune": {"optimizer.lr": [0.01, 0.1, 1], "optimizer.weight_decay": [1e-5, 1e-3, 0.1]},
+        "seeds": 1,
+    }
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+    out = tmp_path / "out"
+    assert main([str(tmp_path / "mine.yaml"), "--workers", "1", "--out", str(out)]) == 0
+    searched, (run,) = read_rows(out / "search.csv"), read_rows(out / "runs.csv").to_dict("records")
+    for key in content["tune"]:
+        mine = searched[searched["setting"] == key]
+        best = mine[mine["validation_accuracy"] == mine["validation_accuracy"].max()]
+        assert float(run[key]) in set(best["candidate"].astype(float))
+    second = searched[searched["setting"] == "optimizer.weight_decay"]
+    assert set(second["optimizer.lr"]) == {run["optimizer.lr"]}
+    assert {"search.png", "search_2.png"} <= {path.name for path in out.iterdir()}
+    text = (out / "table.md").read_text()
+    assert "| optimizer.lr | optimizer.weight_decay |" in text
+    capsys.readouterr()
+    assert compare.main([str(out), "--format", "md"]) == 0
+    assert capsys.readouterr().out == text
+
+
 def test_a_file_becomes_a_study():
     content = {**PLAIN, "baseline": "SGD", "tune": {"optimizer.lr": [1, 0.1]}, "seeds": 7, "metric": "test_loss"}
     study = make_study("mine", content, "mine.yaml")
@@ -186,7 +213,7 @@ def test_a_loss_is_compared_as_it_is_and_drawn():
         ({"figures": ["search.png"]}, "figures: 'search.png' is unknown"),
         ({"figures": "ladder.png"}, "figures: 'ladder.png' is no list"),
         ({"tune": [1]}, "tune: [1] is no mapping"),
-        ({"tune": {"optimizer.lr": [1], "budget.passes": [1]}}, "one setting can be tuned"),
+        ({"tune": {}}, "tune: nothing is tuned; write {optimizer.lr"),
         ({"tune": {"optimizer.lr": [1, "x"]}}, "tune: optimizer.lr: [1, 'x'] must be one or more numbers"),
         ({"tune": {"optimizer.lr": [1, 1]}}, "holds a number twice"),
         ({"tune": {"optimizer.lr": {"SDG": [1]}}}, "tune: optimizer.lr: 'SDG' is unknown; did you mean 'SGD'?"),
