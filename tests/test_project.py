@@ -24,7 +24,7 @@ ALLOWED = {
 }
 LONGEST_MODULE, LONGEST_FUNCTION = 300, 60
 # Of packages that fbgd imports where they are needed.
-EXTRAS = ("translation", "sweep", "images", "huggingface", "tensorboard", "wandb")
+EXTRAS = ("translation", "sweep", "images", "huggingface", "tensorboard", "wandb", "mlflow", "trackio")
 
 
 def imports(path):
@@ -131,7 +131,13 @@ def test_every_import_is_a_declared_dependency():
     declared.read(ROOT / "setup.cfg")
     names = required(declared["options"]["install_requires"])
     extras = {name for extra in EXTRAS for name in required(declared["options.extras_require"][extra])}
-    modules = {"PIL": "pillow", "hydra": "hydra-core", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+    modules = {
+        "PIL": "pillow",
+        "hydra": "hydra-core",
+        "sklearn": "scikit-learn",
+        "yaml": "pyyaml",
+        "mlflow": "mlflow-skinny",
+    }
     own = {"fbgd", "optimizers", "regularizers", "scripts"}
     found: set[str] = set()
     for package in own:

@@ -28,6 +28,7 @@ COMMON = {
     "only",
     "quick",
     "list",
+    "estimate",
     "notify",
     "figures",
     "columns",
@@ -70,13 +71,13 @@ def make_parser(studies: Sequence[Study], about: str, prog: str | None = None) -
         action="append",
         default=[],
         metavar="NAME",
-        help="run this setting alone, by its name or its beginning; may be repeated. The printed table "
-        "shows these alone, its files all that is done",
+        help="run and print this setting alone, by its name or its beginning; may be repeated. Files keep all",
     )
     parser.add_argument(
         "--quick", action="store_true", help="tiny sizes: shows that everything runs, in under a minute"
     )
     parser.add_argument("--list", action="store_true", help="print the settings and run nothing")
+    parser.add_argument("--estimate", action="store_true", help="time every setting for seconds and print hours of all")
     parser.add_argument(
         "--figures",
         default="png",

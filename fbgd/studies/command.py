@@ -14,6 +14,7 @@ from fbgd.report.evidence import Evidence
 from fbgd.runs.plan import collect, curves
 from fbgd.runs.signals import exit_status, heard_by, interrupt
 from fbgd.studies.arguments import copies_of, make_parser, read_request
+from fbgd.studies.estimate import show_estimate
 from fbgd.studies.execution import Execution, check_folder, check_only, count_workers
 from fbgd.studies.listing import show_rungs, wanted_rows
 from fbgd.studies.notify import news, notify
@@ -83,6 +84,9 @@ def execute(study: Study, arguments: argparse.Namespace, *, quiet: bool = False)
         request.out,
         arguments.run_limit,
     )
+    if arguments.estimate:
+        show_estimate(execution, rungs, request.title)
+        return 0
     with execution.kept_workers():
         outcome = study.execute(execution, rungs)
     preset = None if request.changed or arguments.quick else request.preset

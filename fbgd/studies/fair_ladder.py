@@ -30,8 +30,8 @@ from fbgd.report.plots import search_figure
 from fbgd.runs.plan import Rung
 from fbgd.studies.differences import accuracy_difference
 from fbgd.studies.nested import NestedTuning, chosen_counts
-from fbgd.studies.presets import data_words, ingredient_words, quick_words
-from fbgd.studies.study import Preset, Study
+from fbgd.studies.presets import data_words, ingredient_words, quick_words, share_of
+from fbgd.studies.study import Option, Preset, Study
 from fbgd.studies.tuning import Candidates
 
 KEY = "optimizer.lr"
@@ -127,6 +127,14 @@ def quick(preset: FairPreset, data: str) -> FairPreset:
     return replace(preset, words=words, seeds=2, short=2, long=4, rates=((0.3,), (0.3,)), blocks=(16, 8), calls=(1, 6))
 
 
+def shortened(data: str, preset: FairPreset, budget: str | None) -> FairPreset:
+    """The preset with a share of all passes, and so of the warm-ups."""
+    if budget is None:
+        return preset
+    share = share_of(budget)
+    return replace(preset, short=share * preset.short, long=share * preset.long, variant=f"budget-{share:g}")
+
+
 def rates_figure(evidence: Evidence) -> Figure:
     """Validation accuracy by learning rate, the chosen ones ringed."""
     title = f"{evidence.title}: validation accuracy by learning rate\na ring's area is its share of the seeds' choices"
@@ -168,6 +176,7 @@ STUDY = Study(
         "step, reshuffled every pass; full batch: all blocks a step, fixed. The difference is SGD minus full batch.",
     ),
     held=(KEY, "regime=", "regime.blocks_per_step", "regime.block_size", "regularizer=", "budget"),
+    options=(Option("budget", "SHARE", "so much of all passes and warm-ups, as 0.05 (default: all)", shortened),),
     execute=NestedTuning(KEY, candidates),
     figures={
         "pairs.png": lambda evidence: pairs_figure(evidence.runs, "ingredient", "training", evidence.title),

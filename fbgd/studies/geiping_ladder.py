@@ -20,7 +20,7 @@ from fbgd.report.group_plots import ladder_figure
 from fbgd.report.plots import curves_figure
 from fbgd.runs.plan import Published, Rung
 from fbgd.studies.differences import accuracy_difference
-from fbgd.studies.presets import data_words, ingredient_words
+from fbgd.studies.presets import data_words, ingredient_words, share_of
 from fbgd.studies.study import Option, Preset, Study
 
 BASELINE = "Baseline SGD"
@@ -86,7 +86,7 @@ def rungs(preset: LadderPreset) -> list[Rung]:
 
     def budget(passes: tuple[float, float, float], lr: float) -> tuple[str, ...]:
         total, warmup, horizon = passes
-        return (f"budget.passes={total}", f"schedule.warmup={warmup}", f"schedule.horizon={horizon}",
+        return (f"budget.passes={total:.10g}", f"schedule.warmup={warmup:.10g}", f"schedule.horizon={horizon:.10g}",
                 f"optimizer.lr={lr}")  # fmt: skip
 
     def full_batch(block_size: int, *regularizers: str, order: str = "fixed") -> tuple[str, ...]:
@@ -125,6 +125,16 @@ def augmented(data: str, preset: LadderPreset, augment: str | None) -> LadderPre
     accuracies = {"random": preset.accuracies, "none": PUBLISHED_WITHOUT_AUGMENTATION if data == "cifar10" else {}}
     words = (*preset.words, f"data.augment={augment}")
     return replace(preset, words=words, variant=f"augment-{augment}", accuracies=accuracies.get(augment, {}))
+
+
+def shortened(data: str, preset: LadderPreset, budget: str | None) -> LadderPreset:
+    """The preset with a share of all passes, warm-ups and horizons; published values are not of such a ladder."""
+    if budget is None:
+        return preset
+    share = share_of(budget)
+    short, long = ((share * a, share * b, share * c) for a, b, c in (preset.short, preset.long))
+    variant = "_".join(filter(None, [preset.variant, f"budget-{share:g}"]))
+    return replace(preset, short=short, long=long, variant=variant, accuracies={})
 
 
 def change(name: str, sentence: str, left: str, right: str, rule: Rule = higher) -> Claim:
@@ -169,6 +179,7 @@ STUDY = Study(
             "(default: random for cifar10, none for the others)",
             augmented,
         ),
+        Option("budget", "SHARE", "so much of all passes, warm-ups and horizons, as 0.05 (default: all)", shortened),
     ),
     figures={
         "ladder.png": lambda evidence: ladder_figure(evidence.runs, evidence.table, evidence.title),

@@ -1,5 +1,7 @@
 """The data sets of studies, defined once: which samples, which model, how often to look."""
 
+from fbgd.errors import ConfigError
+
 SMALL_DATA = {
     "mnist1d": ("data=mnist1d", "data.source.train=2000", "data.source.test=4000", "model=resnet"),
     "fashion_mnist": ("data=fashion_mnist", "data.train_size=2000", "model=resnet", "impl.channels_last=true"),
@@ -44,3 +46,21 @@ def ingredient_words(ingredients: tuple[str, ...], clip: float, strength: float)
     options = {"gradient_clipping": f"max_norm={clip}", "gradient_penalty": f"strength={strength}"}
     own = (f"regularizer.{name}.{options[name]}" for name in ingredients)
     return (f"regularizer=[{','.join(ingredients)}]", *own)
+
+
+def share_of(word: str) -> float:
+    """A share of a budget.
+
+    Raises:
+        ConfigError: it is none.
+
+    >>> share_of("0.05")
+    0.05
+    """
+    try:
+        share = float(word)
+    except ValueError:
+        share = 0.0
+    if not 0 < share <= 1:
+        raise ConfigError(f"--budget {word} must be a number above 0 and at most 1, as 0.05")
+    return share
