@@ -108,6 +108,8 @@ def build(config: Config, blocks_per_call: int | None = None, dataset: Dataset |
         record_layers=config.record.layers,
         probes=probes,
         metric=loss.metric,
+        # A checkpoint is loaded over the parameters later, so that a resumed run knows where it began.
+        initial=[param.detach().clone() for param in model.parameters()] if probes else None,
     )
     return Built(experiment, facts_of(experiment, dataset, device, about))
 

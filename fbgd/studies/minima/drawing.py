@@ -1,0 +1,124 @@
+"""Figures: gaps against measures, correlations, lines and the plane."""
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from fbgd.report.evidence import Evidence
+from fbgd.report.plots import make_figure
+from fbgd.studies.minima.claims import runs_of
+from fbgd.studies.minima.correlation import kendall
+from fbgd.studies.minima.endings import MEASURES
+from fbgd.studies.minima.geometry import CORRECTED, LARGE, SMALL
+
+COLOURS = {SMALL: "#d55e00", LARGE: "#0072b2", CORRECTED: "#009e73"}
+
+
+def draw_measures(evidence: Evidence) -> Figure | None:
+    """The gap against every measure, a colour a batch size, a marker a rule; crosses have equal steps."""
+    runs = runs_of(evidence.measurements)
+    if not len(runs):
+        return None
+    known = [name for name in MEASURES if name in runs and runs[name].notna().any()]
+    figure, panels = make_figure((18, 10.5), 3, 5, sharey=True)
+    shown = runs.assign(setting=runs["rule"].where(runs["budget"] == "equal passes", runs["rule"] + ", equal steps"))
+    settings = [f"{rule}{steps}" for steps in ("", ", equal steps") for rule in ("none", "sqrt", "linear")]
+    markers = dict(zip(settings, ("o", "s", "D", "X", "P", "*"), strict=True))
+    present = [setting for setting in settings if (shown["setting"] == setting).any()]
+    for axes, name in zip(panels, known, strict=False):
+        first = name == known[0]
+        sns.scatterplot(
+            shown, x=name, y="gap", hue="batch", style="setting", style_order=present, markers=markers,
+            palette=sns.color_palette("viridis", shown["batch"].nunique()), s=42, alpha=0.75, legend=first, ax=axes,
+        )  # fmt: skip
+        over = kendall(runs, name, "gap", [], 0.95).tau
+        same = kendall(runs, name, "gap", ["rate"], 0.95).tau
+        positive = (shown[name] > 0).all() and shown[name].max() > 5 * shown[name].min()
+        axes.set(title=f"{name}: τ {over:+.2f}, same rate {same:+.2f}", xlabel="", ylabel="gap (points)",
+                 xscale="log" if positive else "linear")  # fmt: skip
+        if first:
+            handles, labels = axes.get_legend_handles_labels()
+            axes.get_legend().remove()
+            figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize="small")
+    for axes in panels[len(known) :]:
+        axes.set_axis_off()
+    figure.suptitle(f"{evidence.title}: training minus test accuracy against every measure, a point a run")
+    return figure
+
+
+def draw_correlations(evidence: Evidence) -> Figure | None:
+    """Kendall's tau of every measure, over all runs, within a rate and within a setting, each with its 95 %."""
+    runs = runs_of(evidence.measurements)
+    if not len(runs):
+        return None
+    known = [name for name in MEASURES if name in runs and runs[name].notna().any()]
+    groups = {"all runs": [], "same rate": ["rate"], "same setting": ["batch", "rule", "budget"]}
+    figure, panels = make_figure((12, 5), 1, 2, sharey=True)
+    for axes, (gap, title) in zip(panels, (("gap", "gap in accuracy"), ("loss_gap", "gap in loss")), strict=True):
+        for index, (label, within) in enumerate(groups.items()):
+            found = [kendall(runs, name, gap, list(within), 0.95) for name in known]
+            places = np.arange(len(known)) + 0.22 * (index - 1)
+            taus = np.array([own.tau for own in found])
+            half = np.nan_to_num(np.array([own.high - own.tau for own in found]))
+            axes.errorbar(taus, places, xerr=half, fmt="o", ms=5, capsize=2, label=label, color=f"C{index}")
+        axes.axvline(0, color="0.4", lw=1)
+        axes.set(yticks=np.arange(len(known)), yticklabels=known, xlim=(-1.05, 1.05), xlabel="Kendall's τ", title=title)
+    panels[0].invert_yaxis()
+    panels[1].legend(fontsize="small", loc="lower right")
+    figure.suptitle(f"{evidence.title}: does the measure go with the gap? (95 %, each its own)")
+    return figure
+
+
+def of_kind(evidence: Evidence, kind: str) -> pd.DataFrame:
+    """The rows of one kind."""
+    table = evidence.measurements
+    return table[table["kind"] == kind] if "kind" in table else table
+
+
+def draw_lines(evidence: Evidence) -> Figure | None:
+    """Loss along the lines between minima, and along a random direction from each of them."""
+    lines, directions = of_kind(evidence, "line"), of_kind(evidence, "direction")
+    if not len(lines):
+        return None
+    figure, panels = make_figure((15, 4.8), 1, 3)
+    for axes, name in zip(panels, (LARGE, CORRECTED), strict=False):
+        own = lines[lines["name"] == name]
+        for column, style in (("train_loss", "-"), ("test_loss", "--")):
+            for number, (_, part) in enumerate(own.groupby("seed")):
+                label = column.replace("_", " ") if not number else None
+                axes.plot(part["x"], part[column], style, color=COLOURS[name], alpha=0.8, label=label)
+        for place in (0, 1):
+            axes.axvline(place, color="0.5", lw=1, ls=":")
+        axes.set(yscale="log", xlabel="0: small batch, 1: the other", title=f"to: {name}", ylabel="loss")
+        axes.legend(fontsize="small")
+    for name, part in directions.groupby("name", sort=False):
+        for number, (_, own) in enumerate(part.groupby("seed")):
+            panels[2].plot(own["x"], own["train_loss"], color=COLOURS[name], label=None if number else name, alpha=0.8)
+    panels[2].set(yscale="log", xlabel="share of the weights", title="a random direction, filter-normalised",
+                  ylabel="training loss")  # fmt: skip
+    panels[2].legend(fontsize="small")
+    figure.suptitle(f"{evidence.title}: the loss between and around minima, a line a seed")
+    return figure
+
+
+def draw_plane(evidence: Evidence) -> Figure | None:
+    """Training and test loss over the plane through three minima."""
+    rows, marks = of_kind(evidence, "plane"), of_kind(evidence, "minimum")
+    if not len(rows):
+        return None
+    figure, panels = make_figure((14, 5.6), 1, 2, sharey=True)
+    for axes, column in zip(panels, ("train_loss", "test_loss"), strict=True):
+        mesh = rows.pivot(index="y", columns="x", values=column)
+        logs = np.log10(mesh.to_numpy())
+        levels = np.linspace(logs.min(), logs.max(), 22)
+        drawn = axes.contourf(mesh.columns, mesh.index, logs, levels=levels, cmap="viridis")
+        axes.contour(mesh.columns, mesh.index, logs, levels=levels[::2], colors="white", linewidths=0.4)
+        for mark in marks.to_dict("records"):
+            axes.plot(mark["x"], mark["y"], "o", ms=10, mec="white", color=COLOURS[mark["name"]], label=mark["name"])
+        axes.set(title=column.replace("_", " "), xlabel="distance in the plane", ylabel="distance in the plane")
+        axes.grid(visible=False)
+        figure.colorbar(drawn, ax=axes, label="log10 of the loss", format="%.1f")
+    panels[0].legend(fontsize="small", loc="upper left")
+    figure.suptitle(f"{evidence.title}: the plane through three minima of one seed")
+    return figure
