@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -72,8 +73,11 @@ class AdaptiveSharpness:
             return signed_ascent(landscape.value_and_gradient, landscape.origin, self.rho, self.steps)
         blocks, total = state.blocks(), 0.0
         for block in single_blocks(blocks, landscape.origin.dtype):
-            slope: Slope = lambda vector, block=block: landscape.of_block(block, vector)  # noqa: E731
-            total += len(block[0]) / blocks.samples * signed_ascent(slope, landscape.origin, self.rho, self.steps)
+            total += (
+                len(block[0])
+                / blocks.samples
+                * signed_ascent(partial(landscape.of_block, block), landscape.origin, self.rho, self.steps)
+            )
         return total
 
     def average(self, landscape: Surface, generator: torch.Generator) -> float:

@@ -39,7 +39,8 @@ def draw_measures(evidence: Evidence) -> Figure | None:
                  xscale="log" if positive else "linear")  # fmt: skip
         if first:
             handles, labels = axes.get_legend_handles_labels()
-            axes.get_legend().remove()
+            if (legend := axes.get_legend()) is not None:
+                legend.remove()
             figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize="small")
     for axes in panels[len(known) :]:
         axes.set_axis_off()

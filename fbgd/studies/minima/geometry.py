@@ -19,8 +19,8 @@ from fbgd.seeds import generator
 from fbgd.studies.minima.endings import MEASURES, ended, rebuilt
 from fbgd.studies.minima.settings import PASSES, STEPS
 
-ALPHAS = np.linspace(-1, 2, 25)
-SHARES = np.linspace(-1, 1, 25)
+ALPHAS = np.linspace(-1, 2, 25).tolist()
+SHARES = np.linspace(-1, 1, 25).tolist()
 # Of the rescaling, and how many seeds' lines are drawn.
 FACTOR, LINES = 4.0, 3
 SMALL, LARGE, CORRECTED = "small batch", "large batch", "large batch, linear rule, equal steps"

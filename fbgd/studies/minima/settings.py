@@ -85,9 +85,9 @@ PLAIN = (
 ENDS = "record.evaluate_every=1e6"
 PRESETS = {
     "mnist1d": MinimaPreset(
-        words=("data=mnist1d", "data.source.train=640", "data.source.test=4000", "model=mlp", "model.layers=1",
-               "model.width=20", *PLAIN, ENDS, "impl.blocks_per_call=1"),
-        seeds=10, sizes=(20, 80, 320), rate=0.2, passes=80,
+        words=("data=mnist1d", "data.source.train=480", "data.source.test=4000", "model=mlp", "model.layers=1",
+               "model.width=16", *PLAIN, ENDS, "impl.blocks_per_call=1"),
+        seeds=10, sizes=(20, 80, 240), rate=0.25, passes=80,
     ),
     # As published: a small batch, and a tenth of the data; no dense Hessian of eleven million parameters.
     "cifar10": MinimaPreset(
