@@ -9,9 +9,9 @@ import pandas as pd
 from fbgd.report.claims import Claim, Estimate, exactly, higher, lower, of_difference, within
 from fbgd.report.evidence import Evidence
 from fbgd.report.statistics import difference
-from fbgd.studies.minima.correlation import kendall
+from fbgd.studies.minima.correlation import ALL, FITTED, FITTED_RUNS, SAME_RATE, grouped
 from fbgd.studies.minima.endings import ARGUMENTS, FLATNESS, MEASURES, NORMS
-from fbgd.studies.minima.settings import PASSES, STEPS
+from fbgd.studies.minima.settings import FACTORS, PASSES, STEPS
 
 Labels = tuple[str, str]
 COMPARED = ("λ₁", "Keskar", "adaptive, worst")
@@ -76,28 +76,28 @@ def sharper(evidence: Evidence) -> list[Estimate]:
 
 
 def correlations(
-    measures: Mapping[str, tuple], within: list[str], gap: str = "gap"
+    measures: Mapping[str, tuple], group: str = ALL, gap: str = "gap"
 ) -> Callable[[Evidence], list[Estimate]]:
-    """Kendall's tau of measures with the gap, a case a measure."""
+    """Kendall's tau of measures with the gap within a group of runs, a case a measure."""
 
     def estimates(evidence: Evidence) -> list[Estimate]:
         runs = runs_of(evidence.measurements)
         known = [name for name in measures if name in runs and runs[name].notna().any()]
-        found = {name: kendall(runs, name, gap, within, evidence.level) for name in known}
+        found = {name: grouped(runs, name, gap, group, evidence.level) for name in known}
         return [Estimate(*own[:3], name) for name, own in found.items() if not math.isnan(own.tau)]
 
     return estimates
 
 
 def rescaled(evidence: Evidence) -> list[Estimate]:
-    """The decimal logarithm of what a rescaling multiplies a measure by, a case a measure."""
+    """The decimal logarithm of what a rescaling multiplies a measure by at most, a case a measure."""
     table = evidence.measurements
-    rows = table[table["kind"] == "rescaled"].set_index("name") if "kind" in table else table
+    rows = table[table["kind"] == "rescaled"].set_index("x") if "kind" in table else table
     if not len(rows):
         return []
-    # Differences of logarithms of norms are what a sum of logarithms and a signed margin have.
     known = [name for name in MEASURES if name in rows and rows[name].notna().all()]
-    return [exactly(change(rows.loc["before", name], rows.loc["after", name]), name) for name in known]
+    changes = {name: [change(rows.loc[1.0, name], after) for after in rows[name]] for name in known}
+    return [exactly(max(own, key=abs), name) for name, own in changes.items()]
 
 
 def change(before: float, after: float) -> float:
@@ -106,13 +106,21 @@ def change(before: float, after: float) -> float:
     return math.log10(max(abs(after), small) / max(abs(before), small))
 
 
-TAU = "Kendall's τ with the gap"
 GROUPS = (
     ("flat minima generalise", "The flatter the minimum, the smaller the gap", FLATNESS),
     ("TIC and PAC-Bayes", "What is argued from distributions goes with the gap", ARGUMENTS),
     ("norms", "The smaller the norms, and the larger the margin, the smaller the gap", NORMS),
 )
+AMONG = {
+    ALL: ("", "over all runs"),
+    SAME_RATE: (", same rate", "among runs of one learning rate"),
+    FITTED_RUNS: (", fitted", f"over runs with a training accuracy of at least {100 * FITTED:.0f} %"),
+}
 ACCURACY = "test accuracy of the largest minus the smallest batch, points"
+RESCALED = (
+    f"A layer times {FACTORS[0]:g} or {FACTORS[1]:g} and the next one divided by it, the same function, leaves the "
+    "measure as it is."
+)
 CLAIMS = (
     Claim("sharper", "At the same rate and equal passes the largest batch ends sharper.",
           "log10 of the measure, largest minus smallest batch", sharper, higher,
@@ -127,13 +135,12 @@ CLAIMS = (
           comparison(CORRECTIONS, "test_accuracy", scale=100), within(2), form="+.1f"),
     Claim("as flat", "With the correction it ends as flat, to a fifth of a decade.",
           "log10 λ₁, largest minus smallest batch", comparison(CORRECTIONS, "λ₁", logarithm=True), within(0.2)),
-    *(Claim(name, f"{sentence}: over all runs.", TAU, correlations(group, []), higher, family="all runs")
-      for name, sentence, group in GROUPS),
-    *(Claim(f"{name}, same rate", f"{sentence}: among runs of one learning rate.", TAU,
-            correlations(group, ["rate"]), higher, family="same rate") for name, sentence, group in GROUPS),
+    *(Claim(name + ending, f"{sentence}, {among}.", "Kendall's τ with the gap", correlations(measures, group),
+            family=group) for group, (ending, among) in AMONG.items() for name, sentence, measures in GROUPS),
+    Claim("flat minima test better", "The flatter the minimum, the lower the test error, over all runs.",
+          "Kendall's τ with the test error", correlations(FLATNESS, ALL, "test_error"), family="test error"),
     Claim("TIC and the loss", "The larger TIC, the more the test loss exceeds the training loss.",
-          "Kendall's τ with the gap in loss", correlations({"TIC": MEASURES["TIC"]}, [], "loss_gap"), higher),
-    Claim("invariant", "A layer times 4 and the next one divided by 4, the same function, leaves the measure as it is.",
-          "log10 of after over before", rescaled, within(0.01),
+          "Kendall's τ with the gap in loss", correlations({"TIC": MEASURES["TIC"]}, ALL, "loss_gap")),
+    Claim("invariant", RESCALED, "log10 of after over before, the larger change", rescaled, within(0.01),
           "λ₁ grows without bound (Dinh et al. 2017)", "+.3f"),
 )  # fmt: skip

@@ -17,6 +17,9 @@ import pandas as pd
 from scipy import stats
 
 RESAMPLES = 4000
+# A run has fitted its training set from this accuracy on.
+FITTED = 0.95
+ALL, SAME_RATE, FITTED_RUNS = "all runs", "same rate", "fitted runs"
 
 
 class Correlation(NamedTuple):
@@ -67,3 +70,17 @@ def ratio(counts: np.ndarray, sums: list[np.ndarray]) -> np.ndarray:
     both, first, second = (np.einsum("rs,st,rt->r", counts, own, counts) for own in sums)
     with np.errstate(invalid="ignore", divide="ignore"):
         return both / np.sqrt(first * second)
+
+
+def grouped(runs: pd.DataFrame, measure: str, gap: str, group: str, level: float = 0.95) -> Correlation:
+    """The correlation over all runs, in pairs of one learning rate, or over runs that have fitted their training set.
+
+    Args:
+        runs: a row a run.
+        measure: a column.
+        gap: another one.
+        group: :data:`ALL`, :data:`SAME_RATE` or :data:`FITTED_RUNS`.
+        level: of the interval.
+    """
+    mine = runs[runs["train_accuracy"] >= FITTED] if group == FITTED_RUNS else runs
+    return kendall(mine, measure, gap, ["rate"] if group == SAME_RATE else [], level)

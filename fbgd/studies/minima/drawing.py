@@ -3,12 +3,14 @@
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from fbgd.report.evidence import Evidence
 from fbgd.report.plots import make_figure
 from fbgd.studies.minima.claims import runs_of
-from fbgd.studies.minima.correlation import kendall
+from fbgd.studies.minima.correlation import ALL, FITTED_RUNS, SAME_RATE, grouped
 from fbgd.studies.minima.endings import MEASURES
 from fbgd.studies.minima.geometry import CORRECTED, LARGE, SMALL
 
@@ -22,7 +24,10 @@ def draw_measures(evidence: Evidence) -> Figure | None:
         return None
     known = [name for name in MEASURES if name in runs and runs[name].notna().any()]
     figure, panels = make_figure((18, 10.5), 3, 5, sharey=True)
-    shown = runs.assign(setting=runs["rule"].where(runs["budget"] == "equal passes", runs["rule"] + ", equal steps"))
+    shown = runs.assign(
+        batch=runs["batch"].astype(int),
+        setting=runs["rule"].where(runs["budget"] == "equal passes", runs["rule"] + ", equal steps"),
+    )
     settings = [f"{rule}{steps}" for steps in ("", ", equal steps") for rule in ("none", "sqrt", "linear")]
     markers = dict(zip(settings, ("o", "s", "D", "X", "P", "*"), strict=True))
     present = [setting for setting in settings if (shown["setting"] == setting).any()]
@@ -32,11 +37,12 @@ def draw_measures(evidence: Evidence) -> Figure | None:
             shown, x=name, y="gap", hue="batch", style="setting", style_order=present, markers=markers,
             palette=sns.color_palette("viridis", shown["batch"].nunique()), s=42, alpha=0.75, legend=first, ax=axes,
         )  # fmt: skip
-        over = kendall(runs, name, "gap", [], 0.95).tau
-        same = kendall(runs, name, "gap", ["rate"], 0.95).tau
+        over, same, fitted = (grouped(runs, name, "gap", group).tau for group in (ALL, SAME_RATE, FITTED_RUNS))
         positive = (shown[name] > 0).all() and shown[name].max() > 5 * shown[name].min()
-        axes.set(title=f"{name}: τ {over:+.2f}, same rate {same:+.2f}", xlabel="", ylabel="gap (points)",
-                 xscale="log" if positive else "linear")  # fmt: skip
+        axes.set(xlabel="", ylabel="gap (points)", xscale="log" if positive else "linear")
+        axes.set_title(f"{name}\nτ {over:+.2f}, same rate {same:+.2f}, fitted {fitted:+.2f}", fontsize=11)
+        if positive:
+            few_numbers(axes.xaxis)
         if first:
             handles, labels = axes.get_legend_handles_labels()
             if (legend := axes.get_legend()) is not None:
@@ -48,17 +54,26 @@ def draw_measures(evidence: Evidence) -> Figure | None:
     return figure
 
 
+def few_numbers(axis: Axis) -> None:
+    """Three round numbers at most on a logarithmic axis."""
+    places = np.geomspace(*axis.get_view_interval(), 5)[1:-1]
+    axis.set_major_locator(FixedLocator(sorted({float(f"{place:.1g}") for place in places})))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())
+
+
 def draw_correlations(evidence: Evidence) -> Figure | None:
-    """Kendall's tau of every measure, over all runs, within a rate and within a setting, each with its 95 %."""
+    """Kendall's tau of every measure with both gaps and the test error, each with its 95 %."""
     runs = runs_of(evidence.measurements)
     if not len(runs):
         return None
     known = [name for name in MEASURES if name in runs and runs[name].notna().any()]
-    groups = {"all runs": [], "same rate": ["rate"], "same setting": ["batch", "rule", "budget"]}
-    figure, panels = make_figure((12, 5), 1, 2, sharey=True)
-    for axes, (gap, title) in zip(panels, (("gap", "gap in accuracy"), ("loss_gap", "gap in loss")), strict=True):
-        for index, (label, within) in enumerate(groups.items()):
-            found = [kendall(runs, name, gap, list(within), 0.95) for name in known]
+    groups = {ALL: "all runs", SAME_RATE: "of one rate", FITTED_RUNS: "fitted"}
+    gaps = {"gap": "gap in accuracy", "loss_gap": "gap in loss", "test_error": "test error"}
+    figure, panels = make_figure((15, 6), 1, 3, sharey=True)
+    for axes, (gap, title) in zip(panels, gaps.items(), strict=True):
+        for index, (group, label) in enumerate(groups.items()):
+            found = [grouped(runs, name, gap, group) for name in known]
             places = np.arange(len(known)) + 0.22 * (index - 1)
             taus = np.array([own.tau for own in found])
             half = np.nan_to_num(np.array([own.high - own.tau for own in found]))
@@ -66,7 +81,7 @@ def draw_correlations(evidence: Evidence) -> Figure | None:
         axes.axvline(0, color="0.4", lw=1)
         axes.set(yticks=np.arange(len(known)), yticklabels=known, xlim=(-1.05, 1.05), xlabel="Kendall's τ", title=title)
     panels[0].invert_yaxis()
-    panels[1].legend(fontsize="small", loc="lower right")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     figure.suptitle(f"{evidence.title}: does the measure go with the gap? (95 %, each its own)")
     return figure
 
@@ -82,7 +97,7 @@ def draw_lines(evidence: Evidence) -> Figure | None:
     lines, directions = of_kind(evidence, "line"), of_kind(evidence, "direction")
     if not len(lines):
         return None
-    figure, panels = make_figure((15, 4.8), 1, 3)
+    figure, panels = make_figure((15, 5.2), 1, 3)
     for axes, name in zip(panels, (LARGE, CORRECTED), strict=False):
         own = lines[lines["name"] == name]
         for column, style in (("train_loss", "-"), ("test_loss", "--")):
@@ -98,7 +113,7 @@ def draw_lines(evidence: Evidence) -> Figure | None:
             panels[2].plot(own["x"], own["train_loss"], color=COLOURS[name], label=None if number else name, alpha=0.8)
     panels[2].set(yscale="log", xlabel="share of the weights", title="a random direction, filter-normalised",
                   ylabel="training loss")  # fmt: skip
-    panels[2].legend(fontsize="small")
+    figure.legend(*panels[2].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize="small")
     figure.suptitle(f"{evidence.title}: the loss between and around minima, a line a seed")
     return figure
 
@@ -120,6 +135,6 @@ def draw_plane(evidence: Evidence) -> Figure | None:
         axes.set(title=column.replace("_", " "), xlabel="distance in the plane", ylabel="distance in the plane")
         axes.grid(visible=False)
         figure.colorbar(drawn, ax=axes, label="log10 of the loss", format="%.1f")
-    panels[0].legend(fontsize="small", loc="upper left")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize="small")
     figure.suptitle(f"{evidence.title}: the plane through three minima of one seed")
     return figure

@@ -38,8 +38,8 @@ MEASURES = {**FLATNESS, **ARGUMENTS, **NORMS}
 def ending_table(planned: list[PlannedRun]) -> pd.DataFrame:
     """A row a finished run that has not diverged: its setting, its last evaluation, its gaps and its measures.
 
-    ``gap`` is the training accuracy minus the test accuracy in points, ``loss_gap`` the test loss minus the training
-    loss; measures have their names as columns, and larger ones promise a larger gap.
+    ``test_error`` is in percent, ``gap`` the training accuracy minus the test accuracy in points, ``loss_gap`` the test
+    loss minus the training loss; measures have their names as columns, and larger ones promise a larger gap.
     """
     rows = []
     for run in planned:
@@ -58,6 +58,7 @@ def ending_table(planned: list[PlannedRun]) -> pd.DataFrame:
                 "rate": run.config.optimizer["lr"],
                 "seed": run.seed,
                 **{name: last[name] for name in names},
+                "test_error": 100 * (1 - last["test_accuracy"]),
                 "gap": 100 * (last["train_accuracy"] - last["test_accuracy"]),
                 "loss_gap": last["test_loss"] - last["train_loss"],
                 **{name: sign * last[column] for name, (column, sign) in MEASURES.items() if column in last},

@@ -17,29 +17,29 @@ from fbgd.probes.landscape import filter_normalised, grid, line, through
 from fbgd.runs.plan import PlannedRun
 from fbgd.seeds import generator
 from fbgd.studies.minima.endings import MEASURES, ended, rebuilt
-from fbgd.studies.minima.settings import PASSES, STEPS
+from fbgd.studies.minima.settings import FACTORS, PASSES, STEPS
 
 ALPHAS = np.linspace(-1, 2, 25).tolist()
 SHARES = np.linspace(-1, 1, 25).tolist()
-# Of the rescaling, and how many seeds' lines are drawn.
-FACTOR, LINES = 4.0, 3
+# How many seeds' lines are drawn.
+LINES = 3
 SMALL, LARGE, CORRECTED = "small batch", "large batch", "large batch, linear rule, equal steps"
 
 
 def geometry_table(planned: list[PlannedRun], points: int) -> pd.DataFrame:
     """All rows about the finished runs of the first seeds; none where one of three minima is missing."""
-    frames = []
+    frames: list[pd.DataFrame] = []
     for seed in sorted({run.seed for run in planned})[:LINES]:
         minima = three_minima([run for run in planned if run.seed == seed])
-        if len(minima) == 3:
-            built = {name: rebuilt(run) for name, run in minima.items()}
-            values = partial(losses, built[SMALL], test_samples(minima[SMALL], built[SMALL]))
-            ends = {name: parameters(own) for name, own in built.items()}
-            frames += [lines(values, ends), directions(values, ends, seed)]
-            if len(frames) == 2:
-                frames += [plane(values, ends, points), rescaling(built[SMALL])]
-            frames[-1] = frames[-1].assign(seed=seed)
-            frames = [frame if "seed" in frame else frame.assign(seed=seed) for frame in frames]
+        if len(minima) < 3:
+            continue
+        built = {name: rebuilt(run) for name, run in minima.items()}
+        values = partial(losses, built[SMALL], test_samples(minima[SMALL], built[SMALL]))
+        ends = {name: parameters(own) for name, own in built.items()}
+        # Measures first: what follows moves the model's weights.
+        own = [] if frames else [rescaling(built[SMALL]), plane(values, ends, points)]
+        own += [lines(values, ends), directions(values, ends, seed)]
+        frames += [frame.assign(seed=seed) for frame in own]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
@@ -120,7 +120,7 @@ def plane(values: Values, ends: dict[str, list[Tensor]], points: int) -> pd.Data
 
 
 def rescaling(built: Built) -> pd.DataFrame:
-    """Every measure before and after one layer is multiplied by a factor and the next one divided by it.
+    """Every measure where one layer is multiplied by each factor and the next one divided by it; 1 comes first.
 
     Of a multi-layer perceptron with ReLU, which keeps its function; no rows of others.
     """
@@ -128,13 +128,11 @@ def rescaling(built: Built) -> pd.DataFrame:
     layers = [module for module in model.modules() if isinstance(module, nn.Linear)]
     if not isinstance(model, MLP) or len(layers) < 2 or len(list(model.parameters())) != 2 * len(layers):
         return pd.DataFrame({"kind": []})
-    before = parameters(built)
-    after = [param.clone() for param in before]
-    # Weight and bias of the first layer, and the weight of the second.
-    for place, factor in ((0, FACTOR), (1, FACTOR), (2, 1 / FACTOR)):
-        after[place] *= factor
-    rows = []
-    for name, params in (("before", before), ("after", after)):
+    before, rows = parameters(built), []
+    for factor in (1.0, *FACTORS):
+        # Weight and bias of the first layer, and the weight of the second.
+        scales = [factor, factor, 1 / factor, *[1.0] * (len(before) - 3)]
+        params = [scale * param for scale, param in zip(scales, before, strict=True)]
         with torch.no_grad():
             for own, value in zip(model.parameters(), params, strict=True):
                 own.copy_(value)
@@ -142,5 +140,5 @@ def rescaling(built: Built) -> pd.DataFrame:
         for probe in built.experiment.probes:
             columns |= probe.columns(ended(built, probe.name, params))
         measures = {key: sign * columns[column] for key, (column, sign) in MEASURES.items() if column in columns}
-        rows.append({"kind": "rescaled", "name": name, "x": FACTOR if name == "after" else 1.0, **measures})
+        rows.append({"kind": "rescaled", "x": factor, **measures})
     return pd.DataFrame(rows)

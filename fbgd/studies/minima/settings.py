@@ -9,6 +9,8 @@ from fbgd.studies.study import Preset
 PASSES, STEPS = "equal passes", "equal steps"
 # The learning rate of a batch k times as large is k to this power times as large.
 RULES = {"none": 0.0, "sqrt": 0.5, "linear": 1.0}
+# Of the rescaling that keeps a function.
+FACTORS = (4.0, 16.0)
 PROBES = (
     "sharpness",
     "keskar_sharpness",

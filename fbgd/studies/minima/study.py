@@ -7,6 +7,7 @@ from fbgd.report.pages import Summary, measured
 from fbgd.runs.plan import Rung
 from fbgd.studies.execution import Execution, Outcome
 from fbgd.studies.minima.claims import CLAIMS, runs_of
+from fbgd.studies.minima.correlation import FITTED
 from fbgd.studies.minima.drawing import draw_correlations, draw_lines, draw_measures, draw_plane
 from fbgd.studies.minima.endings import ending_table
 from fbgd.studies.minima.geometry import geometry_table
@@ -28,11 +29,11 @@ def summarise(table: pd.DataFrame) -> Summary:
     numbers, rows = [], []
     for (batch, rule, budget), part in runs_of(table).groupby(["batch", "rule", "budget"], sort=False):
         known = [name for name in SHOWN if name in part]
-        numbers.append({"batch": batch, "rule": rule, "budget": budget, "n": len(part),
+        numbers.append({"batch": int(batch), "rule": rule, "budget": budget, "n": len(part),
                         **part[["train_accuracy", "test_accuracy", "gap", "loss_gap", *known]].mean()})  # fmt: skip
         rows.append(
             {
-                "batch": str(batch),
+                "batch": str(int(batch)),
                 "rule": rule,
                 "budget": budget,
                 "rate": f"{part['rate'].iloc[0]:g}",
@@ -60,7 +61,8 @@ PARAGRAPHS = [
     "rise when every weight moves by at most 5 %; TIC: tr(C H⁻¹)/n over positive eigenvalues, damped by 0.001 λ₁, to "
     "be compared with the gap in loss; PAC-Bayes: the bound of the test error, of which 1 and more says nothing; "
     "s is the noise on the weights that adds 0.1 to the training error.",
-    "Correlations are Kendall's τ with the gap in accuracy over pairs of runs: all, or those of one learning rate. "
+    "Correlations are Kendall's τ with the gap in accuracy over pairs of runs: all, those of one learning rate, or of "
+    f"runs with a training accuracy of at least {100 * FITTED:.0f} %. "
     "Their intervals are by a bootstrap over seeds, t-intervals with its standard error, so that runs of a seed "
     "count together. The batch sizes, rules and budgets are the study's choice: τ over all runs says how a measure "
     "orders these settings, and not that it causes the gap.",
