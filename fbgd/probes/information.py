@@ -7,7 +7,7 @@ from fbgd.engine.blocks import StepBlocks
 from fbgd.engine.probe import ProbeState
 from fbgd.errors import ConfigError
 from fbgd.probes.products import GRADIENTS_PER_PRODUCT, PRECISIONS, single_blocks
-from fbgd.probes.surface import Surface, regrouped, surface, tells_blocks_apart
+from fbgd.probes.surface import Surface, regrouped, surface
 from fbgd.probes.vectors import unflatten
 
 # Eigenvalues below this share of the largest are rounding.
@@ -27,7 +27,9 @@ class InformationCriterion:
 
     with :math:`g_j` the gradient of one of n samples. H of a network is singular and has negative eigenvalues, so the
     sum is over the positive ones, beyond rounding, and :math:`\delta` damps the small ones. Where the model is
-    well-specified, C = H, it is p / n, whatever the sharpness.
+    well-specified, C = H, it is p / n, whatever the sharpness. With batch norm, random layers, augmentation or block
+    transforms a sample has no gradient of its own: then C is the covariance of the gradients of blocks times their mean
+    size, and with batch norm no property of samples.
 
     Returns columns ``tic``; ``ratio``, :math:`\operatorname{tr}(C) / (n \operatorname{tr}(H))`, which needs no
     inverse; ``covariance`` and ``hessian``, the two traces; ``largest`` and ``smallest`` eigenvalue; ``positive``, the
@@ -40,8 +42,7 @@ class InformationCriterion:
             in double precision.
 
     Raises:
-        ConfigError: a number that is out of range; the network has more parameters than ``limit``, or batch norm,
-            random layers or random blocks, with which a sample has no gradient of its own.
+        ConfigError: a number that is out of range, or the network has more parameters than ``limit``.
 
     Source: Takeuchi 1976; Thomas, Pedregosa, van Merriënboer, Mangazol, Bengio & Le Roux 2020, "On the interplay
     between noise and curvature and its effect on optimization and generalization".
@@ -63,12 +64,11 @@ class InformationCriterion:
                 f"a dense Hessian of {size:,} parameters is beyond limit = {self.limit:,}: it takes as many products, "
                 "and their number cubed operations; choose a smaller network, or raise the limit"
             )
-        if tells_blocks_apart(state):
-            raise ConfigError(
-                "with batch norm, random layers, augmentation or block transforms a sample has no gradient of its own"
-            )
         landscape = surface(state, self.precision)
-        return criterion(dense(landscape), sample_gradients(landscape, regrouped(state, 1)), self.damping)
+        hessian = dense(landscape)
+        blocks = regrouped(state, 1)
+        sizes = torch.tensor([float(len(own)) for own in blocks.indices], dtype=torch.float64)
+        return criterion(hessian, gradients_of(landscape, blocks), self.damping, sizes)
 
 
 def dense(landscape: Surface) -> Tensor:
@@ -93,32 +93,36 @@ def dense(landscape: Surface) -> Tensor:
     return (total + total.T) / 2
 
 
-def sample_gradients(landscape: Surface, samples: StepBlocks) -> Tensor:
-    """The gradient of every sample (n, D), in double precision.
+def gradients_of(landscape: Surface, blocks: StepBlocks) -> Tensor:
+    """The gradient of every block (K, D), in double precision."""
+    singles = single_blocks(blocks, landscape.origin.dtype)
+    return torch.stack([landscape.of_block(block, landscape.origin)[1].double().cpu() for block in singles])
+
+
+def criterion(hessian: Tensor, gradients: Tensor, damping: float, sizes: Tensor | None = None) -> dict[str, float]:
+    """The columns of :class:`InformationCriterion` from H (D, D) and the gradients of samples (n, D), or of blocks.
 
     Args:
-        landscape: knows objective, parameters and cost.
-        samples: blocks of one sample.
-    """
-    blocks = single_blocks(samples, landscape.origin.dtype)
-    return torch.stack([landscape.of_block(block, landscape.origin)[1].double().cpu() for block in blocks])
-
-
-def criterion(hessian: Tensor, gradients: Tensor, damping: float) -> dict[str, float]:
-    """The columns of :class:`InformationCriterion` from H (D, D) and the gradients of samples (n, D).
+        hessian: symmetric.
+        gradients: a row a sample, or a block.
+        damping: in units of the largest eigenvalue.
+        sizes: samples of each row; ``None``: one.
 
     >>> hessian = torch.diag(torch.tensor([2.0, 1.0])).double()
     >>> found = criterion(hessian, torch.tensor([[1.0, 1.0], [-1.0, -1.0]]).double(), damping=0.0)
     >>> found["tic"], found["ratio"]
     (0.75, 0.3333333333333333)
     """
-    count = len(gradients)
-    centred = gradients - gradients.mean(0)
+    sizes = torch.ones(len(gradients), dtype=torch.float64) if sizes is None else sizes
+    count = float(sizes.sum())
+    shares = sizes / count
+    # The mean of so many samples' gradients varies so many times less than each.
+    centred = (gradients - shares @ gradients) * (shares[:, None] * sizes.mean()).sqrt()
     values, vectors = torch.linalg.eigh(hessian)
-    noise = (centred @ vectors).square().mean(0)
+    noise = (centred @ vectors).square().sum(0)
     largest = float(values[-1])
     used = values > ROUNDING * values.abs().max()
-    covariance, trace = float(centred.square().sum() / count), float(values.sum())
+    covariance, trace = float(centred.square().sum()), float(values.sum())
     return {
         "tic": float((noise[used] / (values[used] + damping * largest)).sum()) / count,
         "ratio": covariance / trace / count if trace else 0.0,

@@ -8,7 +8,7 @@ from quadratics import least_squares
 from states import state
 
 from fbgd.errors import ConfigError
-from fbgd.probes import InformationCriterion, criterion
+from fbgd.probes import InformationCriterion, criterion, flatten
 
 
 def regression(count=40, size=3):
@@ -91,10 +91,26 @@ def test_of_a_network_with_its_dense_hessian(norm):
     assert looked.cost.evaluations == 23 * (2 * len(at) + 1)
 
 
-@pytest.mark.parametrize(
-    ("norm", "limit", "message"),
-    [("none", 20, r"beyond limit = 20: .* choose a smaller network"), ("batch", 5000, "no gradient of its own")],
-)
-def test_what_it_cannot_do_it_says(norm, limit, message):
-    with pytest.raises(ConfigError, match=message):
-        InformationCriterion(limit=limit)(state(network("mlp", norm), source()))
+def test_with_batch_norm_blocks_take_the_place_of_samples():
+    """The mean of block Hessians row by row, and the covariance of block gradients times their mean size."""
+    model, blocks = network("mlp", "batch"), source()
+    columns = InformationCriterion(damping=0.1)(state(model, blocks))
+    params, rows, sizes, hessian = list(model.parameters()), [], [], 0
+    for stack in blocks.training_pass(0).stacks(1):
+        loss = F.cross_entropy(model(stack.inputs[0]), stack.targets[0])
+        slope = flatten(torch.autograd.grad(loss, params, create_graph=True))
+        sizes.append(len(stack.targets[0]))
+        rows.append(slope.detach())
+        second = [flatten(torch.autograd.grad(entry, params, retain_graph=True)) for entry in slope]
+        hessian = hessian + sizes[-1] / 23 * torch.stack(second)
+    noise = 23 / 4 * torch.cov(torch.stack(rows).T, correction=0, fweights=torch.tensor(sizes))
+    values, vectors = torch.linalg.eigh(hessian)
+    positive = values > 1e-10 * values.abs().max()
+    inverse = vectors[:, positive] @ torch.diag(1 / (values[positive] + 0.1 * values[-1])) @ vectors[:, positive].T
+    assert columns["tic"] == pytest.approx(float(torch.trace(noise @ inverse)) / 23, rel=1e-7)
+    assert columns["hessian"] == pytest.approx(float(torch.trace(hessian)), rel=1e-9)
+
+
+def test_too_large_a_network_is_refused():
+    with pytest.raises(ConfigError, match=r"beyond limit = 20: .* choose a smaller network"):
+        InformationCriterion(limit=20)(state(network("mlp"), source()))
