@@ -99,9 +99,11 @@ def test_rules_and_budgets():
     linear = settings[f"batch {sizes[-1]}, linear, equal steps"]
     assert linear.optimizer["lr"] == pytest.approx(rate * ratio)
     assert linear.budget.passes == pytest.approx(passes * ratio)
+    assert linear.schedule["warmup"] == pytest.approx(passes * ratio / 10)
     root = settings[f"batch {sizes[-1]}, sqrt, equal passes"]
     assert root.optimizer["lr"] == pytest.approx(rate * math.sqrt(ratio), rel=1e-5)
     assert root.budget.passes == passes
+    assert root.schedule["warmup"] == 0
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,8 @@ from fbgd.studies.study import Preset
 PASSES, STEPS = "equal passes", "equal steps"
 # The learning rate of a batch k times as large is k to this power times as large.
 RULES = {"none": 0.0, "sqrt": 0.5, "linear": 1.0}
+# The linear rule as it was published: with a warm-up (Goyal et al. 2017), here over this share of the budget.
+WARMUP = {"linear": 0.1}
 # Of the rescaling that keeps a function.
 FACTORS = (4.0, 16.0)
 PROBES = (
@@ -62,6 +64,7 @@ def rung(preset: MinimaPreset, size: int, rule: str, budget: str) -> Rung:
         f"regime.block_size={size}",
         f"optimizer.lr={rate:g}",
         f"budget.passes={passes:g}",
+        *([f"schedule.warmup={WARMUP[rule] * passes:g}"] if rule in WARMUP else []),
     )
     name = f"batch {size}, {rule}, {budget}"
     return Rung(name, words, labels={"batch": str(size), "rule": rule, "budget": budget})
