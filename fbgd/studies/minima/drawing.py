@@ -38,7 +38,8 @@ def draw_measures(evidence: Evidence) -> Figure | None:
             palette=sns.color_palette("viridis", shown["batch"].nunique()), s=42, alpha=0.75, legend=first, ax=axes,
         )  # fmt: skip
         over, same, fitted = (grouped(runs, name, "gap", group).tau for group in (ALL, SAME_RATE, FITTED_RUNS))
-        positive = (shown[name] > 0).all() and shown[name].max() > 5 * shown[name].min()
+        low, high = shown[name].quantile([0.02, 0.96])
+        positive = shown[name].min() > 0 and high > 5 * low
         axes.set(xlabel="", ylabel="gap (points)", xscale="log" if positive else "linear")
         axes.set_title(f"{name}\nτ {over:+.2f}, same rate {same:+.2f}, fitted {fitted:+.2f}", fontsize=11)
         axes.set_xlim(*most(shown[name], positive))
