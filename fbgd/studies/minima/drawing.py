@@ -52,9 +52,8 @@ def draw_measures(evidence: Evidence) -> Figure | None:
             figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize="small")
     for axes in panels[len(known) :]:
         axes.set_axis_off()
-    figure.suptitle(
-        f"{evidence.title}: training minus test accuracy against every measure, a point a run; an axis holds 94 % of them"
-    )
+    about = "training minus test accuracy against every measure, a point a run; an axis holds 94 % of them"
+    figure.suptitle(f"{evidence.title}: {about}")
     return figure
 
 
