@@ -110,8 +110,8 @@ def criterion(hessian: Tensor, gradients: Tensor, damping: float, sizes: Tensor 
 
     >>> hessian = torch.diag(torch.tensor([2.0, 1.0])).double()
     >>> found = criterion(hessian, torch.tensor([[1.0, 1.0], [-1.0, -1.0]]).double(), damping=0.0)
-    >>> found["tic"], found["ratio"]
-    (0.75, 0.3333333333333333)
+    >>> round(found["tic"], 6), round(found["ratio"], 6)
+    (0.75, 0.333333)
     """
     sizes = torch.ones(len(gradients), dtype=torch.float64) if sizes is None else sizes
     count = float(sizes.sum())

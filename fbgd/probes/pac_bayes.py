@@ -98,7 +98,7 @@ class PacBayes:
 def tolerated(sizes: list[float], errors: list[float], most: float) -> float:
     """Where errors first pass ``most``, with straight lines over the logarithm of the ascending sizes.
 
-    >>> tolerated([1.0, 4.0, 16.0], [0.0, 0.1, 0.3], 0.2), tolerated([1.0, 4.0], [0.0, 0.1], 0.2)
+    >>> round(tolerated([1.0, 4.0, 16.0], [0.0, 0.1, 0.3], 0.2), 6), tolerated([1.0, 4.0], [0.0, 0.1], 0.2)
     (8.0, 4.0)
     """
     for place, error in enumerate(errors):
