@@ -78,8 +78,7 @@ def build(config: Config, blocks_per_call: int | None = None, dataset: Dataset |
     if config.impl.channels_last:
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
     about = try_model(config, model, source, dataset)
-    names = [name for name, _ in model.named_parameters()]
-    optimizer = build_optimizer(config, list(model.parameters()), names)
+    optimizer = build_optimizer(config, list(model.parameters()), [name for name, _ in model.named_parameters()])
     lr = learning_rate(config, optimizer)
     gradient, reason = build_gradient(config, model, source, ingredients, loss, blocks_per_call)
     about |= {} if reason is None else {"block_by_block": reason}
@@ -108,8 +107,14 @@ def build(config: Config, blocks_per_call: int | None = None, dataset: Dataset |
         record_layers=config.record.layers,
         probes=probes,
         metric=loss.metric,
+        initial=initial_parameters(model) if probes else None,
     )
     return Built(experiment, facts_of(experiment, dataset, device, about))
+
+
+def initial_parameters(model: nn.Module) -> list[torch.Tensor]:
+    """Copies of the parameters that training begins with: a resumed run is built from the same, and loaded over."""
+    return [param.detach().clone() for param in model.parameters()]
 
 
 def check(config: Config) -> None:

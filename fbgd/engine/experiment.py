@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import torch
 import torch.nn as nn
+from torch import Tensor
 
 from fbgd.engine.blocks import BlockSource
 from fbgd.engine.gradient import MeanGradient
@@ -85,6 +86,7 @@ class Experiment:
         record_layers: whether every row has the norm of every parameter.
         probes: look on every so many passes.
         metric: what rows call the score of the loss, "accuracy" or, of a regression, "r2".
+        initial: the parameters before the first step, for probes; a resumed run has them too.
     """
 
     model: nn.Module
@@ -105,6 +107,7 @@ class Experiment:
     record_layers: bool = False
     probes: tuple[ScheduledProbe, ...] = ()
     metric: str = "accuracy"
+    initial: list[Tensor] | None = None
 
     @property
     def steps(self) -> int:

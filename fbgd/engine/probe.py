@@ -46,6 +46,7 @@ class ProbeState:
         generator: makes a CPU generator of the probe's own, ``generator(*index)``, which depends on the run's seed, the
             probe's name, the step and ``index`` alone.
         cost: what the probe has spent; see :meth:`spend`.
+        initial: the parameters before the first step; ``None`` where nobody knows them.
     """
 
     model: nn.Module
@@ -58,6 +59,17 @@ class ProbeState:
     optimizer: torch.optim.Optimizer
     generator: Callable[..., torch.Generator]
     cost: Cost = field(default_factory=Cost)
+    initial: list[Tensor] | None = None
+
+    def start(self) -> list[Tensor]:
+        """The parameters before the first step.
+
+        Raises:
+            ConfigError: they are not known.
+        """
+        if self.initial is None:
+            raise ConfigError("this state does not know the parameters before the first step")
+        return self.initial
 
     def spend(self, evaluations: int) -> None:
         """Count gradients of samples that the probe evaluates by itself."""

@@ -123,6 +123,7 @@ class Recorder:
                 blocks=partial(experiment.source.training_pass, closure.blocks.pass_index),
                 objective=experiment.gradient.objective,
                 optimizer=experiment.optimizer,
+                initial=experiment.initial,
             )
             columns, evaluations = run_probes(probes, state, experiment.seed, step)
             member.progress.probe_evaluations += evaluations

@@ -19,10 +19,48 @@ class ProbeCase:
     invalid: dict[str, dict] | None = None
 
 
+PRECISION = {"as trained, fp64": {"precision": "bf16"}}
 PROBES = {
     "gauss_newton": ProbeCase(
         ("probe.gauss_newton.count=2", "probe.gauss_newton.steps=6"), {"count = 0": {"count": 0}}
     ),
+    "keskar_sharpness": ProbeCase(
+        ("probe.keskar_sharpness.iterations=2", "probe.keskar_sharpness.subspace=3"),
+        {
+            r"epsilon = 0 .*\(0, inf\)": {"epsilon": 0},
+            "iterations = 0 must": {"iterations": 0},
+            "subspace = 0 must": {"subspace": 0},
+            **PRECISION,
+        },
+    ),
+    "adaptive_sharpness": ProbeCase(
+        ("probe.adaptive_sharpness.steps=2", "probe.adaptive_sharpness.samples=2"),
+        {
+            r"rho = 0 .*\(0, inf\)": {"rho": 0},
+            "steps = 0 must": {"steps": 0},
+            "samples = 3 must be an even number": {"samples": 3},
+            "per = 'sample' must be one of set, block": {"per": "sample"},
+            **PRECISION,
+        },
+    ),
+    "information_criterion": ProbeCase(
+        ("probe.information_criterion.every=2",),
+        {
+            r"damping = 1 .*\[0, 1\)": {"damping": 1},
+            "limit = 0 must": {"limit": 0},
+            **PRECISION,
+        },
+    ),
+    "pac_bayes": ProbeCase(
+        ("probe.pac_bayes.sizes=2", "probe.pac_bayes.samples=2"),
+        {
+            "smallest = 2 and largest = 1.0 must": {"smallest": 2},
+            "sizes = 0 and": {"sizes": 0},
+            r"confidence = 1 .*\(0, 1\)": {"confidence": 1},
+            **PRECISION,
+        },
+    ),
+    "norms": ProbeCase((), {r"quantile = 2 .*\[0, 1\]": {"quantile": 2}}),
     "gradient_noise_scale": ProbeCase(),
     "sharpness": ProbeCase(
         ("probe.sharpness.count=2", "probe.sharpness.steps=6"),

@@ -7,7 +7,7 @@ from fbgd.engine.objective import classification
 from fbgd.engine.probe import ProbeState
 
 
-def state(model, blocks, optimizer=None, objective=None, lr=0.1):
+def state(model, blocks, optimizer=None, objective=None, lr=0.1, initial=None):
     """What a probe sees of a model between two steps."""
     return ProbeState(
         model=model,
@@ -19,4 +19,5 @@ def state(model, blocks, optimizer=None, objective=None, lr=0.1):
         objective=objective or classification(model),
         optimizer=optimizer,
         generator=lambda *index: torch.Generator().manual_seed(hash(index) % 1000),
+        initial=initial,
     )

@@ -1,0 +1,155 @@
+"""The study of minima: correlations by scipy, its settings, where its lines end, and what a rescaling changes."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from inprocess import launch_here
+from scipy import stats
+
+from fbgd.config.compose import compose
+from fbgd.report.claims import OPPOSITE, SUPPORTED, UNDECIDED, judge
+from fbgd.report.evidence import read_evidence
+from fbgd.runs.plan import plan
+from fbgd.studies.command import main
+from fbgd.studies.minima import STUDY
+from fbgd.studies.minima.claims import change
+from fbgd.studies.minima.correlation import ALL, FITTED_RUNS, SAME_RATE, grouped, kendall
+from fbgd.studies.minima.endings import rebuilt
+from fbgd.studies.minima.geometry import CORRECTED, LARGE, SMALL, parameters
+from fbgd.studies.minima.settings import PRESETS, RULES, rungs
+
+
+def table(seeds=6, settings=5, noise=0.3):
+    """Settings that raise measure and gap together, with noise of each run and ties."""
+    draw = np.random.default_rng(3)
+    rows = [
+        {
+            "seed": seed,
+            "rate": setting % 2,
+            "measure": round(setting + noise * draw.normal(), 1),
+            "gap": round(setting + noise * draw.normal(), 1),
+        }
+        for seed in range(seeds)
+        for setting in range(settings)
+    ]
+    return pd.DataFrame(rows)  # fmt: skip
+
+
+def test_correlation_over_all_runs_is_scipy_s():
+    runs = table()
+    found = kendall(runs, "measure", "gap", [], 0.95)
+    assert found.tau == pytest.approx(stats.kendalltau(runs["measure"], runs["gap"]).statistic, rel=1e-12)
+    assert found.runs == 30
+    assert found.low < found.tau < found.high
+
+
+def test_correlation_within_groups_counts_pairs_of_equal_groups_alone():
+    runs = table()
+    both = first = second = 0.0
+    for left in runs.to_dict("records"):
+        for right in runs.to_dict("records"):
+            if left["rate"] == right["rate"]:
+                x, y = (np.sign(left[name] - right[name]) for name in ("measure", "gap"))
+                both, first, second = both + x * y, first + x * x, second + y * y
+    assert kendall(runs, "measure", "gap", ["rate"], 0.95).tau == pytest.approx(both / math.sqrt(first * second))
+
+
+def test_a_resample_is_the_correlation_of_the_runs_it_holds():
+    """Seeds drawn again with all of their runs, by repeating rows; then its spread is the standard error."""
+    runs = table(seeds=4)
+    draws = np.random.default_rng(0).multinomial(4, [0.25] * 4, size=4000)
+    taus = []
+    for counts in np.unique(draws, axis=0):
+        held = pd.concat([runs[runs["seed"] == seed] for seed, count in enumerate(counts) for _ in range(count)])
+        times = (draws == counts).all(axis=1).sum()
+        taus += [stats.kendalltau(held["measure"], held["gap"]).statistic] * times
+    found = kendall(runs, "measure", "gap", [], 0.9)
+    assert found.high - found.tau == pytest.approx(stats.t.ppf(0.95, 3) * np.std(taus, ddof=1), rel=1e-9)
+
+
+def test_an_interval_covers_what_is_true():
+    """Measures without any relation to the gap: tau is 0, and 95 % of intervals hold it, as far as 60 can tell."""
+    draw, held = np.random.default_rng(1), 0
+    for _ in range(60):
+        runs = pd.DataFrame({"seed": np.repeat(range(8), 6), "x": draw.normal(size=48), "y": draw.normal(size=48)})
+        found = kendall(runs, "x", "y", [], 0.95)
+        held += found.low <= 0 <= found.high
+    assert held >= 52
+    assert math.isnan(kendall(runs[runs["seed"] < 2], "x", "y", [], 0.95).low)
+
+
+def test_fitted_runs_are_those_with_the_accuracy():
+    runs = table().assign(train_accuracy=lambda own: np.where(own["gap"] > 2, 0.97, 0.5))
+    fitted = runs[runs["gap"] > 2]
+    expected = stats.kendalltau(fitted["measure"], fitted["gap"]).statistic
+    assert grouped(runs, "measure", "gap", FITTED_RUNS).tau == pytest.approx(expected)
+    assert grouped(runs, "measure", "gap", ALL) == kendall(runs, "measure", "gap", [], 0.95)
+    assert grouped(runs, "measure", "gap", SAME_RATE) == kendall(runs, "measure", "gap", ["rate"], 0.95)
+
+
+def test_rules_and_budgets():
+    settings = {rung.name: compose(rung.overrides) for rung in rungs(PRESETS["mnist1d"])}
+    sizes, rate, passes = (getattr(PRESETS["mnist1d"], name) for name in ("sizes", "rate", "passes"))
+    assert len(settings) == 1 + 2 * (len(sizes) - 1) * len(RULES)
+    ratio = sizes[-1] / sizes[0]
+    linear = settings[f"batch {sizes[-1]}, linear, equal steps"]
+    assert linear.optimizer["lr"] == pytest.approx(rate * ratio)
+    assert linear.budget.passes == pytest.approx(passes * ratio)
+    assert linear.schedule["warmup"] == pytest.approx(passes * ratio / 10)
+    root = settings[f"batch {sizes[-1]}, sqrt, equal passes"]
+    assert root.optimizer["lr"] == pytest.approx(rate * math.sqrt(ratio), rel=1e-5)
+    assert root.budget.passes == passes
+    assert root.schedule["warmup"] == 0
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A quick study with two seeds."""
+    out = tmp_path_factory.mktemp("minima")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fbgd.studies.execution.launch", launch_here)
+        assert main(STUDY, ["--quick", "--seeds", "2", "--workers", "1", "impl.threads=1", "--out", str(out)]) == 0
+    return out
+
+
+def test_lines_end_where_the_runs_did(folder):
+    rows = read_evidence(folder).measurements
+    runs = rows[rows["kind"] == "run"].set_index(["batch", "rule", "budget", "seed"])
+    lines = rows[rows["kind"] == "line"].set_index(["name", "seed", "x"])
+    small, large = ("none", "equal passes"), ("linear", "equal steps")
+    for seed in range(2):
+        for name in ("train_loss", "train_accuracy", "test_loss", "test_accuracy"):
+            begin, end = (lines.loc[(CORRECTED, seed, float(place)), name] for place in (0, 1))
+            assert begin == pytest.approx(runs.loc[(10, *small, seed), name], rel=1e-5)
+            assert end == pytest.approx(runs.loc[(30, *large, seed), name], rel=1e-5)
+    assert set(rows.loc[rows["kind"] == "minimum", "name"]) == {SMALL, LARGE, CORRECTED}
+
+
+def test_a_rescaled_network_is_the_same_function_with_other_curvature(folder):
+    """Adaptive sharpness, spectral norms and margin stay; what is not invariant does not."""
+    found = {one.case: one for one in judge(STUDY.claims, read_evidence(folder)) if one.claim == "invariant"}
+    kept = {"adaptive, worst", "adaptive, average", "spectral norms", "− margin"}
+    assert {case for case, one in found.items() if one.verdict == SUPPORTED} == kept
+    assert {found[case].verdict for case in ("λ₁", "tr H", "‖θ‖")} == {OPPOSITE}
+    assert change(2.0, 200.0) == pytest.approx(2)
+
+
+def test_a_rebuilt_run_is_at_its_last_weights(folder):
+    preset = STUDY.quick(PRESETS["mnist1d"], "mnist1d")
+    run = plan(rungs(preset), ["impl.threads=1"], [0], folder)[0]
+    held = torch.load(run.path / "checkpoint.pt", weights_only=True)["model"].values()
+    assert all(torch.equal(own, kept) for own, kept in zip(parameters(rebuilt(run)), held, strict=True))
+
+
+def test_a_diverged_seed_leaves_no_interval(folder):
+    """What is left of a setting was selected by surviving."""
+    evidence = read_evidence(folder)
+    rows = evidence.measurements
+    lost = (rows["kind"] == "run") & (rows["batch"] == 30) & (rows["seed"] == 0)
+    left = replace(evidence, measurements=rows[~lost])
+    claims = [claim for claim in STUDY.claims if claim.name in ("sharper", "worse")]
+    assert {(finding.verdict, math.isnan(finding.low)) for finding in judge(claims, left)} == {(UNDECIDED, True)}
