@@ -1,13 +1,23 @@
 """Read-only diagnostics of a training state, one a file; see :mod:`fbgd.engine.probe` for what a probe may see."""
 
+from fbgd.probes.batch_sharpness import BatchSharpness
+from fbgd.probes.gradient_sharpness import GradientSharpness
 from fbgd.probes.lanczos import Tridiagonal, lanczos
 from fbgd.probes.moments import GradientMoments, gradient_moments
 from fbgd.probes.noise_scale import GradientNoiseScale, noise_scale
+from fbgd.probes.preconditioned import PreconditionedSharpness
 from fbgd.probes.products import HessianProduct, hessian_product
+from fbgd.probes.recursion import FAMILIES, Recursion, recursion_of
 from fbgd.probes.sharpness import Sharpness
 from fbgd.probes.vectors import flatten, unflatten
 
 __all__ = [
+    "FAMILIES",
+    "BatchSharpness",
+    "GradientSharpness",
+    "PreconditionedSharpness",
+    "Recursion",
+    "recursion_of",
     "GradientMoments",
     "GradientNoiseScale",
     "HessianProduct",
