@@ -14,13 +14,12 @@ from fbgd.probes.vectors import flatten, unflatten
 __all__ = [
     "FAMILIES",
     "BatchSharpness",
-    "GradientSharpness",
-    "PreconditionedSharpness",
-    "Recursion",
-    "recursion_of",
     "GradientMoments",
     "GradientNoiseScale",
+    "GradientSharpness",
     "HessianProduct",
+    "PreconditionedSharpness",
+    "Recursion",
     "Sharpness",
     "Tridiagonal",
     "flatten",
@@ -28,5 +27,6 @@ __all__ = [
     "hessian_product",
     "lanczos",
     "noise_scale",
+    "recursion_of",
     "unflatten",
 ]

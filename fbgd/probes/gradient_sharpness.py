@@ -16,8 +16,8 @@ class GradientSharpness:
     A step of plain descent changes a quadratic by :math:`-h \lVert g \rVert^2 (1 - \tfrac{h}{2}\, g^T H g / \lVert g
     \rVert^2)`, so it climbs where this is above 2 / h.
 
-    Returns columns ``gradient_sharpness``, 0 where there is no gradient, and ``gradient_norm``. It costs three gradients
-    of every sample.
+    Returns columns ``gradient_sharpness``, 0 where there is no gradient, and ``gradient_norm``. It costs three
+    gradients of every sample.
 
     Args:
         precision: ``"as trained"``, or ``"fp64"`` for a network that can be evaluated in it.

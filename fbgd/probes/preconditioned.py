@@ -22,18 +22,17 @@ class PreconditionedSharpness:
     H is the Hessian of the training objective as for :class:`fbgd.probes.Sharpness`; P is the optimizer's diagonal
     metric as it is now, and the threshold is that of its momentum and current learning rate h:
 
-    ==================  ============================================================  ====================================
-    optimizer           P                                                             threshold
-    ==================  ============================================================  ====================================
-    gradient descent    1                                                             :math:`2 / h`
-    heavy ball          1                                                             :math:`(2 + 2 \mu) / h`
-    Nesterov            1                                                             :math:`(2 + 2 \mu) / (h (1 + 2 \mu))`
-    Adam, AdamW         :math:`(1-\beta_1^t) (\sqrt{v_t/(1-\beta_2^t)} + \epsilon)`   :math:`(2+2\beta_1)/(h (1-\beta_1))`
-    RMSprop             :math:`\sqrt{v_t} + \epsilon`                                 as heavy ball
-    Adagrad             :math:`\sqrt{s_t} + \epsilon`                                 :math:`2 / h`
-    SAM (radius ρ)      1                                                             :math:`\lambda + \rho \lambda^2 / |g|` =
-                                                                                      the base's
-    ==================  ============================================================  ====================================
+    ====================  ==========================================================  ==============================
+    optimizer             P                                                           threshold
+    ====================  ==========================================================  ==============================
+    gradient descent      1                                                           :math:`2 / h`
+    heavy ball            1                                                           :math:`2 (1+\mu) / h`
+    Nesterov              1                                                           :math:`2 (1+\mu)/h (1+2\mu)`
+    Adam, AdamW           :math:`(1-\beta_1^t)(\sqrt{v_t/(1-\beta_2^t)} + \epsilon)`  :math:`2(1+\beta_1)/h(1-\beta_1)`
+    RMSprop               :math:`\sqrt{v_t} + \epsilon`                               as heavy ball
+    Adagrad               :math:`\sqrt{s_t} + \epsilon`                               :math:`2 / h`
+    SAM around descent    1                                                           see :func:`sam_threshold`
+    ====================  ==========================================================  ==============================
 
     Weight decay inside the gradient adds :math:`\lambda / P` to the diagonal, decoupled decay
     :math:`\lambda (1 + \mu) / k`. Where groups have different learning rates, P has them, relative to the largest.
