@@ -72,7 +72,7 @@ class Method:
     words: tuple[str, ...]
     rates: tuple[float, ...]
     ratio: Callable[[Rows], pd.Series] = of_optimizer
-    passes: float = 1000
+    passes: float = 800
     blocks: int = 1
     probes: tuple[str, ...] = ()
     margin: float = 0.1
@@ -90,16 +90,16 @@ PENALTY_WORDS = ("regularizer=gradient_penalty", f"regularizer.gradient_penalty.
 METHODS = (
     Method(GD, DESCENT, RATES, passes=3000, margin=0.05),
     Method("heavy ball", (*MOMENTUM, "optimizer.nesterov=false"), (0.2, 0.3, 0.4)),
-    Method("Nesterov", MOMENTUM, (0.05, 0.1, 0.2), passes=1200),
+    Method("Nesterov", MOMENTUM, (0.1, 0.15, 0.2)),
     Method("Adam", ("optimizer=adam",), (0.001, 0.003, 0.01)),
-    Method("RMSprop", ("optimizer=rmsprop",), (0.0001, 0.0003, 0.001)),
-    Method(SAM, SAM_WORDS, RATES, passes=1200),
-    Method(CLIPPED, (*DESCENT, *CLIP_WORDS), RATES, of_clipped, 2000, probes=("gradient_sharpness",)),
-    Method(PENALISED, (*DESCENT, *PENALTY_WORDS), RATES, of_penalised, 1200),
-    sgd(2, (0.5,), 1000),
-    sgd(5, (0.25, 0.5, 1.0), 600),
-    sgd(10, (0.5,), 400),
-    Method(CROSS_ENTROPY, (*DESCENT, "objective=cross_entropy"), (0.25, 0.5, 1.0), passes=600, margin=0),
+    sgd(5, (0.3, 0.5, 0.8), 500),
+    Method(CLIPPED, (*DESCENT, *CLIP_WORDS), RATES, of_clipped, probes=("gradient_sharpness",)),
+    Method(PENALISED, (*DESCENT, *PENALTY_WORDS), RATES, of_penalised),
+    Method(SAM, SAM_WORDS, RATES),
+    Method("RMSprop", ("optimizer=rmsprop",), (0.0002, 0.0005, 0.001)),
+    Method(CROSS_ENTROPY, (*DESCENT, "objective=cross_entropy"), (0.25, 0.5, 1.0), passes=500, margin=0),
+    sgd(2, (0.5,), 800),
+    sgd(10, (0.5,), 300),
 )
 
 
@@ -115,7 +115,7 @@ class EdgePreset(Preset):
 
     methods: tuple[Method, ...]
     samples: int
-    looks: int = 40
+    looks: int = 25
 
     def rungs(self) -> list[Rung]:
         """Every method at each of its rates."""
@@ -160,7 +160,7 @@ PRESETS = {
         words=("data=mnist1d", "data.source.train=500", "data.source.test=500", *NETWORK, "model.width=60", *SMALL),
         methods=METHODS,
         samples=500,
-        seeds=5,
+        seeds=3,
     ),
     "cifar10": EdgePreset(
         words=("data=cifar10", "data.train_size=5000", *NETWORK, "model.width=200"),
