@@ -128,8 +128,8 @@ def test_descent_and_flow_of_a_quadratic_are_those_in_closed_form():
         steps = round(row["time"] / row["rate"])
         at = [place * (1 - row["rate"] * own) ** steps for own, place in zip(curvatures, start, strict=True)]
         flowed = [place * math.exp(-own * row["time"]) for own, place in zip(curvatures, start, strict=True)]
-        assert row["distance"] == pytest.approx(math.dist(at, flowed), abs=1e-3)
-        assert row["travelled"] == pytest.approx(math.dist(start, flowed), abs=1e-3)
+        assert row["distance"] == pytest.approx(math.dist(at, flowed), abs=2e-3)
+        assert row["travelled"] == pytest.approx(math.dist(start, flowed), abs=2e-3)
     with pytest.raises(ValueError, match=r"0\.3 does not divide 0\.5"):
         follow(quadratic(curvatures, start), (0.3,), time=4, looks=8)
 
@@ -155,7 +155,7 @@ def test_the_landscape_of_a_network_is_that_of_its_objective():
         for own in basis
     ]
     exact = float(torch.linalg.eigvalsh(torch.stack(rows))[-1])
-    assert place.sharpness(place.start) == pytest.approx(exact, rel=1e-4)
+    assert place.sharpness(place.start) == pytest.approx(exact, rel=1e-3)
 
 
 def trajectory(rate, seed, distances, sharpness=(1, 1, 5, 5, 5, 5)):
@@ -171,7 +171,7 @@ def test_crossings_and_their_verdicts():
     leaves = [trajectory(0.5, seed, [0, 0.1, 0.2 + seed / 100, 2, 8 + seed, 20]) for seed in range(5)]
     (first, *_) = flow.crossings(pd.concat(leaves)).to_dict("records")
     assert (first["time"], first["at"], first["later"]) == (2, pytest.approx(0.01), pytest.approx(0.2))
-    assert first["growth"] == pytest.approx(40)
+    assert first["doublings"] == pytest.approx(math.log2(40))
     found = verdicts(flow.STUDY, pd.concat(leaves))
     assert set(found.values()) == {"supported"}
     steady = [trajectory(0.5, seed, np.arange(6) * (3 + seed / 9)) for seed in range(5)]

@@ -72,7 +72,7 @@ class Method:
     words: tuple[str, ...]
     rates: tuple[float, ...]
     ratio: Callable[[Rows], pd.Series] = of_optimizer
-    passes: float = 800
+    passes: float = 600
     blocks: int = 1
     probes: tuple[str, ...] = ()
     margin: float = 0.1
@@ -89,17 +89,17 @@ CLIP_WORDS = ("regularizer=gradient_clipping", f"regularizer.gradient_clipping.m
 PENALTY_WORDS = ("regularizer=gradient_penalty", f"regularizer.gradient_penalty.strength={STRENGTH:g}")
 METHODS = (
     Method(GD, DESCENT, RATES, passes=3000, margin=0.05),
-    Method("heavy ball", (*MOMENTUM, "optimizer.nesterov=false"), (0.2, 0.3, 0.4)),
-    Method("Nesterov", MOMENTUM, (0.1, 0.15, 0.2)),
-    Method("Adam", ("optimizer=adam",), (0.001, 0.003, 0.01)),
-    sgd(5, (0.3, 0.5, 0.8), 500),
+    Method("heavy ball", (*MOMENTUM, "optimizer.nesterov=false"), (0.2, 0.3, 0.4), passes=500),
+    Method("Nesterov", MOMENTUM, (0.1, 0.15, 0.2), passes=500),
+    Method("Adam", ("optimizer=adam",), (0.003, 0.005, 0.01), passes=400),
+    sgd(5, (0.3, 0.5, 0.8), 400),
     Method(CLIPPED, (*DESCENT, *CLIP_WORDS), RATES, of_clipped, probes=("gradient_sharpness",)),
     Method(PENALISED, (*DESCENT, *PENALTY_WORDS), RATES, of_penalised),
     Method(SAM, SAM_WORDS, RATES),
-    Method("RMSprop", ("optimizer=rmsprop",), (0.0002, 0.0005, 0.001)),
-    Method(CROSS_ENTROPY, (*DESCENT, "objective=cross_entropy"), (0.25, 0.5, 1.0), passes=500, margin=0),
-    sgd(2, (0.5,), 800),
-    sgd(10, (0.5,), 300),
+    Method("RMSprop", ("optimizer=rmsprop",), (0.0003, 0.0005, 0.001), passes=500),
+    Method(CROSS_ENTROPY, (*DESCENT, "objective=cross_entropy"), (0.25, 0.5, 1.0), passes=400, margin=0),
+    sgd(2, (0.5,), 600),
+    sgd(10, (0.5,), 250),
 )
 
 

@@ -21,7 +21,7 @@ from fbgd.probes import HessianProduct, flatten, lanczos, unflatten
 from fbgd.probes.products import single_blocks
 
 # The longest step of the flow, times its sharpness; the method is stable up to 2.8.
-LONGEST = 0.5
+LONGEST = 1.0
 
 Gradient = Callable[[Tensor], Tensor]
 
@@ -60,7 +60,7 @@ def landscape(config: Config) -> Landscape:
 
     def sharpness(at: Tensor) -> float:
         product = HessianProduct(objective, unflatten(at, params), blocks)
-        return float(lanczos(product, first, steps=40, count=1, tolerance=0.002).top(1)[0][0])
+        return float(lanczos(product, first, steps=40, count=1, tolerance=0.005).top(1)[0][0])
 
     return Landscape(flatten(params), gradient, sharpness)
 
