@@ -109,7 +109,7 @@ def crossings(table: pd.DataFrame) -> pd.DataFrame:
             later = part.index[np.abs(part.index - 2 * above[0]).argmin()]
             rows.append(
                 {"rate": rate, "seed": seed, "time": above[0], "at": relative[above[0]], "later": relative[later],
-                 "growth": part.loc[later, "distance"] / part.loc[above[0], "distance"]}
+                 "doublings": np.log2(part.loc[later, "distance"] / part.loc[above[0], "distance"])}
             )  # fmt: skip
     return pd.DataFrame(rows, columns=["rate", "seed", "time", "at", "later", "doublings"])
 
