@@ -173,7 +173,8 @@ def test_crossings_and_their_verdicts():
     assert (first["time"], first["at"], first["later"]) == (2, pytest.approx(0.01), pytest.approx(0.2))
     assert first["doublings"] == pytest.approx(math.log2(40))
     found = verdicts(flow.STUDY, pd.concat(leaves))
-    assert set(found.values()) == {"supported"}
+    assert [found[claim.name, "rate 0.5"] for claim in flow.STUDY.claims] == ["supported", "supported", "opposite"]
+    assert first["left"] == 3
     steady = [trajectory(0.5, seed, np.arange(6) * (3 + seed / 9)) for seed in range(5)]
     found = verdicts(flow.STUDY, pd.concat(steady))
     assert found["beside the flow until the edge", "rate 0.5"] == "opposite"

@@ -11,7 +11,7 @@ from rich.progress import track
 
 from fbgd.config.compose import compose
 from fbgd.errors import ConfigError
-from fbgd.report.claims import Claim, Estimate, higher
+from fbgd.report.claims import Claim, Estimate, higher, within
 from fbgd.report.evidence import Evidence
 from fbgd.report.formats import UNKNOWN
 from fbgd.report.pages import Summary, measured
@@ -28,6 +28,8 @@ from fbgd.studies.study import Preset, Study
 
 # How far descent may be from the flow at its crossing, in units of the way that the flow has come.
 CLOSE = 0.1
+# How much later than at its crossing it may leave, as a share of the time.
+SOON = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +100,9 @@ def crossings(table: pd.DataFrame) -> pd.DataFrame:
     """A row a trajectory whose sharpness crosses 2 / h early enough: where descent is from the flow.
 
     ``time`` is that of the first look at or above 2 / h; ``at`` the relative distance there, ``later`` that at twice
-    the time. A trajectory that begins there, or whose double time is not followed, is left out.
+    the time, ``doublings`` how often the plain distance doubled in between, and ``left`` the first look at which it is
+    more than twice that at the crossing. A trajectory that begins there, or whose double time is not followed, is left
+    out.
     """
     rows = []
     for (rate, seed), part in table.groupby(["rate", "seed"], sort=True):
@@ -107,11 +111,13 @@ def crossings(table: pd.DataFrame) -> pd.DataFrame:
         if len(above) and 0 < above[0] <= part.index[-1] / 2:
             relative = part["distance"] / part["travelled"].where(part["travelled"] > 0)
             later = part.index[np.abs(part.index - 2 * above[0]).argmin()]
+            grown = part.loc[above[0] :, "distance"] > 2 * part.loc[above[0], "distance"]
             rows.append(
                 {"rate": rate, "seed": seed, "time": above[0], "at": relative[above[0]], "later": relative[later],
-                 "doublings": np.log2(part.loc[later, "distance"] / part.loc[above[0], "distance"])}
+                 "doublings": np.log2(part.loc[later, "distance"] / part.loc[above[0], "distance"]),
+                 "left": grown.idxmax() if grown.any() else np.nan}
             )  # fmt: skip
-    return pd.DataFrame(rows, columns=["rate", "seed", "time", "at", "later", "doublings"])
+    return pd.DataFrame(rows, columns=["rate", "seed", "time", "at", "later", "doublings", "left"])
 
 
 def summarise(table: pd.DataFrame) -> Summary:
@@ -120,7 +126,7 @@ def summarise(table: pd.DataFrame) -> Summary:
     numbers, rows = [], []
     for rate, all_of in table.groupby("rate"):
         part = found[found["rate"] == rate]
-        numbers.append({"rate": rate, "n": len(part), **part[["time", "at", "later", "doublings"]].mean()})
+        numbers.append({"rate": rate, "n": len(part), **part[["time", "left", "at", "later", "doublings"]].mean()})
 
         def told(name: str, scale: float = 1.0, form: str = ".2f", part=part) -> str:
             values = scale * part[name]
@@ -133,6 +139,7 @@ def summarise(table: pd.DataFrame) -> Summary:
                 "2 / h": f"{2 / rate:g}",
                 "crossed": f"{len(part)} of {all_of['seed'].nunique()}",
                 "at time": told("time", form=".0f"),
+                "left at time": told("left", form=".0f"),
                 "distance there %": told("at", 100),
                 "distance at twice the time %": told("later", 100),
                 "doublings": told("doublings"),
@@ -145,20 +152,25 @@ def summarise(table: pd.DataFrame) -> Summary:
 PARAGRAPH = (
     "Mean ± standard deviation over the seeds that crossed in the first half of the time. Time is learning rate times "
     "passes; the flow is integrated in double precision by Runge-Kutta of fourth order, with steps of at most "
-    "one over its sharpness. Crossed: the first look at which the sharpness of descent is 2 / h or more. Distances are "
-    "between descent and flow at the same time, in percent of the way that the flow has come from the start; the last "
+    "one over its sharpness. Crossed: the first look at which the sharpness of descent is 2 / h or more. Left: the "
+    "first look at which the distance is more than twice that at the crossing. Distances are between descent and flow "
+    "at the same time, in percent of the way that the flow has come from the start; the last "
     "column is how often the plain distance doubled in between, once if it grew steadily."
 )
 
 
 def of_crossings(column: str, less: float = 0.0) -> Callable[[Evidence], list[Estimate]]:
-    """A column of :func:`crossings` minus a number, its mean over the seeds, a case a learning rate."""
+    """A column of :func:`crossings` minus a number, its mean over the seeds, a case a learning rate.
+
+    ``delay`` is the time at which descent left the flow over that of its crossing.
+    """
 
     def estimates(evidence: Evidence) -> list[Estimate]:
         if not len(evidence.measurements):
             return []
         found = []
-        for rate, part in crossings(evidence.measurements).groupby("rate"):
+        table = crossings(evidence.measurements)
+        for rate, part in table.assign(delay=table["left"] / table["time"]).dropna().groupby("rate"):
             values = part[column].to_numpy() - less
             low, high = t_interval(values, evidence.level)
             found.append(Estimate(float(values.mean()), float(low), float(high), f"rate {rate:g}"))
@@ -182,7 +194,9 @@ def draw(table: pd.DataFrame, title: str) -> Figure:
         draw_band(right, part, "time", "relative", 1, color=colour, label=f"h = {rate:g}")
         if rate in crossed:
             right.axvline(crossed[rate], color=colour, linestyle=":", linewidth=1.4)
-    left.set(xlabel="time", ylabel="sharpness", ylim=(0, 1.3 * 2 / rates[0]), title="dotted: 2 / h")
+    # The flow's may go far beyond.
+    top = 1.05 * table["sharpness"].max()
+    left.set(xlabel="time", ylabel="sharpness", ylim=(0, top), title="dotted: 2 / h")
     right.set(xlabel="time", ylabel="distance to the flow (% of its way)", title="dotted: sharpness crosses 2 / h")
     right.set_ylim(bottom=0)
     left.legend(fontsize="small", loc="upper left")
@@ -213,7 +227,10 @@ What to expect: descent stays beside the flow until its sharpness crosses 2 / h.
               f"distance over the flow's way, at most {CLOSE:g}", of_crossings("at"), less_than(CLOSE), form="+.4f"),
         Claim("it leaves beyond the edge", "In as long a time again, the distance more than doubles.",
               "doublings of the distance from the crossing to twice its time, minus the 1 of a steady growth",
-              of_crossings("doublings", 1.0), higher,
+              of_crossings("doublings", 1.0), higher),
+        Claim("it leaves at the crossing", f"It leaves the flow within {100 * SOON:g} % of the time of the crossing.",
+              "time at which the distance is twice that at the crossing, over the crossing's, minus 1",
+              of_crossings("delay", 1.0), within(SOON),
               "leaves 0 where the sharpness crosses 2 / h (Cohen et al. 2021)"),
     ),
 )  # fmt: skip
