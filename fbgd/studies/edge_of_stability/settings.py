@@ -9,7 +9,6 @@ import pandas as pd
 from fbgd.runs.plan import Rung
 from fbgd.studies.study import Preset
 
-Rows = pd.DataFrame
 PLAIN = ("momentum=0", "nesterov=false", "weight_decay=0")
 DESCENT = ("optimizer=sgd", *(f"optimizer.{word}" for word in PLAIN))
 MOMENTUM = ("optimizer=sgd", "optimizer.momentum=0.9", "optimizer.weight_decay=0")
@@ -19,18 +18,18 @@ CLIP, STRENGTH = 0.1, 1.0
 RATES = (0.2, 0.3, 0.5)
 
 
-def of_optimizer(rows: Rows) -> pd.Series:
+def of_optimizer(rows: pd.DataFrame) -> pd.Series:
     """The sharpness over the optimizer's own threshold, as the probe gives them."""
     return rows["preconditioned/ratio"]
 
 
-def of_clipped(rows: Rows) -> pd.Series:
+def of_clipped(rows: pd.DataFrame) -> pd.Series:
     r"""The sharpness over :math:`2 / h'` with the rate that clipping leaves, :math:`h' = h \min(1, c / |g|)`."""
     effective = (CLIP / rows["gradient_sharpness/gradient_norm"]).clip(upper=1)
     return rows["preconditioned/ratio"] * effective
 
 
-def of_penalised(rows: Rows) -> pd.Series:
+def of_penalised(rows: pd.DataFrame) -> pd.Series:
     r"""The sharpness over the one at which the penalised objective of a quadratic has the curvature 2 / h.
 
     Its curvature is :math:`\lambda + 2 c \lambda^2` with :math:`c = s h / 4`, so
@@ -48,7 +47,7 @@ def penalised_edge(strength: float) -> float:
     return (math.sqrt(1 + 4 * strength) - 1) / strength
 
 
-def of_batches(rows: Rows) -> pd.Series:
+def of_batches(rows: pd.DataFrame) -> pd.Series:
     """The batch sharpness over 2 / h."""
     return rows["batch_sharpness/batch_sharpness"] * rows["learning_rate"] / 2
 
@@ -71,7 +70,7 @@ class Method:
     name: str
     words: tuple[str, ...]
     rates: tuple[float, ...]
-    ratio: Callable[[Rows], pd.Series] = of_optimizer
+    ratio: Callable[[pd.DataFrame], pd.Series] = of_optimizer
     passes: float = 600
     blocks: int = 1
     probes: tuple[str, ...] = ()
