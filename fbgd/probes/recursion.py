@@ -20,7 +20,7 @@ have both roots inside the unit circle until one of them passes -1, at
 Adam's first moment is momentum with :math:`\mu = \beta_1, k = 1 - \beta_1`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,7 +122,7 @@ FAMILIES: dict[type, Family] = {
 }
 
 
-def recursion_of(optimizer: torch.optim.Optimizer, params: list[Tensor]) -> Recursion:
+def recursion_of(optimizer: torch.optim.Optimizer, params: Sequence[Tensor]) -> Recursion:
     """The recursion of an optimizer with its state as it is now.
 
     Args:
