@@ -88,10 +88,10 @@ CLIP_WORDS = ("regularizer=gradient_clipping", f"regularizer.gradient_clipping.m
 PENALTY_WORDS = ("regularizer=gradient_penalty", f"regularizer.gradient_penalty.strength={STRENGTH:g}")
 METHODS = (
     Method(GD, DESCENT, RATES, passes=3000, margin=0.05),
-    Method("heavy ball", (*MOMENTUM, "optimizer.nesterov=false"), (0.2, 0.3, 0.4), passes=500),
-    Method("Nesterov", MOMENTUM, (0.1, 0.15, 0.2), passes=500),
+    Method("heavy ball", (*MOMENTUM, "optimizer.nesterov=false"), (0.18, 0.2, 0.25), passes=500),
+    Method("Nesterov", MOMENTUM, (0.075, 0.1, 0.125), passes=500),
     Method("Adam", ("optimizer=adam",), (0.003, 0.005, 0.01), passes=400),
-    sgd(5, (0.3, 0.5, 0.8), 400),
+    sgd(5, (0.5, 0.65, 0.8), 400),
     Method(CLIPPED, (*DESCENT, *CLIP_WORDS), RATES, of_clipped, probes=("gradient_sharpness",)),
     Method(PENALISED, (*DESCENT, *PENALTY_WORDS), RATES, of_penalised),
     Method(SAM, SAM_WORDS, RATES),
