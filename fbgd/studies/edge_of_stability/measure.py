@@ -8,7 +8,7 @@ from fbgd.studies.edge_of_stability.settings import METHODS
 KEYS = ["method", "rate", "seed"]
 # The share of the looks since a run first reached its edge, from their end, over which it is called settled.
 SETTLED = 0.5
-RATIOS = {method.name: method.ratio for method in METHODS}
+BY_NAME = {method.name: method for method in METHODS}
 
 
 def measure(planned: list[PlannedRun]) -> pd.DataFrame:
@@ -21,12 +21,12 @@ def measure(planned: list[PlannedRun]) -> pd.DataFrame:
     if "preconditioned/ratio" not in rows:
         return pd.DataFrame()
     rows = rows.dropna(subset=["preconditioned/ratio"])
-    parts = [part.assign(ratio=RATIOS[name](part)) for name, part in rows.groupby("method", sort=False)]
+    parts = [
+        part.assign(ratio=BY_NAME[name].ratio(part), plain=BY_NAME[name].plain(part))
+        for name, part in rows.groupby("method", sort=False)
+    ]
     table = pd.concat(parts, ignore_index=True).assign(figure="sharpness")
-    table = table.rename(
-        columns={"preconditioned/sharpness": "sharpness", "preconditioned/threshold": "threshold",
-                 "preconditioned/ratio": "plain"}
-    )  # fmt: skip
+    table = table.rename(columns={f"preconditioned/{name}": name for name in ("sharpness", "threshold")})
     wanted = ["figure", *KEYS, "passes", "sharpness", "threshold", "plain", "ratio", "loss", "clipped"]
     return table[[name for name in wanted if name in table]].astype({"rate": float, "seed": int})
 

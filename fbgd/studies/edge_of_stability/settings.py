@@ -23,6 +23,11 @@ def of_optimizer(rows: pd.DataFrame) -> pd.Series:
     return rows["preconditioned/ratio"]
 
 
+def of_descent(rows: pd.DataFrame) -> pd.Series:
+    """The sharpness over 2 / h."""
+    return rows["preconditioned/sharpness"] * rows["learning_rate"] / 2
+
+
 def of_clipped(rows: pd.DataFrame) -> pd.Series:
     r"""The sharpness over :math:`2 / h'` with the rate that clipping leaves, :math:`h' = h \min(1, c / |g|)`."""
     effective = (CLIP / rows["gradient_sharpness/gradient_norm"]).clip(upper=1)
@@ -61,6 +66,7 @@ class Method:
         words: of its runs.
         rates: learning rates.
         ratio: from recorded rows to what is measured over its own edge, 1 at the edge.
+        plain: to the sharpness over the threshold of the optimizer alone, without what acts beside it.
         passes: its budget.
         blocks: steps a pass; 1 for full batch.
         probes: those beside the sharpness in the optimizer's metric.
@@ -71,6 +77,7 @@ class Method:
     words: tuple[str, ...]
     rates: tuple[float, ...]
     ratio: Callable[[pd.DataFrame], pd.Series] = of_optimizer
+    plain: Callable[[pd.DataFrame], pd.Series] = of_optimizer
     passes: float = 600
     blocks: int = 1
     probes: tuple[str, ...] = ()
@@ -80,7 +87,7 @@ class Method:
 def sgd(blocks: int, rates: tuple[float, ...], passes: float) -> Method:
     """SGD without momentum with so many steps a pass."""
     name = f"SGD, {blocks} blocks"
-    return Method(name, (*DESCENT, "regime=sgd"), rates, of_batches, passes, blocks, ("batch_sharpness",))
+    return Method(name, (*DESCENT, "regime=sgd"), rates, of_batches, of_optimizer, passes, blocks, ("batch_sharpness",))
 
 
 SAM_WORDS = ("optimizer=sam", "optimizer.rho=0.05", *(f"optimizer.base.{word}" for word in PLAIN))
@@ -94,7 +101,7 @@ METHODS = (
     sgd(5, (0.5, 0.65, 0.8), 400),
     Method(CLIPPED, (*DESCENT, *CLIP_WORDS), RATES, of_clipped, probes=("gradient_sharpness",)),
     Method(PENALISED, (*DESCENT, *PENALTY_WORDS), RATES, of_penalised),
-    Method(SAM, SAM_WORDS, RATES),
+    Method(SAM, SAM_WORDS, RATES, plain=of_descent),
     Method("RMSprop", ("optimizer=rmsprop",), (0.0003, 0.0005, 0.001), passes=500),
     Method(CROSS_ENTROPY, (*DESCENT, "objective=cross_entropy"), (0.25, 0.5, 1.0), passes=400, margin=0),
     sgd(2, (0.5,), 600),
