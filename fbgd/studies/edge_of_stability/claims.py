@@ -110,7 +110,7 @@ CLAIMS = (
            "below 2 / h (Long & Bartlett 2024)"),
     *(versus(f"{blocks} blocks keep it lower", f"SGD with {blocks} blocks keeps the full objective's sharpness below "
              "that of GD.", f"SGD, {blocks} blocks", lower, "decreases with the batch size (2412.20553)")
-      for blocks in (2, 5, 10)),
+      for blocks in (2, 5)),
     Claim("cross-entropy gets there", "With cross-entropy the sharpness of GD rises above 2 / h.",
           "mean over the rates of its highest sharpness over 2 / h, minus 1", some(of_cross_entropy("highest")), higher,
           COHEN, "+.3f"),
