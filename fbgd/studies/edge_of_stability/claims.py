@@ -13,7 +13,7 @@ from fbgd.studies.edge_of_stability.settings import CLIPPED, CROSS_ENTROPY, GD, 
 STRICT, WIDE = 0.05, 0.1
 MARGINS = {method.name: method.margin for method in METHODS}
 COHEN = "hovers at or just above 2 / h (Cohen et al. 2021)"
-BATCHES = "batch sharpness hovers at 2 / h (2412.20553)"
+BATCHES = "each at its threshold (Cohen et al. 2021, 2022); SGD by its batch sharpness (2412.20553)"
 
 
 def by_seed(runs: pd.DataFrame, column: str) -> pd.Series:
