@@ -39,12 +39,7 @@ class Sharpness:
     first: ClassVar[str] = "sharpness"
 
     def __init__(self, count: int = 1, steps: int = 30, tolerance: float = 0.01, precision: str = "as trained"):
-        if not 1 <= count <= steps:
-            raise ConfigError(f"count = {count!r} must be between 1 and steps = {steps!r}")
-        if not 0 <= tolerance < 1:
-            raise ConfigError(f"tolerance = {tolerance!r} is outside the valid range [0, 1)")
-        if precision not in PRECISIONS:
-            raise ConfigError(f"precision = {precision!r} must be one of {', '.join(PRECISIONS)}")
+        check_iteration(count, steps, tolerance, precision)
         self.count, self.steps, self.tolerance, self.precision = count, steps, tolerance, precision
 
     def __call__(self, state: ProbeState) -> dict[str, float]:
@@ -55,3 +50,13 @@ class Sharpness:
         names = [self.first, *(f"eigenvalue_{place}" for place in range(2, self.count + 1))]
         columns = dict(zip(names, map(float, values), strict=False))
         return {**columns, "error": float(errors.max()), "products": len(found.diagonal)}
+
+
+def check_iteration(count: int, steps: int, tolerance: float, precision: str) -> None:
+    """Raise :class:`ConfigError` where an option of the iteration is out of range."""
+    if not 1 <= count <= steps:
+        raise ConfigError(f"count = {count!r} must be between 1 and steps = {steps!r}")
+    if not 0 <= tolerance < 1:
+        raise ConfigError(f"tolerance = {tolerance!r} is outside the valid range [0, 1)")
+    if precision not in PRECISIONS:
+        raise ConfigError(f"precision = {precision!r} must be one of {', '.join(PRECISIONS)}")

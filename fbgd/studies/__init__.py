@@ -3,6 +3,7 @@
 from fbgd.studies import (
     calibration,
     double_descent,
+    edge_of_stability,
     fair_ladder,
     geiping_ladder,
     minima,
@@ -21,6 +22,7 @@ BUILT_IN: dict[str, Study] = {
         regularizer_comparison.STUDY,
         *double_descent.STUDIES,
         *weight_decay.STUDIES,
+        *edge_of_stability.STUDIES,
         *calibration.STUDIES,
         minima.STUDY,
     )

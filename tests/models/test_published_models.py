@@ -46,9 +46,17 @@ def plain_strided_cnn(shape, classes, c):
     return nn.Sequential(*convs, nn.Flatten(), nn.Linear(c * positions, classes))
 
 
-def plain_mlp(shape, classes, h):
-    layers = [nn.Linear(40, h), nn.ReLU(), nn.Linear(h, h), nn.ReLU(), nn.Linear(h, classes)]
+def plain_mlp(shape, classes, h, activation=nn.ReLU):
+    layers = [nn.Linear(40, h), activation(), nn.Linear(h, h), activation(), nn.Linear(h, classes)]
     return nn.Sequential(nn.Flatten(), *layers)
+
+
+def tanh_mlp(shape, classes, h):
+    return MLP(shape, classes, h, activation="tanh")
+
+
+def plain_tanh_mlp(shape, classes, h):
+    return plain_mlp(shape, classes, h, nn.Tanh)
 
 
 TWINS = [
@@ -59,6 +67,7 @@ TWINS = [
     (StridedCNN, plain_strided_cnn, (1, 40)),
     (StridedCNN, plain_strided_cnn, (3, 32, 32)),
     (MLP, plain_mlp, (1, 40)),
+    (tanh_mlp, plain_tanh_mlp, (1, 40)),
 ]
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from problems import network, objective, parameters, smooth_network, source
+from reference import dense_hessian
 from scipy.sparse.linalg import LinearOperator, eigsh
 from states import state
 
@@ -12,24 +12,6 @@ from fbgd.data import Samples, TrainingSet
 from fbgd.engine.blocks import BlockSource
 from fbgd.probes import Sharpness, flatten, lanczos, unflatten
 from fbgd.probes.products import HessianProduct
-
-
-def dense_hessian(model, blocks):
-    """The weighted mean of block Hessians, entry by entry, by two reverse passes and no torch.func."""
-    params = list(model.parameters())
-    total = 0
-    for stack in blocks.stacks(1):
-        loss = F.cross_entropy(model(stack.inputs[0]), stack.targets[0])
-        first = flatten(torch.autograd.grad(loss, params, create_graph=True))
-        rows = [torch.autograd.grad(entry, params, retain_graph=True, allow_unused=True) for entry in first]
-        block = torch.stack(
-            [
-                flatten([torch.zeros_like(p) if part is None else part for p, part in zip(params, row, strict=True)])
-                for row in rows
-            ]
-        )
-        total = total + len(stack.targets[0]) / blocks.samples * block
-    return total
 
 
 @pytest.mark.parametrize("norm", ["none", "batch", "layer", "group"])

@@ -391,6 +391,12 @@ MODELS = {
     "imagenet_resnet": ModelCase(models.ResNet, "resnet", {"depth": 18, "width": 2, "stem": "imagenet"}, shape=(1, 48)),
     "cnn": ModelCase(models.CNN, "cnn", {"width": 4, "layers": 2}, invalid={"layers = 0": {"layers": 0}}),
     "mlp": ModelCase(models.MLP, "mlp", {"width": 7, "layers": 2}, invalid={"width = 1.5": {"width": 1.5}}),
+    "tanh_mlp": ModelCase(
+        models.MLP,
+        "mlp",
+        {"width": 7, "layers": 2, "activation": "tanh"},
+        invalid={"activation = 'sine' must be one of relu, tanh": {"activation": "sine"}},
+    ),
     "preact_resnet": ModelCase(models.PreActResNet, "preact_resnet18", {"width": 2}),
     "cnn5": ModelCase(
         models.CNN5,

@@ -61,7 +61,17 @@ PROBES = {
         },
     ),
     "norms": ProbeCase((), {r"quantile = 2 .*\[0, 1\]": {"quantile": 2}}),
+    "batch_sharpness": ProbeCase((), {"as trained, fp64": {"precision": "bf16"}}),
     "gradient_noise_scale": ProbeCase(),
+    "gradient_sharpness": ProbeCase((), {"as trained, fp64": {"precision": "bf16"}}),
+    "preconditioned": ProbeCase(
+        ("probe.preconditioned.steps=6",),
+        {
+            "between 1 and steps = 0": {"steps": 0},
+            r"tolerance = 1.0 .*\[0, 1\)": {"tolerance": 1.0},
+            "as trained, fp64": {"precision": "bf16"},
+        },
+    ),
     "sharpness": ProbeCase(
         ("probe.sharpness.count=2", "probe.sharpness.steps=6"),
         {

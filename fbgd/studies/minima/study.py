@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from fbgd.report.formats import UNKNOWN
+from fbgd.report.cells import UNKNOWN
 from fbgd.report.pages import Summary, measured
 from fbgd.runs.plan import Rung
 from fbgd.studies.execution import Execution, Outcome

@@ -1,0 +1,15 @@
+"""Edge of stability: where the sharpness goes while a network trains. One figure a call.
+
+    python scripts/edge_of_stability.py sharpness     every optimizer, SGD, clipping, penalty; some ten minutes
+    python scripts/edge_of_stability.py flow          the distance of descent from the gradient flow; two minutes
+    python scripts/edge_of_stability.py flow --quick  under a minute, to see that everything runs
+    python scripts/edge_of_stability.py sharpness --list
+
+Descent with step size h is stable along an eigenvector of the Hessian while its eigenvalue is below 2 / h; momentum,
+Adam's metric, clipping, penalties and blocks move that threshold. Results go to
+results/edge_of_stability/<figure>_<data>/: table.md with the claims, table.csv, measurements.csv and figure.png.
+"""
+
+from fbgd.studies.edge_of_stability import flow, sharpness
+
+STUDIES = (sharpness.STUDY, flow.STUDY)

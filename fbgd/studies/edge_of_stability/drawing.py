@@ -1,0 +1,47 @@
+"""The figure ``sharpness``: a panel a method, a colour a rate."""
+
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from fbgd.report.plots import make_figure
+from fbgd.studies.double_descent.drawing import draw_band
+
+NOTES = {
+    "SGD": "batch sharpness · h / 2",
+    "clipped": "sharpness · effective rate / 2",
+    "penalised": "sharpness / edge of the penalised quadratic",
+    "SAM": "sharpness / SAM's own edge",
+    "Adam": "in Adam's metric",
+    "RMSprop": "in RMSprop's metric",
+}
+
+
+def draw(table: pd.DataFrame, title: str) -> Figure:
+    """What is measured over its own edge, over passes; dashed, the sharpness over the optimizer's plain threshold."""
+    methods = list(dict.fromkeys(table["method"]))
+    columns = min(4, len(methods))
+    rows = -(-len(methods) // columns)
+    figure, panels = make_figure((4.3 * columns, 3.2 * rows + 0.6), rows, columns)
+    for place, axes in enumerate(panels):
+        if place >= len(methods):
+            axes.set_axis_off()
+            continue
+        mine = table[table["method"] == methods[place]]
+        rates = sorted(mine["rate"].unique())
+        colours = sns.color_palette("viridis", len(rates) + 1)
+        for rate, colour in zip(rates, colours, strict=False):
+            part = mine[mine["rate"] == rate]
+            draw_band(axes, part, "passes", "ratio", 1, color=colour, label=f"{rate:g}")
+            if (part["ratio"] - part["plain"]).abs().max() > 1e-9:
+                axes.plot(part.groupby("passes")["plain"].mean(), color=colour, linestyle="--", linewidth=1.1)
+        axes.axhline(1, color="black", linestyle=":", linewidth=1.4)
+        note = next((text for name, text in NOTES.items() if methods[place].startswith(name)), "sharpness / threshold")
+        axes.set_title(f"{methods[place]}\n{note}", fontsize="medium")
+        top = max(1.3, 1.05 * mine[["ratio", "plain"]].quantile(0.99).max())
+        axes.set(ylim=(0, min(top, 3)), xlim=(0, mine["passes"].max()), ylabel="")
+        axes.set_xlabel("passes" if place >= len(methods) - columns else "")
+        axes.legend(title="rate", fontsize="x-small", title_fontsize="x-small", loc="lower right")
+    figure.suptitle(f"{title}: mean and range over seeds; dotted, the edge; dashed, the sharpness over the optimizer's "
+                    "plain threshold")  # fmt: skip
+    return figure
