@@ -5,6 +5,7 @@ from fbgd.studies import (
     double_descent,
     fair_ladder,
     geiping_ladder,
+    implicit_bias,
     optimizer_comparison,
     regularizer_comparison,
     weight_decay,
@@ -20,6 +21,7 @@ BUILT_IN: dict[str, Study] = {
         regularizer_comparison.STUDY,
         *double_descent.STUDIES,
         *weight_decay.STUDIES,
+        *implicit_bias.STUDIES,
         *calibration.STUDIES,
     )
 }
