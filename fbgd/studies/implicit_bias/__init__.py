@@ -9,6 +9,6 @@ The first two train nothing: they measure single passes in float64. Results go t
 results/implicit_bias/<figure>_<data>/: table.md with the claims, table.csv, measurements.csv, runs.csv and figure.png.
 """
 
-from fbgd.studies.implicit_bias import order, strength
+from fbgd.studies.implicit_bias import meter, order, strength
 
-STUDIES = (order.STUDY, strength.STUDY)
+STUDIES = (order.STUDY, meter.STUDY, strength.STUDY)

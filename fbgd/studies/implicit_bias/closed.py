@@ -51,7 +51,7 @@ def rungs(sizes: FlowSizes) -> list[Rung]:
 def quick(sizes: FlowSizes, data: str) -> FlowSizes:
     """The sizes of ``--quick``."""
     words = (*sizes.words, "data.source.train=20")
-    return replace(sizes, words=words, seeds=2, width=2, halvings=2, points=(0, 10), warm_up=20)
+    return replace(sizes, words=words, seeds=2, width=2, halvings=2, points=(0, 10), warm_up=100)
 
 
 def tabulated(rows_of: Rows) -> Callable[[Execution, list[Rung]], Outcome]:

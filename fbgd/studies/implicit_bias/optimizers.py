@@ -1,4 +1,4 @@
-"""What the meter is pointed at: optimizers, the time that their steps take, and the flow that they are compared with."""
+"""What the meter is pointed at: optimizers, the time that their steps take, and the flow they are compared with."""
 
 import math
 from collections.abc import Callable
@@ -24,7 +24,7 @@ class Walk(NamedTuple):
         start: where it was when the meter began to look (D).
         end: where it was some steps later (D).
         time: the sum of its effective rates.
-        optimizer: with its state at the start.
+        metric: what the optimizer preconditions with at the start (D), if it does.
     """
 
     start: Tensor
@@ -118,7 +118,7 @@ def adam_metric(optimizer: torch.optim.Optimizer, param: Tensor) -> Tensor:
     return 1 / (corrected.sqrt() + group["eps"])
 
 
-def reading(name: str, losses: BlockLosses, start: Tensor, rate: float, warm_up: int) -> Bias:
+def reading(name: str, losses: BlockLosses, start: Tensor, rate: float, warm_up: int, tolerance: float = 1e-12) -> Bias:
     """What the meter says of an optimizer that begins at ``start``.
 
     Args:
@@ -127,16 +127,17 @@ def reading(name: str, losses: BlockLosses, start: Tensor, rate: float, warm_up:
         start: parameters (D).
         rate: the effective rate of a step; of Adam, ten times its learning rate.
         warm_up: steps before the meter looks, of what has a state.
+        tolerance: of the flows.
     """
     if name in PLAIN:
         taken = losses if name == "SGD" else Whole(losses)
         steps = len(taken.weights)
-        return implicit_bias(taken, start, mean_pass(taken, start, rate, orders(steps)), steps * rate, rate)
+        return implicit_bias(taken, start, mean_pass(taken, start, rate, orders(steps)), steps * rate, rate, tolerance)
     own, whole = FULL_BATCH[name], Whole(losses)
     clipped = own.clip < math.inf
     found = walk(whole, start, own, rate * own.smaller, 0 if clipped else warm_up)
     unit = found.time / STEPS
     if found.metric is None:
-        return implicit_bias(whole, found.start, found.end, found.time, unit)
+        return implicit_bias(whole, found.start, found.end, found.time, unit, tolerance)
     inside = InMetric(whole, found.metric)
-    return implicit_bias(inside, inside.inside(found.start), inside.inside(found.end), found.time, unit)
+    return implicit_bias(inside, inside.inside(found.start), inside.inside(found.end), found.time, unit, tolerance)

@@ -18,6 +18,7 @@ from fbgd.report.claims import Claim, Estimate, within
 from fbgd.report.evidence import Evidence
 from fbgd.report.pages import Summary, measured
 from fbgd.report.plots import make_figure
+from fbgd.studies.double_descent.drawing import plain_numbers
 from fbgd.studies.implicit_bias.closed import PRESETS, FlowSizes, mean_estimate, quick, rungs, tabulated
 from fbgd.studies.implicit_bias.problems import PROBLEMS, Problem, Quadratic
 from fbgd.studies.study import Study
@@ -149,21 +150,24 @@ def draw_panel(axes: Axes, part: pd.DataFrame, *, legend: bool) -> None:
         label = f"{process}, {kind}" if legend else None
         axes.plot(means, style, marker="o", markersize=4, color=COLOURS[str(process)], label=label)
         axes.fill_between(means.index, errors.min(), errors.max(), color=COLOURS[str(process)], alpha=0.15, lw=0)
-    ends = part.groupby(["flow", "rate"])["error"].mean()
+    ends = part.groupby(["flow", "rate"])["error"].agg(["min", "max"])
+    rates = ends.loc[MODIFIED].index.to_numpy()
+    # Above all curves and below them, not on them.
+    corners = {PLAIN: 3 * ends.loc[PLAIN, "max"].iloc[-1], MODIFIED: ends.loc[MODIFIED, "min"].iloc[-1] / 4}
     for kind, power in ORDERS.items():
-        rates = ends[kind].index.to_numpy()
-        # Beside the curves, not on them.
-        guide = ends[kind].max() * 4 * (rates / rates[-1]) ** power
+        guide = corners[kind] * (rates / rates[-1]) ** power
         axes.plot(rates, guide, ":", color="0.35", linewidth=1.5)
-        axes.annotate(f"slope {power}", (rates[0], guide[0]), (4, 2), textcoords="offset points", color="0.35",
-                      fontsize="small")  # fmt: skip
+        axes.annotate(f"slope {power}", (rates[-1], guide[-1]), (-8, 6 if kind == PLAIN else -14), ha="right",
+                      textcoords="offset points", color="0.35", fontsize="small")  # fmt: skip
+    axes.margins(y=0.12)
     axes.set(xscale="log", yscale="log", xlabel="step size h", ylabel="error of a pass" if legend else "")
+    plain_numbers(axes.xaxis, list(rates))
 
 
 def draw(table: pd.DataFrame, title: str) -> Figure:
     """Error over step size, a panel a problem; solid against the modified flow, dashed against the plain one."""
     names = list(dict.fromkeys(table["problem"]))
-    figure, panels = make_figure((5 * len(names), 5), 1, len(names), squeeze=False)
+    figure, panels = make_figure((5 * len(names), 5), 1, len(names))
     for axes, name in zip(panels, names, strict=True):
         draw_panel(axes, table[table["problem"] == name], legend=name == names[0])
         axes.set_title(name)
