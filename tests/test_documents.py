@@ -70,6 +70,7 @@ SCRIPTS: dict[str, Callable[[list[str]], list[str]]] = {
     "regularizer_comparison": settings_only,
     "double_descent": settings_only,
     "weight_decay": settings_only,
+    "implicit_bias": settings_only,
     "calibration": settings_only,
     "study": settings_only,
     "sweep": settings_only,

@@ -31,7 +31,7 @@ class Bias(NamedTuple):
     drift: float
 
 
-def implicit_bias(
+def fit_bias(
     losses: BlockLosses, start: Tensor, end: Tensor, time: float, rate: float, tolerance: float = 1e-12
 ) -> Bias:
     r"""Fit the coefficient of a gradient penalty to the drift of an optimizer from the gradient flow.
@@ -57,11 +57,14 @@ def implicit_bias(
     Source: the modified losses of Barrett & Dherin 2021 and of Smith, Dherin, Barrett & De 2021, read as a regression.
 
     Examples:
-        >>> from fbgd.studies.implicit_bias.problems import Quadratic
-        >>> losses = Quadratic.draw(seed=0)
-        >>> end = mean_pass(losses, losses.start, 0.01, orders(len(losses.weights)))
-        >>> round(implicit_bias(losses, losses.start, end, 0.04, 0.01).coefficient, 1)
-        1.0
+        >>> class Bowl:  # L = 3 theta^2 / 2, a single block
+        ...     weights = torch.ones(1)
+        ...     def gradients(self, at): return 3 * at[None]
+        ...     def products(self, at, directions): return 3 * directions
+        >>> start = torch.tensor([2.0], dtype=torch.float64)
+        >>> bias = fit_bias(Bowl(), start, start - 0.01 * 3 * start, time=0.01, rate=0.01)
+        >>> round(bias.coefficient, 2), round(bias.explained, 6)
+        (1.02, 1.0)
     """
     plain = flow(losses, start, time, tolerance=tolerance)
     kinds = (BLOCKS, MEAN) if len(losses.weights) > 1 else (BLOCKS,)
@@ -97,7 +100,7 @@ class ImplicitBias:
 
     From a copy of the parameters a pass of plain SGD is made, one block a step, in the mean over orders, or one step of
     gradient descent on all blocks; what it drifts from the gradient flow is regressed on the penalty
-    :math:`\frac1m \sum_k \lVert \nabla L_k \rVert^2`, see :func:`implicit_bias`. The theory says 1 while the step is
+    :math:`\frac1m \sum_k \lVert \nabla L_k \rVert^2`, see :func:`fit_bias`. The theory says 1 while the step is
     small against the inverse curvature; how far from 1 it is tells how far the theory reaches at this learning rate. It
     is about the place, not about the run's own optimizer, whose momentum and state it does not use.
 
@@ -149,5 +152,5 @@ class ImplicitBias:
         taken: BlockLosses = Whole(losses) if self.whole else losses
         count = len(taken.weights)
         end = mean_pass(taken, start, rate, orders(count, self.pairs, state.generator()))
-        found = implicit_bias(taken, start, end, count * rate, rate, self.tolerance)._asdict()
+        found = fit_bias(taken, start, end, count * rate, rate, self.tolerance)._asdict()
         return {name: value for name, value in found.items() if count > 1 or not name.startswith("of_")}

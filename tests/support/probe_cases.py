@@ -21,6 +21,16 @@ class ProbeCase:
 
 PROBES = {
     "gradient_noise_scale": ProbeCase(),
+    "implicit_bias": ProbeCase(
+        ("probe.implicit_bias.rate=0.01", "probe.implicit_bias.tolerance=1e-4"),
+        {
+            "blocks_per_step = 2": {"blocks_per_step": 2},
+            r"rate = 0 .*\(0, inf\)": {"rate": 0},
+            "pairs = 0": {"pairs": 0},
+            r"tolerance = 1.0 .*\(0, 1\)": {"tolerance": 1.0},
+            "as trained, fp64": {"precision": "bf16"},
+        },
+    ),
     "sharpness": ProbeCase(
         ("probe.sharpness.count=2", "probe.sharpness.steps=6"),
         {

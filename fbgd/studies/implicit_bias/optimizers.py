@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from fbgd.probes.block_losses import BlockLosses, InMetric, Whole
-from fbgd.probes.implicit_bias import Bias, implicit_bias
+from fbgd.probes.implicit_bias import Bias, fit_bias
 from fbgd.probes.modified_flow import mean_pass, orders
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8
@@ -132,12 +132,12 @@ def reading(name: str, losses: BlockLosses, start: Tensor, rate: float, warm_up:
     if name in PLAIN:
         taken = losses if name == "SGD" else Whole(losses)
         steps = len(taken.weights)
-        return implicit_bias(taken, start, mean_pass(taken, start, rate, orders(steps)), steps * rate, rate, tolerance)
+        return fit_bias(taken, start, mean_pass(taken, start, rate, orders(steps)), steps * rate, rate, tolerance)
     own, whole = FULL_BATCH[name], Whole(losses)
     clipped = own.clip < math.inf
     found = walk(whole, start, own, rate * own.smaller, 0 if clipped else warm_up)
     unit = found.time / STEPS
     if found.metric is None:
-        return implicit_bias(whole, found.start, found.end, found.time, unit, tolerance)
+        return fit_bias(whole, found.start, found.end, found.time, unit, tolerance)
     inside = InMetric(whole, found.metric)
-    return implicit_bias(inside, inside.inside(found.start), inside.inside(found.end), found.time, unit, tolerance)
+    return fit_bias(inside, inside.inside(found.start), inside.inside(found.end), found.time, unit, tolerance)
