@@ -157,8 +157,10 @@ def draw_panel(axes: Axes, part: pd.DataFrame, *, legend: bool) -> None:
     for kind, power in ORDERS.items():
         guide = corners[kind] * (rates / rates[-1]) ** power
         axes.plot(rates, guide, ":", color="0.35", linewidth=1.5)
-        axes.annotate(f"slope {power}", (rates[-1], guide[-1]), (-8, 6 if kind == PLAIN else -14), ha="right",
-                      textcoords="offset points", color="0.35", fontsize="small")  # fmt: skip
+        # Where the text has room: above the upper guide's end, below the lower one's beginning.
+        place, offset, side = (-1, (-8, 6), "right") if kind == PLAIN else (0, (16, -4), "left")
+        axes.annotate(f"slope {power}", (rates[place], guide[place]), offset, ha=side, textcoords="offset points",
+                      color="0.35", fontsize="small")  # fmt: skip
     axes.margins(y=0.12)
     axes.set(xscale="log", yscale="log", xlabel="step size h", ylabel="error of a pass" if legend else "")
     plain_numbers(axes.xaxis, list(rates))

@@ -98,6 +98,8 @@ PRESETS: dict[str, StrengthSizes] = {
             "data.validation_size=500",
             "model=mlp",
             "model.width=50",
+            # The network is small: a second thread would only wait for the first.
+            "impl.threads=1",
             "impl.blocks_per_call=20",
             *SHARED,
         ),
