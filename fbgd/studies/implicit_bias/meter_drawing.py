@@ -24,7 +24,8 @@ def draw_bars(axes: Axes, groups: dict[str, pd.DataFrame]) -> None:
                  error_kw={"elinewidth": 1, "capsize": 2})  # fmt: skip
     for place, name in enumerate(NAMES):
         if not np.isnan(THEORY[name]):
-            label = "theory" if place == 0 else None
+            # A name that begins with an underscore is not in the legend.
+            label = "theory" if place == 0 else "_theory"
             axes.hlines(THEORY[name], place - 0.45, place + 0.45, color="black", linestyle="--", label=label)
     axes.set_xticks(range(len(NAMES)), [name.replace(" ", "\n") for name in NAMES], fontsize="small")
     axes.set_yscale("symlog", linthresh=1, linscale=0.5)

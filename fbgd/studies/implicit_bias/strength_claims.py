@@ -35,8 +35,8 @@ def gains(left: str, right: str) -> Callable[[Evidence], list[Estimate]]:
     def estimates(evidence: Evidence) -> list[Estimate]:
         mine, found = compared(evidence), []
         for training in dict.fromkeys(mine.runs.get("training", [])):
-            labels = ({"training": training, "setting": setting} for setting in (left, right))
-            found += accuracy_difference(*labels, case=str(training))(mine)
+            ours, theirs = ({"training": training, "setting": setting} for setting in (left, right))
+            found += accuracy_difference(ours, theirs, case=str(training))(mine)
         return found
 
     return estimates
@@ -67,19 +67,25 @@ def falls(quantity: Of) -> Callable[[Evidence], list[Estimate]]:
     return estimates
 
 
+def whole_strengths(runs: pd.DataFrame) -> list[str]:
+    """The strengths, ascending, that lost no run of these: one that did shows those that survived."""
+    own = runs[~runs["setting"].isin([LARGE, SMALL])]
+    whole = (own["status"] == "done").groupby(own["setting"]).all()
+    return sorted(whole[whole].index, key=float)
+
+
 def best_strength(evidence: Evidence) -> list[Estimate]:
     """The test accuracy at the strength with the best mean validation accuracy, minus that without a penalty."""
     mine, found = compared(evidence), []
-    runs = mine.runs[mine.runs["status"] == "done"] if len(mine.runs) else mine.runs
-    for training, part in runs.groupby("training", sort=False) if len(runs) else ():
-        own = part[~part["setting"].isin([LARGE, SMALL])]
-        means = own.groupby("setting")["validation_accuracy"].mean()
+    for training, own in mine.runs.groupby("training", sort=False) if len(mine.runs) else ():
+        candidates = own[own["setting"].isin(whole_strengths(own))]
+        means = candidates.groupby("setting")["validation_accuracy"].mean()
         if not len(means):
             continue
         best = str(means.idxmax())
         case = f"{training}, strength {best}"
-        labels = ({"training": training, "setting": setting} for setting in (best, NONE))
-        found += [exactly(0.0, case)] if best == NONE else accuracy_difference(*labels, case=case)(mine)
+        ours, theirs = ({"training": str(training), "setting": setting} for setting in (best, NONE))
+        found += [exactly(0.0, case)] if best == NONE else accuracy_difference(ours, theirs, case=case)(mine)
     return found
 
 

@@ -9,7 +9,7 @@ from fbgd.report.evidence import Evidence
 from fbgd.report.plots import make_figure
 from fbgd.report.statistics import t_interval
 from fbgd.studies.double_descent.drawing import plain_numbers
-from fbgd.studies.implicit_bias.strength_claims import compared
+from fbgd.studies.implicit_bias.strength_claims import compared, whole_strengths
 from fbgd.studies.implicit_bias.strength_measure import chosen_rates, searched_rates
 from fbgd.studies.implicit_bias.strength_settings import LARGE, SMALL
 
@@ -29,33 +29,43 @@ def strengths_of(table: pd.DataFrame) -> list[str]:
     return sorted(set(table["setting"]) - {LARGE, SMALL}, key=float)
 
 
+def tick_of(runs: pd.DataFrame, strength: str) -> str:
+    """A strength, with how many of its runs were lost if any was."""
+    status = runs.loc[runs["setting"] == strength, "status"]
+    lost = int((status == "diverged").sum())
+    return f"{strength}\n{lost} of {len(status)}\ndiverged" if lost else strength
+
+
 def draw_accuracy(axes: Axes, runs: pd.DataFrame, training: str) -> None:
-    """Test and validation accuracy over the strength, and the references' bands."""
+    """Test and validation accuracy over the strengths that lost no run, and the references' bands."""
     names = strengths_of(runs)
+    whole = [name for name in names if name in whole_strengths(runs)]
+    places = [names.index(name) for name in whole]
     for column, marker, colour in (("test_accuracy", "o", COLOURS.get(training, "C0")),
                                    ("validation_accuracy", "s", "0.6")):  # fmt: skip
-        cells = [interval(100 * runs.loc[runs["setting"] == name, column]) for name in names]
-        means, lows, highs = (np.array(part) for part in zip(*cells, strict=True))
+        cells = np.array([interval(100 * runs.loc[runs["setting"] == name, column]) for name in whole]).reshape(-1, 3)
+        means, lows, highs = cells.T
         label = column.replace("_", " ").replace(" accuracy", "")
-        axes.errorbar(range(len(names)), means, [means - lows, highs - means], marker=marker, color=colour,
+        axes.errorbar(places, means, [means - lows, highs - means], marker=marker, color=colour,
                       capsize=3, label=f"{label}, small rate with penalty")  # fmt: skip
     for setting, colour in BANDS.items():
-        own = 100 * runs.loc[runs["setting"] == setting, "test_accuracy"]
+        own = 100 * runs.loc[(runs["setting"] == setting) & (runs["status"] == "done"), "test_accuracy"]
         if len(own):
             mean, low, high = interval(own)
             axes.axhspan(low, high, color=colour, alpha=0.2, lw=0)
             axes.axhline(mean, color=colour, linestyle="--", label=f"test, {setting} {training}")
     if "1" in names:
         axes.axvline(names.index("1"), color="0.3", linestyle=":", label="the theory's strength")
-    axes.set_xticks(range(len(names)), names)
+    axes.set_xticks(range(len(names)), [tick_of(runs, name) for name in names])
+    axes.set(xlim=(-0.5, len(names) - 0.5))
     axes.set(xlabel="strength, in units of large rate / 4", ylabel="accuracy (%)", title=training)
     axes.legend(fontsize="x-small")
 
 
-def draw_squares(axes: Axes, ends: pd.DataFrame) -> None:
-    """The mean squared gradient of blocks over the strength, absolute and at equal loss."""
+def draw_squares(axes: Axes, ends: pd.DataFrame, runs: pd.DataFrame) -> None:
+    """The mean squared gradient of blocks over the strengths that lost no run, absolute and at equal loss."""
     for training, part in ends.groupby("training", sort=False):
-        own = part[~part["setting"].isin([LARGE, SMALL])]
+        own = part[part["setting"].isin(whole_strengths(runs[runs["training"] == training]))]
         colour = COLOURS.get(str(training), "C0")
         for style, label, value in (("-", "", own["block_square"]),
                                     ("--", " / loss²", own["block_square"] / own["loss"] ** 2)):  # fmt: skip
@@ -86,14 +96,14 @@ def draw_search(axes: Axes, runs: pd.DataFrame) -> None:
 def draw(evidence: Evidence) -> Figure | None:
     """Two panels of accuracy, one of squared gradients, one of the search; nothing before there are counted runs."""
     mine = compared(evidence)
-    runs = mine.runs[mine.runs["status"] == "done"]
-    trainings = list(dict.fromkeys(runs["training"]))
+    runs = mine.runs
+    trainings = list(dict.fromkeys(runs.loc[runs["status"] == "done", "training"]))
     if not trainings or not len(mine.measurements):
         return None
     figure, panels = make_figure((14, 10), 2, 2)
     for axes, training in zip(panels, trainings, strict=False):
         draw_accuracy(axes, runs[runs["training"] == training], training)
-    draw_squares(panels[2], mine.measurements)
+    draw_squares(panels[2], mine.measurements, runs)
     draw_search(panels[3], evidence.runs)
     figure.suptitle(f"{evidence.title}: mean and 95 % interval over seeds")
     return figure
