@@ -8,6 +8,7 @@ import torch.nn.functional as F
 
 from fbgd.config.build import build, load_data
 from fbgd.config.compose import compose
+from fbgd.engine.blocks import BlockOrder
 from fbgd.report.claims import judge
 from fbgd.report.evidence import Evidence
 from fbgd.runs.attempt import execute
@@ -48,8 +49,10 @@ def penalty_of(entry):
 
 def test_steps_in_a_pass_are_those_of_the_preset():
     for name, training in SIZES.trainings.items():
-        words = [*SIZES.words, *training.regime, f"regime.block_size={training.block_size}", "impl.threads=1"]
-        assert build(compose(words), blocks_per_call=1).experiment.source.steps_per_pass == training.steps, name
+        config = compose([*SIZES.words, *training.regime, f"regime.block_size={training.block_size}"])
+        samples = config.data.source["train"] - config.data.validation_size
+        order = BlockOrder(samples, config.regime.block_size, config.regime.blocks_per_step, config.regime.order, 0)
+        assert order.steps_per_pass == training.steps, name
 
 
 def runs_table(**accuracies):
@@ -137,7 +140,7 @@ def test_squared_gradients_are_those_at_the_end(tmp_path):
         gradient = torch.cat(
             [part.flatten() for part in torch.autograd.grad(loss, list(experiment.model.parameters()))]
         )
-        whole.append((len(indices), float(loss), gradient))
+        whole.append((len(indices), loss.item(), gradient))
         per_block.append(len(indices) * float(gradient.square().sum()))
     total = sum(size for size, _, _ in whole)
     mean = sum(size / total * gradient for size, _, gradient in whole)
