@@ -22,7 +22,7 @@ class ProbeCase:
 PROBES = {
     "gradient_noise_scale": ProbeCase(),
     "implicit_bias": ProbeCase(
-        ("probe.implicit_bias.rate=0.01", "probe.implicit_bias.tolerance=1e-4"),
+        ("probe.implicit_bias.every=2", "probe.implicit_bias.rate=0.01", "probe.implicit_bias.tolerance=1e-3"),
         {
             "blocks_per_step = 2": {"blocks_per_step": 2},
             r"rate = 0 .*\(0, inf\)": {"rate": 0},

@@ -27,7 +27,7 @@ def draw_bars(axes: Axes, groups: dict[str, pd.DataFrame]) -> None:
             # A name that begins with an underscore is not in the legend.
             label = "theory" if place == 0 else "_theory"
             axes.hlines(THEORY[name], place - 0.45, place + 0.45, color="black", linestyle="--", label=label)
-    axes.set_xticks(range(len(NAMES)), [name.replace(" ", "\n") for name in NAMES], fontsize="small")
+    axes.set_xticks(range(len(NAMES)), [name.replace(" ", "\n") for name in NAMES], fontsize="x-small")
     axes.set_yscale("symlog", linthresh=1, linscale=0.5)
     ticks = [-10, -1, 0, 1, 3, 10, 19, 30]
     low, high = axes.get_ylim()
