@@ -71,6 +71,7 @@ SCRIPTS: dict[str, Callable[[list[str]], list[str]]] = {
     "double_descent": settings_only,
     "weight_decay": settings_only,
     "edge_of_stability": settings_only,
+    "implicit_bias": settings_only,
     "calibration": settings_only,
     "minima": settings_only,
     "study": settings_only,

@@ -2,11 +2,14 @@
 
 from fbgd.probes.adaptive import AdaptiveSharpness, signed_ascent
 from fbgd.probes.batch_sharpness import BatchSharpness
+from fbgd.probes.block_losses import BlockLosses, InMetric, NetworkLosses, Scaled, Whole
 from fbgd.probes.gauss_newton import GaussNewton, GaussNewtonProduct
 from fbgd.probes.gradient_sharpness import GradientSharpness
+from fbgd.probes.implicit_bias import Bias, ImplicitBias, fit_bias
 from fbgd.probes.information import InformationCriterion, criterion
 from fbgd.probes.keskar import KeskarSharpness
 from fbgd.probes.lanczos import Tridiagonal, lanczos
+from fbgd.probes.modified_flow import flow, mean_pass, orders
 from fbgd.probes.moments import GradientMoments, gradient_moments
 from fbgd.probes.noise_scale import GradientNoiseScale, noise_scale
 from fbgd.probes.norms import Norms
@@ -22,27 +25,38 @@ __all__ = [
     "FAMILIES",
     "AdaptiveSharpness",
     "BatchSharpness",
+    "Bias",
+    "BlockLosses",
     "GaussNewton",
     "GaussNewtonProduct",
     "GradientMoments",
     "GradientNoiseScale",
     "GradientSharpness",
     "HessianProduct",
+    "ImplicitBias",
+    "InMetric",
     "InformationCriterion",
     "KeskarSharpness",
+    "NetworkLosses",
     "Norms",
     "PacBayes",
     "PreconditionedSharpness",
     "Recursion",
+    "Scaled",
     "Sharpness",
     "Surface",
     "Tridiagonal",
+    "Whole",
     "criterion",
+    "fit_bias",
     "flatten",
+    "flow",
     "gradient_moments",
     "hessian_product",
     "lanczos",
+    "mean_pass",
     "noise_scale",
+    "orders",
     "recursion_of",
     "regrouped",
     "signed_ascent",

@@ -6,6 +6,7 @@ from fbgd.studies import (
     edge_of_stability,
     fair_ladder,
     geiping_ladder,
+    implicit_bias,
     minima,
     optimizer_comparison,
     regularizer_comparison,
@@ -23,6 +24,7 @@ BUILT_IN: dict[str, Study] = {
         *double_descent.STUDIES,
         *weight_decay.STUDIES,
         *edge_of_stability.STUDIES,
+        *implicit_bias.STUDIES,
         *calibration.STUDIES,
         minima.STUDY,
     )

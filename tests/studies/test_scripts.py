@@ -58,6 +58,7 @@ def command(script, *words, cwd=ROOT):
         "fair_ladder",
         "double_descent",
         "weight_decay",
+        "implicit_bias",
         "calibration",
         "study",
         "sweep",

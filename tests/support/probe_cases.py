@@ -61,15 +61,25 @@ PROBES = {
         },
     ),
     "norms": ProbeCase((), {r"quantile = 2 .*\[0, 1\]": {"quantile": 2}}),
-    "batch_sharpness": ProbeCase((), {"as trained, fp64": {"precision": "bf16"}}),
+    "batch_sharpness": ProbeCase((), PRECISION),
     "gradient_noise_scale": ProbeCase(),
-    "gradient_sharpness": ProbeCase((), {"as trained, fp64": {"precision": "bf16"}}),
+    "gradient_sharpness": ProbeCase((), PRECISION),
     "preconditioned": ProbeCase(
         ("probe.preconditioned.steps=6",),
         {
             "between 1 and steps = 0": {"steps": 0},
             r"tolerance = 1.0 .*\[0, 1\)": {"tolerance": 1.0},
-            "as trained, fp64": {"precision": "bf16"},
+            **PRECISION,
+        },
+    ),
+    "implicit_bias": ProbeCase(
+        ("probe.implicit_bias.every=2", "probe.implicit_bias.rate=0.01", "probe.implicit_bias.tolerance=1e-3"),
+        {
+            "blocks_per_step = 2": {"blocks_per_step": 2},
+            r"rate = 0 .*\(0, inf\)": {"rate": 0},
+            "pairs = 0": {"pairs": 0},
+            r"tolerance = 1.0 .*\(0, 1\)": {"tolerance": 1.0},
+            **PRECISION,
         },
     ),
     "sharpness": ProbeCase(
@@ -78,7 +88,7 @@ PROBES = {
             "count = 0": {"count": 0},
             "between 1 and steps = 30": {"count": 31},
             r"tolerance = 1.0 .*\[0, 1\)": {"tolerance": 1.0},
-            "as trained, fp64": {"precision": "bf16"},
+            **PRECISION,
         },
     ),
 }
