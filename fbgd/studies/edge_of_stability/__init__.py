@@ -1,7 +1,7 @@
 """Edge of stability: where the sharpness goes while a network trains. One figure a call.
 
-    python scripts/edge_of_stability.py sharpness     every optimizer, SGD, clipping, penalty; some ten minutes
-    python scripts/edge_of_stability.py flow          the distance of descent from the gradient flow; two minutes
+    python scripts/edge_of_stability.py sharpness     every optimizer, SGD, clipping, penalty; some twenty minutes
+    python scripts/edge_of_stability.py flow          the distance of descent from the gradient flow; seven minutes
     python scripts/edge_of_stability.py flow --quick  under a minute, to see that everything runs
     python scripts/edge_of_stability.py sharpness --list
 

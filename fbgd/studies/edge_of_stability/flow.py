@@ -58,7 +58,7 @@ class FlowPreset(Preset):
 PRESETS = {
     "mnist1d": FlowPreset(
         words=("data=mnist1d", "data.source.train=500", "data.source.test=500", "model.width=60"),
-        rates=(0.25, 0.4, 0.5), time=132, looks=66, samples=500, seeds=3,
+        rates=(0.25, 0.4, 0.5), time=132, looks=66, samples=500, seeds=10,
     ),
     "cifar10": FlowPreset(
         words=("data=cifar10", "data.train_size=5000", "model.width=200"),
@@ -210,7 +210,7 @@ STUDY = Study(
     title="Distance of descent from the gradient flow",
     about="""Where descent leaves the gradient flow: a tanh perceptron with squared error, in double precision.
 
-    python scripts/edge_of_stability.py flow               MNIST-1D, 500 samples, 3 seeds, two minutes
+    python scripts/edge_of_stability.py flow               MNIST-1D, 500 samples, 10 seeds, seven minutes
     python scripts/edge_of_stability.py flow data=cifar10  the published network and data
 
 What to expect: descent stays beside the flow until its sharpness crosses 2 / h.

@@ -165,7 +165,7 @@ PRESETS = {
         words=("data=mnist1d", "data.source.train=500", "data.source.test=500", *NETWORK, "model.width=60", *SMALL),
         methods=METHODS,
         samples=500,
-        seeds=3,
+        seeds=10,
     ),
     "cifar10": EdgePreset(
         words=("data=cifar10", "data.train_size=5000", *NETWORK, "model.width=200"),

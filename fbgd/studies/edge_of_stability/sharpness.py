@@ -65,7 +65,7 @@ STUDY = Study(
     title="Edge of stability",
     about="""Sharpness over passes against the threshold of every method, a tanh perceptron with squared error.
 
-    python scripts/edge_of_stability.py sharpness               MNIST-1D, 500 samples, 3 seeds, some ten minutes
+    python scripts/edge_of_stability.py sharpness               MNIST-1D, 500 samples, 10 seeds, some twenty minutes
     python scripts/edge_of_stability.py sharpness --only GD     one method alone
     python scripts/edge_of_stability.py sharpness data=cifar10  the published network and data; hours on a GPU
 
