@@ -5,6 +5,7 @@ from fbgd.studies import (
     double_descent,
     fair_ladder,
     geiping_ladder,
+    ladder_probed,
     optimizer_comparison,
     regularizer_comparison,
     weight_decay,
@@ -16,6 +17,7 @@ BUILT_IN: dict[str, Study] = {
     for study in (
         geiping_ladder.STUDY,
         fair_ladder.STUDY,
+        ladder_probed.STUDY,
         optimizer_comparison.STUDY,
         regularizer_comparison.STUDY,
         *double_descent.STUDIES,
