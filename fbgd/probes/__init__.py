@@ -1,5 +1,6 @@
 """Read-only diagnostics of a training state, one a file; see :mod:`fbgd.engine.probe` for what a probe may see."""
 
+from fbgd.probes.hessian_index import HessianIndex
 from fbgd.probes.lanczos import Tridiagonal, lanczos
 from fbgd.probes.moments import GradientMoments, gradient_moments
 from fbgd.probes.noise_scale import GradientNoiseScale, noise_scale
@@ -10,6 +11,7 @@ from fbgd.probes.vectors import flatten, unflatten
 __all__ = [
     "GradientMoments",
     "GradientNoiseScale",
+    "HessianIndex",
     "HessianProduct",
     "Sharpness",
     "Tridiagonal",
