@@ -49,7 +49,7 @@ class ProbedPreset(Preset):
     """
 
     ladder: geiping_ladder.LadderPreset
-    every: tuple[int, int] = (6, 15)
+    every: tuple[int, int] = (10, 30)
     products: int = 4
     tolerance: float = 0.1
 
