@@ -42,6 +42,7 @@ PROGRAMS = {
         "double_descent", "fbgd.studies.double_descent", "test error over width, passes and samples"
     ),
     "weight-decay": Program("weight_decay", "fbgd.studies.weight_decay", "a prior, and a partner of the dynamics"),
+    "saddles": Program("saddles", "fbgd.studies.saddles", "what leaves saddles, and whether training waits at them"),
     "calibration": Program("calibration", "fbgd.studies.calibration", "how often conclusions of studies are false"),
     "benchmark": Program("benchmark", "fbgd.studies.benchmark.command", "speed, as ratios measured side by side"),
 }

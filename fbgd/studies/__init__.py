@@ -8,6 +8,7 @@ from fbgd.studies import (
     ladder_probed,
     optimizer_comparison,
     regularizer_comparison,
+    saddles,
     weight_decay,
 )
 from fbgd.studies.study import Study
@@ -23,5 +24,6 @@ BUILT_IN: dict[str, Study] = {
         *double_descent.STUDIES,
         *weight_decay.STUDIES,
         *calibration.STUDIES,
+        *saddles.STUDIES,
     )
 }
