@@ -87,8 +87,9 @@ def measure(planned: list[PlannedRun]) -> pd.DataFrame:
     looks = rows.dropna(subset=["hessian_index/share", "train_loss"])
     columns = {name: looks[f"hessian_index/{name}"] for name in INDEX}
     table = looks[["regime", "seed", "step", "train_loss"]].assign(**columns)
-    ranks = table.groupby(["regime", "seed"])["gradient_norm"].rank(pct=True, method="first")
-    return table.assign(slow=(ranks <= SLOW).astype(int)).reset_index(drop=True)
+    norms = table.groupby(["regime", "seed"])["gradient_norm"]
+    most = np.ceil(SLOW * norms.transform("size"))
+    return table.assign(slow=(norms.rank(method="first") <= most).astype(int)).reset_index(drop=True)
 
 
 def summarise(table: pd.DataFrame) -> Summary:
