@@ -89,7 +89,7 @@ def noisy_steps(rate: float, curvature: float, distance: float, std: float) -> f
     steps = np.arange(math.ceil(descent_steps(rate, curvature, distance)) + 2)
     powers = growth**steps
     spread = rate * std * np.sqrt((powers**2 - 1) / (growth**2 - 1))
-    inside = np.ones(len(steps))
+    inside = (powers * distance < 1).astype(float)
     moved = spread > 0
     mean, spread = powers[moved] * distance, spread[moved]
     inside[moved] = ndtr((1 - mean) / spread) - ndtr((-1 - mean) / spread)
