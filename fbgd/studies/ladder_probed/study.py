@@ -1,6 +1,6 @@
 """The Geiping ladder under probes: what clipping, warm-up and the penalty do to sharpness and noise.
 
-    python scripts/ladder_probed.py            MNIST-1D, 7 rungs x 3 seeds, a quarter of an hour on 2 cores
+    python scripts/ladder_probed.py            MNIST-1D, 7 rungs x 5 seeds
     python scripts/ladder_probed.py --list     what the settings are
     python scripts/ladder_probed.py --quick    under a minute, to see that everything runs
 
@@ -49,20 +49,21 @@ class ProbedPreset(Preset):
     """
 
     ladder: geiping_ladder.LadderPreset
-    every: tuple[int, int] = (10, 30)
-    products: int = 4
+    every: tuple[int, int] = (5, 15)
+    products: int = 6
     tolerance: float = 0.1
 
 
-# A quarter of the ladder's samples and, of the long rungs, half of its passes; test samples as there.
+# A quarter of the ladder's samples and, of the long rungs, half of its passes; test samples as there, at the end.
 QUARTER = ("data.source.train=500",)
 PRESETS = {
     "mnist1d": ProbedPreset(
         ladder=replace(
             geiping_ladder.PRESETS["mnist1d"],
-            words=(*data_words("mnist1d", 10, validation=False), *QUARTER),
+            words=(*data_words("mnist1d", 105, validation=False), *QUARTER),
             long=(105, 14, 140),
-        )
+        ),
+        seeds=5,
     ),
     "cifar10": ProbedPreset(ladder=geiping_ladder.PRESETS["cifar10"], every=(15, 150)),
 }
