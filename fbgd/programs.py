@@ -33,7 +33,6 @@ PROGRAMS = {
     "report": Program("report", "fbgd.commands.report", "one interactive page of any studies, in a single file"),
     "ladder": Program("geiping_ladder", "fbgd.studies.geiping_ladder", "from full batch up to SGD, a step a rung"),
     "fair-ladder": Program("fair_ladder", "fbgd.studies.fair_ladder", "the same ingredients for SGD, at equal cost"),
-    "probed-ladder": Program("ladder_probed", "fbgd.studies.ladder_probed", "sharpness and noise on every rung"),
     "optimizers": Program("optimizer_comparison", "fbgd.studies.optimizer_comparison", "each of them in both regimes"),
     "regularizers": Program(
         "regularizer_comparison", "fbgd.studies.regularizer_comparison", "each of them in both regimes"

@@ -71,7 +71,6 @@ SCRIPTS: dict[str, Callable[[list[str]], list[str]]] = {
     "double_descent": settings_only,
     "weight_decay": settings_only,
     "calibration": settings_only,
-    "ladder_probed": settings_only,
     "saddles": settings_only,
     "study": settings_only,
     "sweep": settings_only,

@@ -5,7 +5,6 @@ from fbgd.studies import (
     double_descent,
     fair_ladder,
     geiping_ladder,
-    ladder_probed,
     optimizer_comparison,
     regularizer_comparison,
     saddles,
@@ -18,7 +17,6 @@ BUILT_IN: dict[str, Study] = {
     for study in (
         geiping_ladder.STUDY,
         fair_ladder.STUDY,
-        ladder_probed.STUDY,
         optimizer_comparison.STUDY,
         regularizer_comparison.STUDY,
         *double_descent.STUDIES,

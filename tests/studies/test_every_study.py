@@ -26,7 +26,6 @@ ONLY = {
     "regularizer_comparison": ["baseline", "dropout", "full"],
     "fair_ladder": ["short", "+ small"],
     "geiping_ladder": ["Baseline", "FB regularised"],
-    "ladder_probed": ["Baseline FB", "FB clipped"],
 }
 # Options that take a study through all that it can do.
 OPTIONS = {"optimizer_comparison": ["--decay", "tuned"]}
