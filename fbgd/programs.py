@@ -42,6 +42,11 @@ PROGRAMS = {
     ),
     "weight-decay": Program("weight_decay", "fbgd.studies.weight_decay", "a prior, and a partner of the dynamics"),
     "implicit-bias": Program("implicit_bias", "fbgd.studies.implicit_bias", "the modified loss that descent follows"),
+    "edge-of-stability": Program(
+        "edge_of_stability", "fbgd.studies.edge_of_stability", "where the sharpness goes while a network trains"
+    ),
+    "minima": Program("minima", "fbgd.studies.minima", "where small and large batches end, and what sharpness says"),
+    "saddles": Program("saddles", "fbgd.studies.saddles", "what leaves saddles, and whether training waits at them"),
     "calibration": Program("calibration", "fbgd.studies.calibration", "how often conclusions of studies are false"),
     "benchmark": Program("benchmark", "fbgd.studies.benchmark.command", "speed, as ratios measured side by side"),
 }

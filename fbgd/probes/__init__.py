@@ -5,6 +5,7 @@ from fbgd.probes.batch_sharpness import BatchSharpness
 from fbgd.probes.block_losses import BlockLosses, InMetric, NetworkLosses, Scaled, Whole
 from fbgd.probes.gauss_newton import GaussNewton, GaussNewtonProduct
 from fbgd.probes.gradient_sharpness import GradientSharpness
+from fbgd.probes.hessian_index import HessianIndex
 from fbgd.probes.implicit_bias import Bias, ImplicitBias, fit_bias
 from fbgd.probes.information import InformationCriterion, criterion
 from fbgd.probes.keskar import KeskarSharpness
@@ -32,6 +33,7 @@ __all__ = [
     "GradientMoments",
     "GradientNoiseScale",
     "GradientSharpness",
+    "HessianIndex",
     "HessianProduct",
     "ImplicitBias",
     "InMetric",

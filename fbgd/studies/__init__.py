@@ -10,6 +10,7 @@ from fbgd.studies import (
     minima,
     optimizer_comparison,
     regularizer_comparison,
+    saddles,
     weight_decay,
 )
 from fbgd.studies.study import Study
@@ -27,5 +28,6 @@ BUILT_IN: dict[str, Study] = {
         *implicit_bias.STUDIES,
         *calibration.STUDIES,
         minima.STUDY,
+        *saddles.STUDIES,
     )
 }

@@ -82,6 +82,16 @@ PROBES = {
             **PRECISION,
         },
     ),
+    "hessian_index": ProbeCase(
+        ("probe.hessian_index.steps=4", "probe.hessian_index.directions=2"),
+        {
+            "dense, lanczos": {"method": "exact"},
+            "at least 2: their spread": {"directions": 1},
+            "limit = 0": {"limit": 0},
+            r"threshold = 1.0 .*\[0, 1\)": {"threshold": 1.0},
+            **PRECISION,
+        },
+    ),
     "sharpness": ProbeCase(
         ("probe.sharpness.count=2", "probe.sharpness.steps=6"),
         {

@@ -1,0 +1,39 @@
+"""What the studies on constructed functions share: no networks, so no words about them, and a rule of a claim."""
+
+import pandas as pd
+
+from fbgd.config.compose import compose
+from fbgd.errors import ConfigError
+from fbgd.report.claims import OPPOSITE, SUPPORTED, UNDECIDED, Estimate, Rule
+from fbgd.runs.provenance import git_revision
+from fbgd.studies.arguments import science_words
+from fbgd.studies.execution import Execution, Outcome
+
+
+def check_words(execution: Execution) -> None:
+    """Refuse words that change an experiment, of which there is none.
+
+    Raises:
+        ConfigError: there are any.
+    """
+    compose(list(execution.overrides))
+    if words := science_words(execution.overrides):
+        raise ConfigError(f"{words[0]}: these functions are no networks, so there is no such setting")
+
+
+def constructed(table: pd.DataFrame) -> Outcome:
+    """The outcome of a study without runs."""
+    return Outcome([], measurements=table.assign(git_revision=git_revision()), rungs=[])
+
+
+def at_least(bound: float) -> Rule:
+    """Supported where the interval lies above ``bound``, opposite where it lies below.
+
+    >>> at_least(2)(Estimate(3.0, 2.5, 3.5)), at_least(2)(Estimate(3.0, 1.5, 4.5))
+    ('supported', 'undecided')
+    """
+
+    def rule(estimate: Estimate) -> str:
+        return SUPPORTED if estimate.low > bound else OPPOSITE if estimate.high < bound else UNDECIDED
+
+    return rule

@@ -1,0 +1,178 @@
+"""A chain of saddles: how the steps of gradient descent, with and without perturbations, grow with their number."""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+
+from fbgd.report.claims import Claim, Estimate, Rule, higher
+from fbgd.report.evidence import Evidence
+from fbgd.report.pages import Summary, measured
+from fbgd.report.plots import make_figure
+from fbgd.report.statistics import t_interval
+from fbgd.runs.plan import Rung
+from fbgd.seeds import generator
+from fbgd.studies.execution import Execution, Outcome
+from fbgd.studies.saddles.chain import Chain
+from fbgd.studies.saddles.constructed import at_least, check_words, constructed
+from fbgd.studies.saddles.methods import DESCENT, PERTURBED, Perturbation, follow
+from fbgd.studies.study import Preset, Study
+
+METHODS = (DESCENT, PERTURBED)
+CHAIN = Chain(across=1.0, along=1.0, length=1.0)
+RATE = 0.25
+# Starts are uniform in the cube of so much around the first saddle.
+CUBE = 0.1
+BALL = Perturbation(radius=0.01, threshold=0.01, pause=40)
+MOST = 20_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class OctopusPreset(Preset):
+    """Sizes: numbers of saddles. With more, what is left of the last coordinate can underflow in double precision."""
+
+    saddles: tuple[int, ...] = (1, 2, 3, 4, 5)
+    seeds: int = 50
+
+
+PRESETS = {"chain": OctopusPreset()}
+
+
+def rungs(preset: OctopusPreset) -> list[Rung]:
+    """The methods: for ``--list`` and ``--only``, since nothing is trained."""
+    return [Rung(name, ()) for name in METHODS]
+
+
+def descend(method: str, saddles: int, seeds: int) -> pd.DataFrame:
+    """A row a seed: the steps until all saddles are behind; both methods begin at the same points."""
+    starts = torch.stack(
+        [
+            CUBE * (2 * torch.rand(saddles, generator=generator(seed, "start"), dtype=torch.float64) - 1)
+            for seed in range(seeds)
+        ]
+    )
+    ball = BALL if method == PERTURBED else None
+    steps = follow(CHAIN.gradient, starts, CHAIN.at_minimum, MOST, perturbation=ball, lr=RATE)
+    return pd.DataFrame({"method": method, "saddles": saddles, "seed": range(seeds), "steps": steps.numpy()})
+
+
+def execute(execution: Execution, rungs: list[Rung]) -> Outcome:
+    """Every wanted method on every chain."""
+    check_words(execution)
+    parts = [
+        descend(rung.name, saddles, execution.seeds)
+        for rung in rungs
+        if execution.wanted(rung.name)
+        for saddles in execution.preset.saddles
+    ]
+    return constructed(pd.concat(parts, ignore_index=True))
+
+
+def summarise(table: pd.DataFrame) -> Summary:
+    """A row a method: the mean steps by number of saddles."""
+    numbers, rows = [], []
+    for method, part in table.groupby("method", sort=False):
+        groups = part.groupby("saddles")["steps"]
+        numbers.append({"method": method} | {f"{count} saddles": own.mean() for count, own in groups})
+        rows.append({"method": str(method), "n": str(part["seed"].nunique())} | {
+            f"{count} saddle{'s' * (count > 1)}": f"{own.mean():.0f} ± {own.std():.0f}" for count, own in groups
+        })  # fmt: skip
+    return Summary(pd.DataFrame(numbers), rows, 1, [PARAGRAPH], metric="")
+
+
+PARAGRAPH = (
+    f"Steps of `optimizers.SGD` with the rate {RATE:g} until all saddles are behind, mean ± standard deviation "
+    f"over n starts, uniform in a cube of half side {CUBE:g} around the first saddle. The function is that of Du "
+    f"et al. 2017 with L = {CHAIN.across:g}, γ = {CHAIN.along:g}, τ = {CHAIN.length:g}, where the paper has L = τ "
+    f"= e. Perturbed GD: a point of the ball of radius {BALL.radius:g} is added where the gradient is at most "
+    f"{BALL.threshold:g}, at most once in {BALL.pause} steps. With more saddles the last coordinate of plain "
+    "descent underflows to 0 in double precision before its turn, from some starts with six."
+)
+
+
+def draw(table: pd.DataFrame, title: str) -> Figure:
+    """Steps over the number of saddles, half and fully logarithmic."""
+    figure, panels = make_figure((12, 5), 1, 2)
+    for place, (method, part) in enumerate(table.groupby("method", sort=False)):
+        groups = part.groupby("saddles")["steps"]
+        for axes in panels:
+            axes.plot(groups.mean(), "o-", color=f"C{place}", label=method)
+            axes.fill_between(
+                groups.min().index, groups.min(), groups.max(), color=f"C{place}", alpha=0.18, linewidth=0
+            )
+    counts = sorted(table["saddles"].unique())
+    for axes, scale in zip(panels, ("linear", "log"), strict=True):
+        axes.set(xscale=scale, yscale="log", xlabel="saddles", ylabel="steps")
+        axes.set_xticks(counts, [str(count) for count in counts])
+        axes.minorticks_off()
+    panels[0].set_title("a line: a factor a saddle")
+    panels[1].set_title("a line: a power of their number")
+    panels[0].legend()
+    figure.suptitle(f"{title}: mean and range over starts")
+    return figure
+
+
+def slopes(part: pd.DataFrame, *, power: bool) -> np.ndarray:
+    """Least-squares slopes of ln steps over the number of saddles, or over its logarithm, a seed each."""
+    steps = np.log(part.pivot(index="seed", columns="saddles", values="steps"))
+    counts = steps.columns.to_numpy(dtype=float)
+    return np.polyfit(np.log(counts) if power else counts, steps.to_numpy().T, 1)[0]
+
+
+def slope(method: str, evidence: Evidence, *, power: bool = False, factor: bool = False) -> list[Estimate]:
+    """The mean slope of a method with its interval, or the factor a saddle that it stands for."""
+    table = evidence.measurements
+    part = table[table["method"] == method]
+    if not len(part):
+        return []
+    found = slopes(part, power=power)
+    numbers = (float(found.mean()), *map(float, t_interval(found, evidence.level)))
+    return [Estimate(*(math.exp(number) for number in numbers) if factor else numbers)]
+
+
+def advantage(evidence: Evidence) -> list[Estimate]:
+    """The logarithm of GD's over perturbed GD's steps with the most saddles, pairs by start."""
+    table = evidence.measurements
+    if set(table["method"]) != set(METHODS):
+        return []
+    most = table[table["saddles"] == table["saddles"].max()]
+    steps = np.log(most.pivot(index="seed", columns="method", values="steps"))
+    gains = (steps[DESCENT] - steps[PERTURBED]).to_numpy()
+    low, high = t_interval(gains, evidence.level)
+    return [Estimate(float(gains.mean()), low, high)]
+
+
+def at_most(bound: float) -> Rule:
+    """Supported where the interval lies below ``bound``, opposite where it lies above."""
+    return lambda estimate: at_least(-bound)(Estimate(-estimate.value, -estimate.high, -estimate.low))
+
+
+STUDY = Study(
+    name="octopus",
+    family="saddles",
+    title="A chain of saddles",
+    about="""Steps of GD and perturbed GD past a chain of saddles, by their number (Du et al. 2017); seconds.
+
+    python scripts/saddles.py octopus
+    """,
+    presets=PRESETS,
+    rungs=rungs,
+    quick=lambda preset, data: replace(preset, saddles=(1, 2, 3), seeds=5),
+    execute=execute,
+    summarise=measured(summarise),
+    figures={"figure.png": lambda evidence: draw(evidence.measurements, evidence.title)},
+    claims=(
+        Claim("GD, exponential", "Every further saddle multiplies the steps of GD by at least 1.5.",
+              "factor a saddle, from the slope of the logarithm of the steps",
+              lambda evidence: slope(DESCENT, evidence, factor=True), at_least(1.5),
+              "exponential (Du et al. 2017)", form=".2f"),
+        Claim("perturbed GD, polynomial", "The steps of perturbed GD grow at most like the square of the number.",
+              "exponent, from the slope of the logarithms", lambda evidence: slope(PERTURBED, evidence, power=True),
+              at_most(2), "polynomial (Jin et al. 2017; Du et al. 2017)", form=".2f"),
+        Claim("perturbations pay", "With the most saddles perturbed GD takes fewer steps.",
+              "logarithm of GD's steps over perturbed GD's", advantage, higher),
+    ),
+)  # fmt: skip
