@@ -5,6 +5,7 @@ from fbgd.studies import (
     double_descent,
     fair_ladder,
     geiping_ladder,
+    noise,
     optimizer_comparison,
     regularizer_comparison,
     weight_decay,
@@ -21,5 +22,6 @@ BUILT_IN: dict[str, Study] = {
         *double_descent.STUDIES,
         *weight_decay.STUDIES,
         *calibration.STUDIES,
+        noise.STUDY,
     )
 }

@@ -33,7 +33,9 @@ def naive(weights, gradients):
             sum(weight * math.degrees(math.acos(value)) for weight, value in found) / total,
         )
 
-    return dict(zip(("cosine", "angle", "mean_cosine", "mean_angle"), (*averages(pairs), *averages(alone)), strict=True))
+    return dict(
+        zip(("cosine", "angle", "mean_cosine", "mean_angle"), (*averages(pairs), *averages(alone)), strict=True)
+    )
 
 
 @pytest.mark.parametrize(("of", "norm"), [("blocks", "batch"), ("blocks", "none"), ("samples", "none")])
