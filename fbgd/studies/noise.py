@@ -1,6 +1,6 @@
 """SGD's noise, replaced at equal trace: does its shape matter, its size, or neither?
 
-    python scripts/noise.py                     digits with wrong labels, an MLP, 11 settings x 10 seeds, 5 minutes
+    python scripts/noise.py                     digits with wrong labels, an MLP, 10 settings x 10 seeds, 5 minutes
     python scripts/noise.py --only "SGD" --only "covariance"
     python scripts/noise.py data=mnist1d        the same network on MNIST-1D
     python scripts/noise.py data=fashion_mnist  1200 images, a CNN, as in Zhu et al.; hours
@@ -53,16 +53,16 @@ class NoisePreset(Preset):
     seeds: int = 10
     samples: int = 400
     block_size: int = 20
-    steps: int = 300
-    rate: float = 0.3
-    looks: int = 5
-    products: int = 4
+    steps: int = 200
+    rate: float = 0.5
+    looks: int = 4
+    products: int = 3
     eigenvalues: int = 10
 
 
 PRESETS = {
     "digits": NoisePreset(
-        words=("data=digits", "data.source.test=1000", "data.label_noise=0.2", "model=mlp", "model.width=50")
+        words=("data=digits", "data.source.test=1000", "data.label_noise=0.2", "model=mlp", "model.layers=1")
     ),
     "mnist1d": NoisePreset(
         words=("data=mnist1d", "data.source.test=4000", "model=mlp", "model.width=50"), samples=1000, steps=1000
@@ -147,9 +147,9 @@ STUDY = Study(
     quick=quick,
     baseline={"structure": NONE, "trace": "0"},
     paragraphs=(
-        "Every setting takes the same number of steps with the same learning rate. Noise is Gaussian, with the trace of "
-        "the covariance of one block's gradient at the same point times the factor in the column trace; SGD takes one "
-        "block a step, a new partition every pass, and its noise sums to nearly zero over a pass, unlike the others'. "
+        "Every setting takes the same number of steps with the same learning rate. Noise is Gaussian, with the trace "
+        "of the covariance of one block's gradient at the same point times the factor in the column trace; SGD takes "
+        "one block a step, a new partition every pass, so that its noise nearly cancels over a pass, unlike the rest. "
         "A full-batch step costs as many gradients as SGD's pass, one with noise twice as many, and along the leading "
         "eigenvector more: the comparison is at equal steps, not at equal cost.",
     ),

@@ -77,7 +77,8 @@ CLAIMS = (
     Claim("noise is anisotropic", "The covariance of block gradients is larger along curved directions than white "
           "noise, mean over training.", "D tr(HC) / (tr H tr C) minus 1", anisotropy, higher,
           f"larger than 1 ({ZHU})"),
-    Claim("noise lifts accuracy", "Noise with SGD's trace lifts test accuracy over descent without it.", POINTS, lifts, higher),
+    Claim("noise lifts accuracy", "Noise with SGD's trace lifts test accuracy over descent without it.", POINTS,
+          lifts, higher),
     Claim("shape lifts accuracy", "Noise with SGD's covariance tests better than isotropic noise of the same trace.",
           POINTS, shape, higher, f"better ({ZHU})"),
     Claim("level with SGD", "Noise with SGD's covariance is level with SGD, to a point.", POINTS,
