@@ -73,42 +73,46 @@ class SGDNoise(BlockNoise):
             return gradient
         draw = moment.generator()
         moments = block_moments(blocks_at(params), draw)
-        noise = getattr(self, f"_{self.structure}")(moments, draw, params, blocks_at)
-        return [entry + self.scale**0.5 * more for entry, more in zip(gradient, noise, strict=True)]
+        noise = self.scale**0.5 * self._shaped(moments, draw, params, blocks_at)
+        return [entry + more for entry, more in zip(gradient, parts_of(noise, params), strict=True)]
 
-    def _covariance(self, moments: "BlockMoments", draw, params, blocks_at) -> list[Tensor]:
-        return moments.combination
-
-    def _diagonal(self, moments: "BlockMoments", draw, params, blocks_at) -> list[Tensor]:
-        return [entry.sqrt() * normal_like(entry, draw) for entry in moments.variances]
-
-    def _isotropic(self, moments: "BlockMoments", draw, params, blocks_at) -> list[Tensor]:
-        std = (moments.trace / sum(param.numel() for param in params)).sqrt()
-        return [std.to(entry) * normal_like(entry, draw) for entry in params]
-
-    def _leading(self, moments: "BlockMoments", draw, params, blocks_at) -> list[Tensor]:
-        size = moments.trace.sqrt() * torch.randn((), generator=draw)
-        if not size:
+    def _shaped(
+        self, moments: "BlockMoments", draw: torch.Generator, params: list[Tensor], blocks_at: BlockGradients
+    ) -> Tensor:
+        """The noise (D) of scale 1."""
+        if self.structure == "covariance":
             return moments.combination
+        trace = moments.variances.double().sum()
+        if self.structure == "diagonal":
+            return moments.variances.sqrt() * normal_like(moments.variances, draw)
+        if self.structure == "isotropic":
+            return (trace / len(moments.mean)).sqrt().to(moments.mean) * normal_like(moments.mean, draw)
+        size = (trace.sqrt() * normal_like(trace, draw)).to(moments.mean)
+        return size * self._leading(moments, params, blocks_at) if trace else moments.combination
 
-        def mean_gradient(at: list[Tensor]) -> list[Tensor]:
-            return weighted_mean(blocks_at(at))
+    def _leading(self, moments: "BlockMoments", params: list[Tensor], blocks_at: BlockGradients) -> Tensor:
+        def gradient_at(at: list[Tensor]) -> list[Tensor]:
+            return parts_of(weighted_mean(blocks_at(at)), params)
 
         def product(vector: Tensor) -> Tensor:
-            direction = vectors_of(vector, params)
-            return flat(hvp(mean_gradient, params, direction, gradient=moments.mean))
+            known = parts_of(moments.mean, params)
+            return flat(hvp(gradient_at, params, parts_of(vector, params), gradient=known))
 
-        vector = leading_eigenvector(product, flat(moments.combination), self.products)
-        return vectors_of(size.to(vector) * vector, params)
+        return leading_eigenvector(product, moments.combination, self.products)
 
 
 class BlockMoments(NamedTuple):
-    """What is left of block gradients: their mean, variances, trace (float64), and a draw from their covariance."""
+    r"""What is left of the gradients of blocks, as vectors (D).
 
-    mean: list[Tensor]
-    variances: list[Tensor]
-    trace: Tensor
-    combination: list[Tensor]
+    Args:
+        mean: :math:`\sum_B w_B g_B`.
+        variances: :math:`\sum_B w_B (g_B - \bar g)^2`, entry by entry.
+        combination: :math:`\sum_B \sqrt{w_B} \xi_B (g_B - \bar g)` with standard normal :math:`\xi_B`.
+    """
+
+    mean: Tensor
+    variances: Tensor
+    combination: Tensor
 
 
 def block_moments(blocks: Iterable[tuple[float, list[Tensor]]], draw: torch.Generator) -> BlockMoments:
@@ -118,42 +122,26 @@ def block_moments(blocks: Iterable[tuple[float, list[Tensor]]], draw: torch.Gene
         blocks: the weight of each of K blocks, and their gradients (K, ...).
         draw: of a normal number for each block.
     """
-    mean: list[Tensor] = []
-    squares: list[Tensor] = []
-    combination: list[Tensor] = []
-    drawn = 0.0
+    mean: Tensor | float = 0.0
+    square: Tensor | float = 0.0
+    combination: Tensor | float = 0.0
+    total = 0.0
     for share, gradients in blocks:
+        rows = torch.cat([entry.flatten(1) for entry in gradients], dim=1)
         # One by one: more at a time would be other numbers.
-        normals = torch.stack([torch.randn((), generator=draw) for _ in gradients[0]]) * share**0.5
-        drawn += float(normals.sum())
-        own = [entry.flatten(1) for entry in gradients]
-        parts = (
-            [share * entry.sum(0) for entry in own],
-            [share * entry.square().sum(0) for entry in own],
-            [normals.to(entry) @ entry for entry in own],
-        )
-        if mean:
-            parts = tuple(
-                list(torch._foreach_add(total, part))
-                for total, part in zip((mean, squares, combination), parts, strict=True)
-            )
-        mean, squares, combination = parts
-    variances = [(square - centre**2).clamp(min=0) for square, centre in zip(squares, mean, strict=True)]
-    centred = [entry - drawn * centre for entry, centre in zip(combination, mean, strict=True)]
-    shapes = [entry.shape[1:] for entry in gradients]
-    trace = torch.stack([entry.double().sum() for entry in variances]).sum()
-    shaped = ([entry.view(shape) for entry, shape in zip(part, shapes, strict=True)] for part in (mean, variances))
-    last = [entry.view(shape) for entry, shape in zip(centred, shapes, strict=True)]
-    return BlockMoments(*shaped, trace, last)
+        normals = share**0.5 * torch.stack([torch.randn((), generator=draw) for _ in rows])
+        total += float(normals.sum())
+        mean = mean + share * rows.sum(0)
+        square = square + share * rows.square().sum(0)
+        combination = combination + normals.to(rows) @ rows
+    assert isinstance(mean, Tensor), "a step has at least one block"
+    assert isinstance(square, Tensor)
+    return BlockMoments(mean, (square - mean**2).clamp(min=0), combination - total * mean)
 
 
-def weighted_mean(blocks: Iterable[tuple[float, list[Tensor]]]) -> list[Tensor]:
-    """The mean gradient of all blocks."""
-    total: list[Tensor] = []
-    for share, gradients in blocks:
-        part = [share * entry.sum(0) for entry in gradients]
-        total = list(torch._foreach_add(total, part)) if total else part
-    return total
+def weighted_mean(blocks: Iterable[tuple[float, list[Tensor]]]) -> Tensor:
+    """The mean gradient (D) of all blocks."""
+    return torch.stack([share * flat([entry.sum(0) for entry in gradients]) for share, gradients in blocks]).sum(0)
 
 
 def flat(tensors: list[Tensor]) -> Tensor:
@@ -161,7 +149,7 @@ def flat(tensors: list[Tensor]) -> Tensor:
     return torch.cat([tensor.reshape(-1) for tensor in tensors])
 
 
-def vectors_of(vector: Tensor, like: list[Tensor]) -> list[Tensor]:
+def parts_of(vector: Tensor, like: list[Tensor]) -> list[Tensor]:
     """The parts of a vector in the shapes of ``like``."""
     parts = vector.split([tensor.numel() for tensor in like])
     return [part.view(tensor.shape) for part, tensor in zip(parts, like, strict=True)]

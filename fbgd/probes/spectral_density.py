@@ -40,7 +40,7 @@ class SpectralDensity:
 
     def quantile(self, share: float) -> float:
         """The smallest node with at least this share of the eigenvalues at or below it."""
-        place = np.searchsorted(np.cumsum(self.weights), share - 1e-12)
+        place = int(np.searchsorted(np.cumsum(self.weights), share - 1e-12))
         return float(self.nodes[min(place, len(self.nodes) - 1)])
 
     def below_zero(self) -> tuple[float, float]:

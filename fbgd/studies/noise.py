@@ -129,13 +129,18 @@ def measure(planned: list[PlannedRun]) -> pd.DataFrame:
 
 def quick(preset: NoisePreset, data: str) -> NoisePreset:
     """The preset on next to nothing."""
-    words = (
-        *preset.words,
-        "model.width=4",
-        *(("data.source.train=60", "data.source.test=50") if data == "mnist1d" else ()),
+    tiny = ("data.source.train=60", "data.source.test=50") if data == "mnist1d" else ()
+    return replace(
+        preset,
+        words=(*preset.words, "model.width=4", *tiny),
+        seeds=2,
+        samples=40,
+        block_size=10,
+        steps=8,
+        looks=2,
+        products=2,
+        eigenvalues=2,
     )
-    sizes = {"samples": 40, "block_size": 10, "steps": 8, "looks": 2, "products": 2, "eigenvalues": 2}
-    return replace(preset, words=words, seeds=2, **sizes)
 
 
 STUDY = Study(

@@ -68,8 +68,8 @@ def shape_against_size(evidence: Evidence) -> list[Estimate]:
     table = pd.DataFrame(values)
     shapes = (table[COVARIANCE] - table[ISOTROPIC]).mean(axis=1)
     sizes = sum(table[structure, "4"] - table[structure, "1/4"] for structure in (ISOTROPIC, COVARIANCE)) / 2
-    distances = [change * math.copysign(1, change.mean()) for change in (shapes, sizes)]
-    return [of_difference(difference(*distances, evidence.level, pairs=True))]
+    shapes, sizes = (change * math.copysign(1, change.mean()) for change in (shapes, sizes))
+    return [of_difference(difference(shapes, sizes, evidence.level, pairs=True))]
 
 
 POINTS = "difference in test accuracy, points"
