@@ -78,8 +78,7 @@ def build(config: Config, blocks_per_call: int | None = None, dataset: Dataset |
     if config.impl.channels_last:
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
     about = try_model(config, model, source, dataset)
-    names = [name for name, _ in model.named_parameters()]
-    optimizer = build_optimizer(config, list(model.parameters()), names)
+    optimizer = build_optimizer(config, list(model.parameters()), [name for name, _ in model.named_parameters()])
     lr = learning_rate(config, optimizer)
     gradient, reason = build_gradient(config, model, source, ingredients, loss, blocks_per_call)
     about |= {} if reason is None else {"block_by_block": reason}
