@@ -29,7 +29,7 @@ from fbgd.studies.study import Preset, Study
 
 STRUCTURES = ("isotropic", "diagonal", "covariance", "leading")
 # Traces as they are called, and settings that get all of them; the others have SGD's own.
-TRACES = {"1/4": 0.25, "1": 1.0, "4": 4.0}
+TRACES = {"0.25": 0.25, "1": 1.0, "4": 4.0}
 AT_EVERY_TRACE = ("isotropic", "covariance")
 # Settings whose noise and curvature are looked at.
 PROBED = ((SGD, "1"), (NONE, "0"), ("covariance", "1"))

@@ -61,13 +61,13 @@ def shape_against_size(evidence: Evidence) -> list[Estimate]:
     """
     values = {}
     for structure in (ISOTROPIC, COVARIANCE):
-        for trace in ("1/4", "1", "4"):
+        for trace in ("0.25", "1", "4"):
             values[structure, trace], whole = values_of(evidence.runs, labels(structure, trace), "test_accuracy")
             if not whole:
                 return []
     table = pd.DataFrame(values)
     shapes = (table[COVARIANCE] - table[ISOTROPIC]).mean(axis=1)
-    sizes = sum(table[structure, "4"] - table[structure, "1/4"] for structure in (ISOTROPIC, COVARIANCE)) / 2
+    sizes = sum(table[structure, "4"] - table[structure, "0.25"] for structure in (ISOTROPIC, COVARIANCE)) / 2
     shapes, sizes = (change * math.copysign(1, change.mean()) for change in (shapes, sizes))
     return [of_difference(difference(shapes, sizes, evidence.level, pairs=True))]
 

@@ -31,7 +31,7 @@ def accuracy_figure(evidence: Evidence) -> Figure | None:
         "x": "trace",
         "y": "percent",
         "hue": "structure",
-        "order": ["1/4", "1", "4"],
+        "order": ["0.25", "1", "4"],
         "hue_order": list(dict.fromkeys(noisy["structure"])),
         "palette": "colorblind",
         "ax": axes,

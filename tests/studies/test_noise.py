@@ -54,7 +54,7 @@ def evidence(accuracies):
 
 
 MEANS = {("SGD", "1"): 0.90, ("no noise", "0"): 0.80, ("isotropic", "1"): 0.80, ("covariance", "1"): 0.90,
-         ("isotropic", "1/4"): 0.80, ("isotropic", "4"): 0.80, ("covariance", "1/4"): 0.88,
+         ("isotropic", "0.25"): 0.80, ("isotropic", "4"): 0.80, ("covariance", "0.25"): 0.88,
          ("covariance", "4"): 0.91}  # fmt: skip
 
 
@@ -71,7 +71,7 @@ def test_claims_say_what_the_rows_say():
     assert findings["noise lifts accuracy", "covariance"].verdict == "supported"
     assert findings["noise lifts accuracy", "isotropic"].verdict == "undecided"
     assert ("noise lifts accuracy", "no noise") not in findings
-    assert [findings["shape lifts accuracy", f"trace {trace}"].value for trace in ("1", "1/4", "4")] == pytest.approx(
+    assert [findings["shape lifts accuracy", f"trace {trace}"].value for trace in ("1", "0.25", "4")] == pytest.approx(
         [10, 8, 11]
     )
     # Shapes: (10 + 8 + 11) / 3 apart; sizes: (0 + 3) / 2 apart.
@@ -81,7 +81,7 @@ def test_claims_say_what_the_rows_say():
 
 def test_a_distance_has_no_sign():
     """Noise that harms in proportion to its size: sizes are 20 points apart and shapes are 1."""
-    harm = {"1/4": 0.0, "1": -0.1, "4": -0.2}
+    harm = {"0.25": 0.0, "1": -0.1, "4": -0.2}
     means = {key: 0.8 + harm.get(key[1], 0) - 0.01 * (key[0] == "covariance") for key in MEANS}
     finding = found(means)["shape before size", ""]
     assert finding.value == pytest.approx(1 - 20)
