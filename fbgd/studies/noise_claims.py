@@ -4,13 +4,14 @@ import math
 
 import pandas as pd
 
-from fbgd.report.claims import Claim, Estimate, higher, of_difference, within
+from fbgd.report.claims import Claim, Estimate, higher, lower, of_difference, within
 from fbgd.report.evidence import Evidence
 from fbgd.report.statistics import difference, t_interval
 from fbgd.studies.differences import accuracy_difference, values_of
 
 SGD, NONE = "SGD", "no noise"
 ISOTROPIC, COVARIANCE = "isotropic", "covariance"
+SHARPNESS = "sharpness/sharpness"
 RATIO = "gradient_covariance/anisotropy"
 ZHU = "Zhu et al. 2019"
 
@@ -30,6 +31,21 @@ def anisotropy(evidence: Evidence) -> list[Estimate]:
         low, high = t_interval(means.to_numpy(), evidence.level)
         found.append(Estimate(float(means.mean() - 1), float(low - 1), float(high - 1), str(structure)))
     return found
+
+
+def flatter(evidence: Evidence) -> list[Estimate]:
+    """The largest eigenvalue of the Hessian after the last step: each kind of noise minus no noise."""
+    if SHARPNESS not in evidence.measurements:
+        return []
+    ends = evidence.measurements.groupby(["structure", "seed"], sort=False).last()[SHARPNESS].dropna()
+    by_structure = {name: part.droplevel("structure") for name, part in ends.groupby("structure", sort=False)}
+    reference = by_structure.pop(NONE, None)
+    if reference is None:
+        return []
+    return [
+        of_difference(difference(own, reference, evidence.level), str(name), scale=1)
+        for name, own in by_structure.items()
+    ]
 
 
 def lifts(evidence: Evidence) -> list[Estimate]:
@@ -83,6 +99,8 @@ CLAIMS = (
           POINTS, shape, higher, f"better ({ZHU})"),
     Claim("level with SGD", "Noise with SGD's covariance is level with SGD, to a point.", POINTS,
           accuracy_difference(labels(COVARIANCE, "1"), labels(SGD, "1")), within(1), f"as good as SGD ({ZHU})"),
+    Claim("noise flattens", "Noise with SGD's trace ends where the Hessian's largest eigenvalue is smaller than "
+          "without noise.", "difference in sharpness", flatter, lower),
     Claim("shape before size", "Test accuracy depends on the shape of the noise more than on a factor of 16 in its "
           "trace.", "distance of the two shapes minus distance of the two sizes, points", shape_against_size, higher),
 )  # fmt: skip

@@ -88,8 +88,12 @@ def spectrum_figure(evidence: Evidence) -> Figure | None:
         return None
     last = table[table["step"] == table.groupby(["structure", "seed"])["step"].transform("max")]
     names = list(dict.fromkeys(last["structure"]))
-    figure, panels = make_figure((4.6 * len(names), 4.4), 1, len(names), sharey=True)
-    for axes, name in zip(panels, names, strict=True):
+    columns = min(3, len(names))
+    rows = -(-len(names) // columns)
+    figure, panels = make_figure((4.6 * columns, 3.8 * rows + 0.6), rows, columns, sharey=True)
+    for axes in panels[len(names) :]:
+        axes.set_axis_off()
+    for axes, name in zip(panels, names, strict=False):
         shown = eigenvalues(last[last["structure"] == name])
         sns.lineplot(
             shown,
