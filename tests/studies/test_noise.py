@@ -50,7 +50,12 @@ def evidence(accuracies):
         for seed in range(3)
         for step, ratio in ((10, 20.0), (20, 40.0))
     )
-    return Evidence(STUDY.describe("", None, [], []), pd.DataFrame(rows), looks)
+    # Sharpness is known after the last step alone.
+    looks["sharpness/sharpness"] = [None, 2.0, None, 2.1, None, 2.2]
+    plain = pd.DataFrame(
+        {"structure": "no noise", "trace": "0", "seed": range(3), "step": 20, "sharpness/sharpness": [4.0, 4.0, 4.3]}
+    )
+    return Evidence(STUDY.describe("", None, [], []), pd.DataFrame(rows), pd.concat([looks, plain]))
 
 
 MEANS = {("SGD", "1"): 0.90, ("no noise", "0"): 0.80, ("isotropic", "1"): 0.80, ("covariance", "1"): 0.90,
@@ -74,6 +79,8 @@ def test_claims_say_what_the_rows_say():
     assert [findings["shape lifts accuracy", f"trace {trace}"].value for trace in ("1", "0.25", "4")] == pytest.approx(
         [10, 8, 11]
     )
+    assert findings["noise flattens", "SGD"].value == pytest.approx(-2)
+    assert findings["noise flattens", "SGD"].verdict == "supported"
     # Shapes: (10 + 8 + 11) / 3 apart; sizes: (0 + 3) / 2 apart.
     assert findings["shape before size", ""].value == pytest.approx(29 / 3 - 1.5)
     assert findings["shape before size", ""].verdict == "supported"
