@@ -31,6 +31,8 @@ STRUCTURES = ("isotropic", "diagonal", "covariance", "leading")
 # Traces as they are called, and settings that get all of them; the others have SGD's own.
 TRACES = {"0.25": 0.25, "1": 1.0, "4": 4.0}
 AT_EVERY_TRACE = ("isotropic", "covariance")
+# Settings whose noise and curvature are looked at.
+PROBED = ((SGD, "1"), (NONE, "0"), ("covariance", "1"))
 PLAIN = ("optimizer=sgd", "optimizer.momentum=0", "optimizer.nesterov=false", "optimizer.weight_decay=0")
 
 
@@ -95,8 +97,7 @@ def rung(preset: NoisePreset, structure: str, trace: str) -> Rung:
     if structure in STRUCTURES:
         options = {"structure": structure, "scale": f"{TRACES[trace]:g}", "products": str(preset.products)}
         words += ["regularizer=[sgd_noise]", *(f"regularizer.sgd_noise.{key}={it}" for key, it in options.items())]
-    # Noise and curvature are looked at with the trace that SGD has, and without noise.
-    if trace == "1" or structure == NONE:
+    if (structure, trace) in PROBED:
         words += probe_words(preset, passes)
     return Rung(f"{structure}, trace {trace}", tuple(words), labels={"structure": structure, "trace": trace})
 
