@@ -37,7 +37,7 @@ def accuracy_figure(evidence: Evidence) -> Figure | None:
         "ax": axes,
     }
     if len(noisy):
-        sns.stripplot(noisy, dodge=True, size=4, alpha=0.5, legend=False, **options)
+        sns.stripplot(noisy, dodge=True, jitter=False, size=4, alpha=0.5, legend=False, **options)
         sns.pointplot(
             noisy,
             **options,
