@@ -71,6 +71,7 @@ SCRIPTS: dict[str, Callable[[list[str]], list[str]]] = {
     "double_descent": settings_only,
     "weight_decay": settings_only,
     "calibration": settings_only,
+    "noise": settings_only,
     "study": settings_only,
     "sweep": settings_only,
 }
