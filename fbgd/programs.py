@@ -42,6 +42,7 @@ PROGRAMS = {
     ),
     "weight-decay": Program("weight_decay", "fbgd.studies.weight_decay", "a prior, and a partner of the dynamics"),
     "calibration": Program("calibration", "fbgd.studies.calibration", "how often conclusions of studies are false"),
+    "noise": Program("noise", "fbgd.studies.noise", "SGD's noise replaced by other noise of its size"),
     "benchmark": Program("benchmark", "fbgd.studies.benchmark.command", "speed, as ratios measured side by side"),
 }
 NAMES = {program.script: name for name, program in PROGRAMS.items()}
