@@ -48,6 +48,7 @@ PROGRAMS = {
     "minima": Program("minima", "fbgd.studies.minima", "where small and large batches end, and what sharpness says"),
     "saddles": Program("saddles", "fbgd.studies.saddles", "what leaves saddles, and whether training waits at them"),
     "calibration": Program("calibration", "fbgd.studies.calibration", "how often conclusions of studies are false"),
+    "noise": Program("noise", "fbgd.studies.noise", "SGD's noise replaced by other noise of its size"),
     "benchmark": Program("benchmark", "fbgd.studies.benchmark.command", "speed, as ratios measured side by side"),
 }
 NAMES = {program.script: name for name, program in PROGRAMS.items()}

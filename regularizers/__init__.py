@@ -11,6 +11,7 @@ from regularizers.noise import GradientNoise, InputNoise, WeightNoise
 from regularizers.norm_penalties import L1, L2, GaussianPrior, NormBias
 from regularizers.roles import (
     BlockGradientPenalty,
+    BlockNoise,
     BlockTransform,
     GradientTransform,
     LossPenalty,
@@ -18,6 +19,7 @@ from regularizers.roles import (
     ParameterNoise,
     WeightAverage,
 )
+from regularizers.sgd_noise import SGDNoise
 from regularizers.tensor_lists import foreach_norm, global_norm
 from regularizers.weight_averaging import EMA, SWA
 
@@ -28,6 +30,7 @@ __all__ = [
     "L2",
     "SWA",
     "BlockGradientPenalty",
+    "BlockNoise",
     "BlockTransform",
     "CutMix",
     "EarlyStopping",
@@ -45,6 +48,7 @@ __all__ = [
     "Moment",
     "NormBias",
     "ParameterNoise",
+    "SGDNoise",
     "WeightAverage",
     "WeightNoise",
     "clip_by_global_norm",

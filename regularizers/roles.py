@@ -4,6 +4,7 @@ BlockTransform          a block's inputs and class probabilities, before the net
 ParameterNoise          the parameters at which a step's gradient is taken
 LossPenalty             the loss, through the parameters
 BlockGradientPenalty    the gradient, through the gradients of the blocks or of the whole step
+BlockNoise              the gradient, through the gradients of the step's blocks
 GradientTransform       the gradient, before the optimizer gets it
 WeightAverage           the weights that are evaluated
 EarlyStopping           (a class of its own) the end of training, and which weights count
@@ -11,13 +12,17 @@ EarlyStopping           (a class of its own) the end of training, and which weig
 Everything random is drawn from a generator that is passed in, so that one draw depends on nothing but its place.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from regularizers.hvp import GradFn
+
+# From parameters to the blocks of a step, a stack of equal-sized ones at a time: the share |B| / N of each, and their
+# gradients (K, ...), one tensor a parameter.
+BlockGradients = Callable[[list[Tensor]], Iterable[tuple[float, list[Tensor]]]]
 
 
 class Moment(NamedTuple):
@@ -136,6 +141,39 @@ class BlockGradientPenalty:
         self, grad_fn: GradFn, params: list[Tensor], gradient: list[Tensor], lr: Tensor | float
     ) -> list[Tensor]:
         """The penalty's own gradient, to be added to ``gradient`` = ``grad_fn(params)``."""
+        raise NotImplementedError
+
+
+class BlockNoise:
+    """Changes the mean gradient of a step by what its blocks' gradients tell, before any :class:`GradientTransform`.
+
+    Attributes:
+        extra_gradients: further gradients of the same samples that it costs, as far as is known beforehand.
+
+    Examples:
+        >>> class OneBlock(BlockNoise):
+        ...     "The gradient of the first block instead of the mean."
+        ...     extra_gradients = 1
+        ...     def __call__(self, gradient, params, blocks_at, moment):
+        ...         return [entry[0] for entry in next(iter(blocks_at(params)))[1]]
+        >>> blocks = [(0.5, [torch.tensor([[1.0], [3.0]])])]
+        >>> OneBlock()([torch.tensor([2.0])], [torch.zeros(1)], lambda params: blocks, None)[0].tolist()
+        [1.0]
+    """
+
+    extra_gradients: int
+
+    def __call__(
+        self, gradient: list[Tensor], params: list[Tensor], blocks_at: BlockGradients, moment: Moment
+    ) -> list[Tensor]:
+        """Another gradient, a new list.
+
+        Args:
+            gradient: the mean gradient of the step.
+            params: where it was taken.
+            blocks_at: the gradients of the step's blocks at any parameters; what it evaluates is counted.
+            moment: of the step.
+        """
         raise NotImplementedError
 
 

@@ -75,6 +75,7 @@ SCRIPTS: dict[str, Callable[[list[str]], list[str]]] = {
     "calibration": settings_only,
     "minima": settings_only,
     "saddles": settings_only,
+    "noise": settings_only,
     "study": settings_only,
     "sweep": settings_only,
 }

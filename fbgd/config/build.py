@@ -98,6 +98,7 @@ def build(config: Config, blocks_per_call: int | None = None, dataset: Dataset |
         passes=config.budget.passes,
         monitor=Monitor(model, optimizer, measure, ingredients.average, ingredients.stopping),
         noises=ingredients.noises,
+        block_noises=ingredients.block_noises,
         transforms=ingredients.transforms,
         most_evaluations=(config.budget.gradients_per_sample or math.inf) * len(source.data),
         seed=config.seed,
@@ -261,4 +262,6 @@ def commonest(labels: torch.Tensor) -> float:
 def work(config: Config) -> float:
     """Expected cost of a run in gradients of the whole training set, as far as the configuration tells."""
     ingredients = build_ingredients(config)
-    return config.budget.passes * gradients_per_sample(ingredients.gradient_penalties, ingredients.block_clipping)
+    again = sum(noise.extra_gradients for noise in ingredients.block_noises)
+    once = gradients_per_sample(ingredients.gradient_penalties, ingredients.block_clipping)
+    return config.budget.passes * (once + again)

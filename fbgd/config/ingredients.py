@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fbgd.errors import ConfigError
 from regularizers import (
     BlockGradientPenalty,
+    BlockNoise,
     BlockTransform,
     EarlyStopping,
     GradientTransform,
@@ -23,6 +24,7 @@ class Ingredients:
     loss_penalties: tuple[LossPenalty, ...] = ()
     gradient_penalties: tuple[BlockGradientPenalty, ...] = ()
     block_clipping: tuple[GradientTransform, ...] = ()
+    block_noises: tuple[BlockNoise, ...] = ()
     transforms: tuple[GradientTransform, ...] = ()
     average: WeightAverage | None = None
     stopping: EarlyStopping | None = None
@@ -42,6 +44,7 @@ def sort_ingredients(built: dict[str, object]) -> Ingredients:
         ParameterNoise,
         LossPenalty,
         BlockGradientPenalty,
+        BlockNoise,
         GradientTransform,
         WeightAverage,
         EarlyStopping,
@@ -67,6 +70,7 @@ def sort_ingredients(built: dict[str, object]) -> Ingredients:
         loss_penalties=of(LossPenalty),
         gradient_penalties=of(BlockGradientPenalty),
         block_clipping=tuple(transform for transform in of(GradientTransform) if transform.of == "block"),
+        block_noises=of(BlockNoise),
         transforms=tuple(transform for transform in of(GradientTransform) if transform.of == "step"),
         average=only(WeightAverage),
         stopping=only(EarlyStopping),

@@ -14,7 +14,7 @@ from fbgd.engine.monitor import Monitor
 from fbgd.engine.probe import ScheduledProbe
 from fbgd.engine.tally import Row
 from fbgd.schedules import PlainSchedule, Schedule
-from regularizers import GradientTransform, ParameterNoise
+from regularizers import BlockNoise, GradientTransform, ParameterNoise
 
 
 @dataclass
@@ -76,7 +76,8 @@ class Experiment:
         passes: the budget in passes over the training set; rounded to whole steps, at least one.
         monitor: evaluates the model, averages weights, stops early.
         noises: change the parameters at which the gradient is taken, in order.
-        transforms: applied to the mean gradient, in order.
+        block_noises: change the mean gradient by what the gradients of the blocks tell, in order.
+        transforms: applied to the mean gradient after that, in order.
         most_evaluations: gradients of samples after which training ends, whatever the budget in passes.
         seed: of all noise. PyTorch's global generators are seeded anew from it before every step, for optimizers and
             models that draw from them, so that a resumed run draws the same.
@@ -98,6 +99,7 @@ class Experiment:
     passes: float
     monitor: Monitor
     noises: tuple[ParameterNoise, ...] = ()
+    block_noises: tuple[BlockNoise, ...] = ()
     transforms: tuple[GradientTransform, ...] = ()
     most_evaluations: float = math.inf
     seed: int = 0

@@ -105,6 +105,20 @@ class MeanGradient:
         evaluations = blocks.samples * self.gradients_per_sample
         return StepGradient(gradient, objective, loss, accuracy, norm, powers[0], evaluations)
 
+    def of_blocks(self, params: list[Tensor], blocks: StepBlocks) -> Iterator[tuple[float, list[Tensor]]]:
+        """The gradients of blocks at ``params`` without penalties and clipping, a stack of equal-sized ones at a time.
+
+        Returns:
+            For every stack the weight |B|/N of each of its K blocks, and their gradients (K, ...).
+        """
+        for stack in blocks.stacks(self.blocks_per_call):
+            if len(stack.keys) > 1:
+                gradients = self.kernels.plain_vectorised(params, *stack, None)[0]
+            else:
+                first = self.kernels.plain_single(params, *(part[0] for part in stack), None)[0]
+                gradients = [entry.unsqueeze(0) for entry in first]
+            yield stack.targets.shape[1] / blocks.samples, gradients
+
     def _full_gradient(
         self,
         params: list[Tensor],

@@ -1,5 +1,6 @@
 """One step's closure: the gradient of its blocks, taken, transformed and handed to the optimizer."""
 
+from collections.abc import Iterator
 from functools import partial
 
 from torch import Tensor
@@ -36,6 +37,7 @@ class StepClosure:
     def __init__(self, experiment: Experiment, params: list[Tensor], step: int, blocks: StepBlocks, lr: float):
         self.experiment, self.params, self.blocks, self.lr = experiment, params, blocks, lr
         self.noises = moments(experiment.noises, experiment, step)
+        self.block_noises = moments(experiment.block_noises, experiment, step)
         self.transforms = moments(experiment.transforms, experiment, step)
         self.evaluations = 0
 
@@ -51,15 +53,25 @@ class StepClosure:
         at = [param.detach() for param in self.params]
         for noise, moment in self.noises:
             at = noise(at, moment)
+        again = bool(self.evaluations)
         result = self.experiment.gradient(at, self.blocks, self.lr)
-        gradient, clipped = transformed(result.gradient, self.transforms)
+        noisy = result.gradient
+        for block_noise, moment in self.block_noises:
+            noisy = block_noise(noisy, at, self._blocks_at, moment)
+        gradient, clipped = transformed(noisy, self.transforms)
         for param, entry in zip(self.params, gradient, strict=True):
             param.grad = entry
-        if not self.evaluations:
+        if not again:
             # Without the gradient, which would stay in memory while the optimizer works.
             self.first, self.clipped = result._replace(gradient=[]), clipped
         self.evaluations += result.evaluations
         return result.objective, dict(zip(self.params, result.gradient, strict=True))
+
+    def _blocks_at(self, params: list[Tensor]) -> Iterator[tuple[float, list[Tensor]]]:
+        """The gradients of the step's blocks at other parameters; they are counted."""
+        for share, gradients in self.experiment.gradient.of_blocks(params, self.blocks):
+            self.evaluations += round(share * self.blocks.samples) * len(gradients[0])
+            yield share, gradients
 
 
 def moments(ingredients: tuple, experiment: Experiment, step: int) -> list[tuple]:

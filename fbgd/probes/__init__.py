@@ -2,10 +2,14 @@
 
 from fbgd.probes.adaptive import AdaptiveSharpness, signed_ascent
 from fbgd.probes.batch_sharpness import BatchSharpness
+from fbgd.probes.block_angle import BlockAngle
 from fbgd.probes.block_losses import BlockLosses, InMetric, NetworkLosses, Scaled, Whole
+from fbgd.probes.block_matrix import BlockMatrix, block_matrix
 from fbgd.probes.gauss_newton import GaussNewton, GaussNewtonProduct
+from fbgd.probes.gradient_covariance import GradientCovariance
 from fbgd.probes.gradient_sharpness import GradientSharpness
 from fbgd.probes.hessian_index import HessianIndex
+from fbgd.probes.hessian_trace import HessianTrace
 from fbgd.probes.implicit_bias import Bias, ImplicitBias, fit_bias
 from fbgd.probes.information import InformationCriterion, criterion
 from fbgd.probes.keskar import KeskarSharpness
@@ -19,6 +23,7 @@ from fbgd.probes.preconditioned import PreconditionedSharpness
 from fbgd.probes.products import HessianProduct, hessian_product
 from fbgd.probes.recursion import FAMILIES, Recursion, recursion_of
 from fbgd.probes.sharpness import Sharpness
+from fbgd.probes.spectral_density import HessianDensity, SpectralDensity
 from fbgd.probes.surface import Surface, regrouped, surface
 from fbgd.probes.vectors import flatten, unflatten
 
@@ -27,14 +32,19 @@ __all__ = [
     "AdaptiveSharpness",
     "BatchSharpness",
     "Bias",
+    "BlockAngle",
     "BlockLosses",
+    "BlockMatrix",
     "GaussNewton",
     "GaussNewtonProduct",
+    "GradientCovariance",
     "GradientMoments",
     "GradientNoiseScale",
     "GradientSharpness",
+    "HessianDensity",
     "HessianIndex",
     "HessianProduct",
+    "HessianTrace",
     "ImplicitBias",
     "InMetric",
     "InformationCriterion",
@@ -46,9 +56,11 @@ __all__ = [
     "Recursion",
     "Scaled",
     "Sharpness",
+    "SpectralDensity",
     "Surface",
     "Tridiagonal",
     "Whole",
+    "block_matrix",
     "criterion",
     "fit_bias",
     "flatten",

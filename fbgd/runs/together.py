@@ -56,6 +56,7 @@ def obstacle(config: Config) -> str | None:
         f"{config.objective['_target_']} is not known to vectorise": not declares(objective, "vectorises"),
         "probes look at one network": bool(config.probe),
         "noise on weights is drawn for one network": bool(ingredients.noises),
+        "noise of block gradients is made for one network": bool(ingredients.block_noises),
         "a transform of the step's gradient is made for one network": bool(ingredients.transforms),
         "a penalty on the full gradient has no stacked form": any(
             penalty.of == "full_gradient" for penalty in ingredients.gradient_penalties

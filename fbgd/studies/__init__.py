@@ -8,6 +8,7 @@ from fbgd.studies import (
     geiping_ladder,
     implicit_bias,
     minima,
+    noise,
     optimizer_comparison,
     regularizer_comparison,
     saddles,
@@ -29,5 +30,6 @@ BUILT_IN: dict[str, Study] = {
         *calibration.STUDIES,
         minima.STUDY,
         *saddles.STUDIES,
+        noise.STUDY,
     )
 }

@@ -40,7 +40,7 @@ def test_arguments(name):
 
 
 def test_every_public_regulariser_is_in_the_registry():
-    roles = {"BlockGradientPenalty", "BlockTransform", "GradientTransform", "LossPenalty", "Moment"}
+    roles = {"BlockGradientPenalty", "BlockNoise", "BlockTransform", "GradientTransform", "LossPenalty", "Moment"}
     roles |= {"ParameterNoise", "WeightAverage"}
     public = {name for name in regularizers.__all__ if isinstance(getattr(regularizers, name), type)}
     assert public - roles == set(REGULARIZERS)

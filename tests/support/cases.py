@@ -303,6 +303,16 @@ REGULARIZERS = {
         [{}, {"std": 0.0}, {"kind": "multiplicative", "decay": 0.55}],
         {**refused("std", NOT_NEGATIVE), **refused("kind", ["uniform"]), **refused("decay", NOT_NEGATIVE)},
     ),
+    "SGDNoise": RegularizerCase(
+        regularizers.SGDNoise,
+        [{}, {"structure": "leading", "products": 3}, {"scale": 0.0, "start": 2.0}],
+        {
+            **refused("structure", ["white"]),
+            **refused("scale", NOT_NEGATIVE),
+            **refused("start", NOT_NEGATIVE),
+            **refused("products", [0, -1]),
+        },
+    ),
     "WeightNoise": RegularizerCase(regularizers.WeightNoise, [{}, {"std": 0.0}], refused("std", NOT_NEGATIVE)),
     "InputNoise": RegularizerCase(regularizers.InputNoise, [{}, {"std": 0.0}], refused("std", NOT_NEGATIVE)),
     "Mixup": RegularizerCase(regularizers.Mixup, [{}, {"alpha": 2.0}], refused("alpha", POSITIVE)),

@@ -92,6 +92,29 @@ PROBES = {
             **PRECISION,
         },
     ),
+    "gradient_covariance": ProbeCase(
+        ("probe.gradient_covariance.count=2", "probe.gradient_covariance.vectors=2"),
+        {
+            "count = 0": {"count": 0},
+            "blocks, samples": {"of": "batches"},
+            "most = 1 must be 2": {"most": 1},
+            "vectors = -1": {"vectors": -1},
+            **PRECISION,
+        },
+    ),
+    "block_angle": ProbeCase((), {"blocks, samples": {"of": "batches"}, "most = 0 must be 2": {"most": 0}}),
+    "hessian_trace": ProbeCase(
+        ("probe.hessian_trace.vectors=2",),
+        {"vectors = 1 must be 2": {"vectors": 1}, **PRECISION},
+    ),
+    "spectral_density": ProbeCase(
+        ("probe.spectral_density.vectors=1", "probe.spectral_density.steps=3"),
+        {
+            "vectors = 0": {"vectors": 0},
+            "steps = 0": {"steps": 0},
+            **PRECISION,
+        },
+    ),
     "sharpness": ProbeCase(
         ("probe.sharpness.count=2", "probe.sharpness.steps=6"),
         {

@@ -1,0 +1,127 @@
+"""Figures of the study ``noise``."""
+
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from fbgd.report.evidence import Evidence
+from fbgd.report.plots import make_figure
+from fbgd.report.statistics import t_interval
+from fbgd.studies.noise_claims import NONE, RATIO, SGD
+
+REFERENCES = {SGD: "#d55e00", NONE: "black"}
+
+
+def accuracy_figure(evidence: Evidence) -> Figure | None:
+    """Test accuracy by shape, over the trace of the noise; SGD and descent without noise as lines with their bands."""
+    runs = evidence.runs.dropna(subset=["test_accuracy"])
+    if not len(runs):
+        return None
+    shown = runs.assign(percent=100 * runs["test_accuracy"])
+    figure, (axes,) = make_figure((9, 5.4), 1, 1)
+    for name, colour in REFERENCES.items():
+        own = shown.loc[shown["structure"] == name, "percent"]
+        if len(own):
+            low, high = t_interval(own.to_numpy())
+            axes.axhline(own.mean(), color=colour, lw=2, ls="--", label=name)
+            if len(own) > 1:
+                axes.axhspan(low, high, color=colour, alpha=0.12, lw=0)
+    noisy = shown[~shown["structure"].isin(REFERENCES)]
+    options = {
+        "x": "trace",
+        "y": "percent",
+        "hue": "structure",
+        "order": ["0.25", "1", "4"],
+        "hue_order": list(dict.fromkeys(noisy["structure"])),
+        "palette": "colorblind",
+        "ax": axes,
+    }
+    if len(noisy):
+        sns.stripplot(noisy, dodge=True, jitter=False, size=4, alpha=0.5, legend=False, **options)
+        sns.pointplot(
+            noisy,
+            **options,
+            dodge=0.6,
+            linestyle="none",
+            marker="D",
+            markersize=6,
+            errorbar=lambda values: t_interval(values.to_numpy()),
+            err_kws={"linewidth": 2},
+        )
+    axes.legend(fontsize="small", bbox_to_anchor=(1.01, 1), loc="upper left")
+    axes.set(xlabel="trace of the noise's covariance over that of SGD's", title=evidence.title)
+    axes.set(ylabel="test accuracy (%): seeds, mean, 95 % t-interval")
+    return figure
+
+
+def anisotropy_figure(evidence: Evidence) -> Figure | None:
+    """The anisotropy ratio and the trace of the gradients' covariance over the steps, a line a setting."""
+    table = evidence.measurements
+    if not len(table):
+        return None
+    figure, panels = make_figure((12, 4.6), 1, 2)
+    columns = {RATIO: "D tr(HC) / (tr H tr C)", "gradient_covariance/trace": "tr C"}
+    for axes, (column, label) in zip(panels, columns.items(), strict=True):
+        sns.lineplot(
+            table,
+            x="step",
+            y=column,
+            hue="structure",
+            style="structure",
+            markers=True,
+            palette="colorblind",
+            errorbar=("pi", 100),
+            legend=column == RATIO,
+            ax=axes,
+        )
+        axes.set(yscale="log", ylabel=label)
+    panels[0].axhline(1, color="black", ls=":", lw=1.5)
+    panels[0].legend(fontsize="small", title=None)
+    figure.suptitle(f"{evidence.title}: mean and range over seeds; dotted: white noise")
+    return figure
+
+
+def spectrum_figure(evidence: Evidence) -> Figure | None:
+    """The largest eigenvalues of the covariance of block gradients and of the Hessian after the last step, by rank."""
+    table = evidence.measurements
+    if not len(table):
+        return None
+    last = table[table["step"] == table.groupby(["structure", "seed"])["step"].transform("max")]
+    names = list(dict.fromkeys(last["structure"]))
+    columns = min(3, len(names))
+    rows = -(-len(names) // columns)
+    figure, panels = make_figure((4.6 * columns, 3.8 * rows + 0.6), rows, columns, sharey=True)
+    for axes in panels[len(names) :]:
+        axes.set_axis_off()
+    for axes, name in zip(panels, names, strict=False):
+        shown = eigenvalues(last[last["structure"] == name])
+        sns.lineplot(
+            shown,
+            x="rank",
+            y="value",
+            hue="matrix",
+            style="matrix",
+            markers=True,
+            palette="colorblind",
+            errorbar=("pi", 100),
+            legend=axes is panels[0],
+            ax=axes,
+        )
+        axes.set(yscale="log", title=name, xlabel="rank", ylabel="eigenvalue")
+        axes.set_xticks(sorted(shown["rank"].unique()))
+    panels[0].legend(fontsize="small", title=None)
+    figure.suptitle(f"{evidence.title}: spectra after the last step, mean and range over seeds")
+    return figure
+
+
+def eigenvalues(rows: pd.DataFrame) -> pd.DataFrame:
+    """Positive eigenvalues by rank: columns matrix, rank, value."""
+    found = []
+    for column in rows:
+        probe, _, name = str(column).partition("/")
+        rank = 1 if name == "sharpness" else int(name.removeprefix("eigenvalue_")) if "eigenvalue_" in name else 0
+        if rank:
+            matrix = "Hessian H" if probe == "sharpness" else "gradient covariance C"
+            values = rows[column].dropna()
+            found.append(pd.DataFrame({"matrix": matrix, "rank": rank, "value": values[values > 0]}))
+    return pd.concat(found, ignore_index=True)
