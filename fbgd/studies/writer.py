@@ -11,7 +11,7 @@ from fbgd.report.evidence import Evidence, read_evidence
 from fbgd.report.formats import Page, render, show
 from fbgd.report.pages import page_of
 from fbgd.report.plots import save
-from fbgd.runs.directory import write_atomically
+from fbgd.runs.directory import remove_leftovers, write_atomically
 from fbgd.runs.lock import held
 from fbgd.runs.rows import with_result
 from fbgd.studies.study import Study
@@ -59,6 +59,7 @@ def write(
         return succeeded
     out.mkdir(parents=True, exist_ok=True)
     with held(out, "is writing this study's page"):
+        remove_leftovers(out)
         page, names = write_files(study, evidence, out, also)
     if not quiet:
         printed(shown(page), f"Written to {out}/: {', '.join(names)}")
