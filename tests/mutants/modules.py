@@ -28,7 +28,7 @@ OWN: dict[str, tuple[str, ...]] = {
     "fbgd/report/families.py": ("tests/report/test_statistics.py", "tests/report/test_claim_families.py"),
     "fbgd/report/dunnett.py": ("tests/report/test_statistics.py",),
     "fbgd/report/claims.py": ("tests/report/test_claims.py", "tests/report/test_claim_families.py"),
-    "fbgd/studies/selection.py": ("tests/studies/test_selection.py", "tests/studies/test_tuning.py"),
+    "fbgd/studies/selection.py": ("tests/studies/test_selection.py",),
 }  # fmt: skip
 REGULARIZERS = ("tests/regularizers", "tests/engine/test_block_transforms.py", "tests/engine/test_monitor.py")
 OPTIMIZERS = (
@@ -40,19 +40,11 @@ LINE_SEARCHES = tuple(
 )
 WRAPPERS = ("tests/optimizers/test_wrappers.py",)
 ALSO: dict[str, tuple[str, ...]] = {
-    "fbgd/engine": ("tests/engine", "tests/regularizers", "tests/probes", "tests/models/test_random_layers.py"),
-    "fbgd/report": (
-        "tests/report/test_tables.py",
-        "tests/report/test_aggregate.py",
-        "tests/studies/test_calibration.py",
-    ),
-    "fbgd/studies": ("tests/studies/test_study_file.py",),
-    "regularizers": ("tests/engine", "tests/config/test_ingredients.py"),
-    "optimizers": (
-        "tests/engine/test_line_search_slopes.py",
-        "tests/engine/test_train.py",
-        "tests/config/test_swapping.py",
-    ),
+    "fbgd/engine": ("tests/engine/test_train.py", "tests/engine/test_gradient.py", "tests/runs/test_directory.py"),
+    "fbgd/report": ("tests/report/test_tables.py", "tests/report/test_aggregate.py"),
+    "fbgd/studies": ("tests/studies/test_tuning.py",),
+    "regularizers": ("tests/engine/test_train.py", "tests/config/test_ingredients.py"),
+    "optimizers": ("tests/engine/test_line_search_slopes.py", "tests/engine/test_train.py"),
 }
 
 

@@ -36,6 +36,7 @@ from operators import Mutant, mutants, with_fault  # noqa: E402
 LARGE = ("torch", "torch.func", "numpy", "pandas", "scipy.stats", "sklearn", "hydra", "omegaconf", "hypothesis",
          "matplotlib.pyplot", "seaborn", "rich.console", "pooch", "filelock", "mnist1d.data", "schedulefree",
          "torch.distributions", "pytest", "xdist", "pytest_cov")  # fmt: skip
+# Of a free core; more where others are at work.
 SECONDS = 240
 KILLED, TOO_LONG, SURVIVED, BROKEN = "killed", "too long", "survived", "no test ran"
 
