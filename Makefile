@@ -59,7 +59,7 @@ test-slow: $(READY)
 # Other versions of Python have an environment each; torch and the rest are installed into it.
 VERSIONS := 3.12 3.13
 test-versions:
-	@for version in $(VERSIONS); do \
+	@for version in $(VERSIONS); do export PYENV_VERSION=$$version; \
 		if python$$version -c "" 2>/dev/null; then $(MAKE) test PYTHON=python$$version VENV=.venv-$$version || exit 1; \
 		else echo "python$$version is not here: not tested"; fi; \
 	done
