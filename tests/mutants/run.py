@@ -18,6 +18,7 @@ import importlib.util
 import math
 import os
 import random
+import resource
 import signal
 import sys
 import time
@@ -36,8 +37,8 @@ from operators import Mutant, mutants, with_fault  # noqa: E402
 LARGE = ("torch", "torch.func", "numpy", "pandas", "scipy.stats", "sklearn", "hydra", "omegaconf", "hypothesis",
          "matplotlib.pyplot", "seaborn", "rich.console", "pooch", "filelock", "mnist1d.data", "schedulefree",
          "torch.distributions", "pytest", "xdist", "pytest_cov")  # fmt: skip
-# Of a free core; more where others are at work.
-SECONDS = 240
+# Of processor time; of waiting so many times as much, where others are at work.
+SECONDS, PATIENCE = 120, 20
 KILLED, TOO_LONG, SURVIVED, BROKEN = "killed", "too long", "survived", "no test ran"
 
 
@@ -54,12 +55,13 @@ class Faulty(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         exec(compile(self.tree, str(self.path), "exec"), module.__dict__)
 
 
-def tested(module: str, tree: ast.Module | None, tests: tuple[str, ...], seconds: float) -> str:
+def tested(module: str, tree: ast.Module | None, tests: tuple[str, ...], seconds: int) -> str:
     """What becomes of a module, with a fault or without one, under some tests."""
     child = os.fork()
     if not child:
         status = 70
         try:
+            resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
             nothing = os.open(os.devnull, os.O_RDWR)
             for descriptor in (1, 2):
                 os.dup2(nothing, descriptor)
@@ -82,11 +84,13 @@ def tested(module: str, tree: ast.Module | None, tests: tuple[str, ...], seconds
             status = pytest.main([*options, *tests])
         finally:
             os._exit(int(status))
-    end = time.monotonic() + seconds
+    end = time.monotonic() + PATIENCE * seconds
     while time.monotonic() < end:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
             code = os.waitstatus_to_exitcode(status)
+            if code == -signal.SIGXCPU:
+                return TOO_LONG
             # A fault with which tests cannot even be collected, or that ends the interpreter, is one that is seen.
             return SURVIVED if code == 0 else BROKEN if code in (4, 5) else KILLED
         time.sleep(0.02)

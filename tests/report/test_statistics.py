@@ -11,7 +11,7 @@ from scipy import stats
 
 from fbgd.report.dunnett import critical_value, dunnett, probability_within
 from fbgd.report.families import against_one
-from fbgd.report.statistics import difference, is_copy
+from fbgd.report.statistics import difference, is_copy, t_interval
 
 
 def test_welch_by_hand():
@@ -26,6 +26,14 @@ def test_welch_by_hand():
     assert found.p_value == pytest.approx(2 * stats.t.sf(abs(mean) / math.sqrt(sum(errors)), freedom))
     assert found.test == "Welch"
     assert difference(left, left + pd.Series([0.1, 0.11, 0.1])).test == "Welch"
+
+
+def test_the_interval_of_a_mean_by_hand():
+    """t(0.975, 1) = 12.7062 and t(0.95, 1) = 6.3138 from the printed tables; one value has none."""
+    values = np.array([0.8, 1.0])
+    assert t_interval(values) == pytest.approx((0.9 - 12.7062 * 0.1, 0.9 + 12.7062 * 0.1), rel=1e-5)
+    assert t_interval(values, 0.9) == pytest.approx((0.9 - 6.3138 * 0.1, 0.9 + 6.3138 * 0.1), rel=1e-4)
+    assert all(map(math.isnan, t_interval(values[:1])))
 
 
 @pytest.mark.parametrize("constant", ["left", "right"])
