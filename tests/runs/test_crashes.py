@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 import shutil
 from collections import Counter
 from contextlib import suppress
@@ -12,6 +13,7 @@ from crashes import Crash, Disk, crashing
 from directories import equal
 from inprocess import launch_here
 
+from fbgd.runs import directory
 from fbgd.studies.arguments import make_parser
 from fbgd.studies.command import execute
 from fbgd.studies.study_content import make_study
@@ -166,3 +168,33 @@ def test_a_disk_that_is_full_at_any_point_stops_the_study_or_nothing(recorded, t
         assert called(root / "out") == 0
         files_agree(root, expected)
         shutil.rmtree(root)
+
+
+def test_the_disk_loses_what_was_not_brought_to_it(tmp_path, monkeypatch):
+    """A write that forgets ``fsync`` of the file, or of the folder, loses content or name with the power."""
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "a").write_bytes(b"old")
+
+    def left(disk, lost):
+        copy = disk.copy(tmp_path / "copy", lost)
+        content = {path.name: path.read_bytes() for path in copy.iterdir()}
+        shutil.rmtree(copy)
+        return content
+
+    disk = Disk(root)
+    with crashing(disk, monkeypatch):
+        with directory.open(root / ".a.1", "wb") as file:
+            file.write(b"new!")
+        assert left(disk, None) == {"a": b"old", ".a.1": b"new!"}
+        assert left(disk, 0) == {"a": b"old", ".a.1": b"ne"}
+        os.replace(root / ".a.1", root / "a")
+        assert left(disk, None) == {"a": b"new!"}
+        assert left(disk, 0) == {"a": b"ne"}
+        assert left(disk, 1)["a"] == b"old"
+        directory.write_atomically(root / "a", "newer")
+    assert left(disk, None) == left(disk, 0) == {"a": b"newer"}
+    assert disk.undo == []
+    with crashing(Disk(root, at=3), monkeypatch), pytest.raises(Crash):
+        directory.write_atomically(root / "a", "newest")
+    assert (root / "a").read_bytes() == b"newer"
