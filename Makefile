@@ -7,7 +7,7 @@ READY := $(VENV)/ready
 
 # Studies are called like their folders of results.
 .PHONY: help ladder optimizer_comparison regularizer_comparison fair_ladder double_descent weight_decay calibration \
-	test test-slow coverage lint docs benchmark clean
+	test test-slow test-versions coverage fuzz mutants lint docs benchmark clean
 
 help:
 	@echo "make ladder      the seven-rung ladder on MNIST-1D, 3 seeds, with its table and figures (about 7 minutes)"
@@ -18,6 +18,9 @@ help:
 	@echo "make calibration how often conclusions of simulated studies are false (about half an hour)"
 	@echo "make test        the tests"
 	@echo "make test-slow   those that take longest: whole studies, interrupted and resumed"
+	@echo "make test-versions  the tests with every other Python that is here and works"
+	@echo "make fuzz        random words, studies, run directories and data files, for MINUTES=10, from SEED=0 on"
+	@echo "make mutants     a sample of COUNT=200 faults, put into the code one at a time: do the tests see them?"
 	@echo "make coverage    the tests, with the lines they do not reach"
 	@echo "make lint        formatting, static checks and types"
 	@echo "make docs        the documentation's pages, in site/"
@@ -53,6 +56,23 @@ test: $(READY)
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow
 
+# Other versions of Python have an environment each; torch and the rest are installed into it.
+VERSIONS := 3.12 3.13
+test-versions:
+	@for version in $(VERSIONS); do export PYENV_VERSION=$$version; \
+		if python$$version -c "" 2>/dev/null; then $(MAKE) test PYTHON=python$$version VENV=.venv-$$version || exit 1; \
+		else echo "python$$version is not here: not tested"; fi; \
+	done
+
+MINUTES ?= 10
+SEED ?= 0
+fuzz: $(READY)
+	$(BIN)/python tests/fuzz/run.py --minutes $(MINUTES) --seed $(SEED)
+
+COUNT ?= 200
+mutants: $(READY)
+	$(BIN)/python tests/mutants/run.py --count $(COUNT) --seed $(SEED)
+
 coverage: $(READY)
 	$(BIN)/python -m pytest --cov --cov-report=term
 
@@ -73,5 +93,5 @@ benchmark: $(READY)
 	$(BIN)/python scripts/benchmark.py --json results/benchmark.json
 
 clean:
-	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage
+	rm -rf $(VENV) .venv-* build dist site *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

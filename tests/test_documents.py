@@ -154,7 +154,8 @@ def make_targets() -> set[str]:
 def test_every_command_works(line, tmp_path, monkeypatch, capsys):
     words = shlex.split(line)
     if words[0] == "make":
-        assert set(words[1:]) <= make_targets()
+        # Variables are set with a word of their own.
+        assert {word for word in words[1:] if "=" not in word} <= make_targets()
         return
     if words[0] in UNTESTED:
         return

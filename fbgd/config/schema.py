@@ -36,6 +36,14 @@ def as_list(value: Any) -> list:
     return list(value) if isinstance(value, list | tuple) or OmegaConf.is_list(value) else [value]
 
 
+def resolved(folder: str) -> str:
+    """A folder's whole path; :class:`ConfigError` where there is none, as below ``~`` without a home."""
+    try:
+        return str(Path(folder).expanduser().resolve())
+    except (RuntimeError, OSError, ValueError) as error:
+        raise ConfigError(f"impl.module_path = {folder!r} is no folder: {error}") from None
+
+
 @dataclass
 class DataConfig:
     """Where the data comes from and what is made of it; see :func:`fbgd.data.prepare`."""
@@ -131,7 +139,7 @@ class ImplConfig:
         folders = as_list(self.module_path)
         require(all(isinstance(folder, str) for folder in folders), "impl.module_path", folders, "folders")
         # Each once, and in a form that means the same in every process.
-        self.module_path = list(dict.fromkeys(str(Path(folder).expanduser().resolve()) for folder in folders))
+        self.module_path = list(dict.fromkeys(map(resolved, folders)))
         require(self.threads is None or self.threads >= 1, "impl.threads", self.threads, ">= 1, or null")
         calls = self.blocks_per_call
         require(calls == "auto" or is_positive(calls), "impl.blocks_per_call", calls, "'auto', or a whole number >= 1")

@@ -1,7 +1,6 @@
 """Arrays of the user's own in a file: NumPy's, or torch's."""
 
-import pickle
-import zipfile
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import torch
 
 from fbgd.data.assemble import assemble
 from fbgd.data.dataset import Arrays
-from fbgd.data.files import DataError
+from fbgd.data.files import DataError, reason
 from fbgd.errors import nearest
 
 # What arrays may be called, in lower case.
@@ -21,9 +20,6 @@ NAMES = {
     "test_x": ("test_x", "x_test", "test_inputs"),
     "test_y": ("test_y", "y_test", "test_targets"),
 }
-
-# What NumPy and torch raise for files that are damaged or something else.
-UNREADABLE = (OSError, ValueError, TypeError, EOFError, RuntimeError, pickle.UnpicklingError, zipfile.BadZipFile)
 
 
 def array_file(
@@ -56,7 +52,7 @@ def array_file(
         raise ValueError("path is missing: set data.source.path to an .npz or .pt file, or a folder of .npy files")
     file = Path(path).expanduser()
     named = {}
-    arrays = {name.lower(): values for name, values in read(file).items()}
+    arrays = {str(name).lower(): values for name, values in read(file).items()}
     for name, aliases in NAMES.items():
         found = [alias for alias in aliases if alias in arrays]
         if found:
@@ -86,15 +82,27 @@ def read(file: Path) -> Mapping[str, Any]:
     """
     if not file.exists():
         raise DataError(f"{file} does not exist")
+    if file.is_dir():
+        return {entry.stem: load(entry) for entry in sorted(file.glob("*.npy"))}
+    if file.suffix not in (".npz", ".pt", ".pth"):
+        raise DataError(f"{file} is no .npz or .pt file, and no folder of .npy files")
+    return load(file)
+
+
+def load(file: Path) -> Any:
+    """What a file of NumPy's or torch's holds: an array, or arrays by their names.
+
+    Raises:
+        DataError: it cannot be read.
+    """
     try:
-        if file.is_dir():
-            return {entry.stem: np.load(entry) for entry in sorted(file.glob("*.npy"))}
-        if file.suffix == ".npz":
-            with np.load(file) as arrays:
-                return dict(arrays)
-        if file.suffix in (".pt", ".pth"):
-            loaded = torch.load(file, weights_only=True, map_location="cpu")
-            return dict(zip(NAMES, loaded, strict=False)) if isinstance(loaded, list | tuple) else dict(loaded)
-    except UNREADABLE as error:
-        raise DataError(f"{file} cannot be read: {' '.join(str(error).split())}") from None
-    raise DataError(f"{file} is no .npz or .pt file, and no folder of .npy files")
+        # numpy.load leaves a damaged file open that it has opened itself; of old pickles torch only warns.
+        with open(file, "rb") as opened, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if file.suffix in (".pt", ".pth"):
+                loaded = torch.load(opened, weights_only=True, map_location="cpu")
+                return dict(zip(NAMES, loaded, strict=False)) if isinstance(loaded, list | tuple) else dict(loaded)
+            loaded = np.load(opened)
+            return dict(loaded) if file.suffix == ".npz" else loaded
+    except Exception as error:  # noqa: BLE001 - a damaged file can fail anywhere
+        raise DataError(f"{file} cannot be read: {reason(error)}") from None

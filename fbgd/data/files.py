@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import re
 import tarfile
 import zlib
 from collections.abc import Callable
@@ -15,6 +16,16 @@ LARGEST = 2**30
 
 class DataError(ValueError):
     """A data file is missing or damaged."""
+
+
+def reason(error: Exception) -> str:
+    """Why a file cannot be read, in a line: libraries' own reasons are long, and name objects in memory.
+
+    >>> reason(SyntaxError("unmatched '}' in <ast.Name object at 0x7f3a>\\nmore"))
+    "unmatched '}' in an object"
+    """
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return re.sub(r"<[^<>]* at 0x[0-9a-f]+>", "an object", lines[0])[:200]
 
 
 def cache_folder(name: str) -> Path:

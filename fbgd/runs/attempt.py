@@ -257,8 +257,9 @@ class Attempt:
             summary["together"] = self.together
         self.write_rows()
         sealed = summaries.sealed(summary, self.directory.config, self.directory.metrics)
-        write_atomically(self.directory.summary, sealed)
+        # Nobody comes back to a finished run to remove it.
         self.directory.previous.unlink(missing_ok=True)
+        write_atomically(self.directory.summary, sealed)
         self.tracking.send(self.rows)
         self.tracking.finish(summary)
         return summary

@@ -9,6 +9,7 @@ error.txt        why the last attempt of a study failed, until one succeeds
 
 import io
 import os
+import re
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -26,6 +27,8 @@ from fbgd.runs.provenance import differences, identity, science
 
 # Where runs go that belong to no study, unless another folder is named.
 RUNS = Path("runs")
+# What :func:`write_temporary` calls its files: by the file and the process.
+TEMPORARY = r"\..+\.\d+"
 # What every checkpoint has had from the first version on.
 CHECKPOINT = ("model", "optimizer", "monitor", "progress", "rows", "identity", "content_hash")
 
@@ -83,9 +86,7 @@ class RunDirectory:
 
     def clean(self) -> None:
         """Remove what a crash left behind while writing; only for whoever holds the directory's lock."""
-        for name in (self.checkpoint, self.metrics, self.summary, self.config):
-            for leftover in self.path.glob(f".{name.name}.*"):
-                leftover.unlink()
+        remove_leftovers(self.path)
 
     def read_checkpoint(self, warn: Callable[[str], None]) -> dict | None:
         """The newest intact checkpoint; ``warn`` hears of damaged ones. ``None``: there is none."""
@@ -140,6 +141,13 @@ def write_temporary(path: Path, content: bytes) -> Path:
             temporary.unlink()
         raise OSError(error.errno, error.strerror, str(path)) from None
     return temporary
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files of writes that a crash ended; only for whoever holds the folder's lock."""
+    for path in folder.glob(".*"):
+        if re.fullmatch(TEMPORARY, path.name):
+            path.unlink(missing_ok=True)
 
 
 def default_folder(config: Config) -> Path:

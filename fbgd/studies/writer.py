@@ -12,7 +12,7 @@ from fbgd.report.formats import Page, render, show
 from fbgd.report.pages import page_of
 from fbgd.report.paper import Copies, on_paper
 from fbgd.report.plots import save
-from fbgd.runs.directory import write_atomically
+from fbgd.runs.directory import remove_leftovers, write_atomically
 from fbgd.runs.lock import held
 from fbgd.runs.rows import with_result
 from fbgd.studies.study import Study
@@ -61,6 +61,7 @@ def write(
         return succeeded
     out.mkdir(parents=True, exist_ok=True)
     with held(out, "is writing this study's page"):
+        remove_leftovers(out)
         page, names = write_files(study, evidence, out, also)
     if not quiet:
         printed(shown(page), f"Written to {out}/: {', '.join(names)}")

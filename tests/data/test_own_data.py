@@ -287,3 +287,32 @@ class TestImageFolder:
 def test_shares_are_checked(share):
     with pytest.raises(ValueError, match="test_share"):
         assemble("data", (np.zeros((10, 2)), np.arange(10) % 2), None, test_share=share)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        # What Python's own parser, the unpickler and the archive make of them.
+        ("data.npz", b"\x93NUMPY\x01\x00\x0a\x00{'descr' }\n"),
+        ("data.npz", b"\x93NUMPY\x01\x00\x0e\x00{'descr': a }\n"),
+        ("data.npz", b"PK\x03\x04"),
+        ("data.pt", b""),
+        ("data.pt", b"R"),
+        ("data.pt", b"\x80\x03}q\x00."),
+        ("data.pt", b"\x80\x02K\x01."),
+    ],
+)
+def test_damaged_arrays_are_named_in_one_line(tmp_path, name, content):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="cannot be read: ") as caught:
+        array_file(str(path))
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert " at 0x" not in str(caught.value)
+
+
+def test_names_of_arrays_may_be_numbers(tmp_path):
+    torch.save({1: torch.zeros(2), "x": torch.zeros(2, 3)}, tmp_path / "data.pt")
+    with pytest.raises(DataError, match="has no array train_y"):
+        array_file(str(tmp_path / "data.pt"))

@@ -11,7 +11,7 @@ from scipy import stats
 
 from fbgd.report.dunnett import critical_value, dunnett, probability_within
 from fbgd.report.families import against_one
-from fbgd.report.statistics import difference
+from fbgd.report.statistics import difference, is_copy, t_interval
 
 
 def test_welch_by_hand():
@@ -26,6 +26,49 @@ def test_welch_by_hand():
     assert found.p_value == pytest.approx(2 * stats.t.sf(abs(mean) / math.sqrt(sum(errors)), freedom))
     assert found.test == "Welch"
     assert difference(left, left + pd.Series([0.1, 0.11, 0.1])).test == "Welch"
+
+
+def test_the_interval_of_a_mean_by_hand():
+    """t(0.975, 1) = 12.7062 and t(0.95, 1) = 6.3138 from the printed tables; one value has none."""
+    values = np.array([0.8, 1.0])
+    assert t_interval(values) == pytest.approx((0.9 - 12.7062 * 0.1, 0.9 + 12.7062 * 0.1), rel=1e-5)
+    assert t_interval(values, 0.9) == pytest.approx((0.9 - 6.3138 * 0.1, 0.9 + 6.3138 * 0.1), rel=1e-4)
+    assert all(map(math.isnan, t_interval(values[:1])))
+
+
+@pytest.mark.parametrize("constant", ["left", "right"])
+def test_welch_with_one_side_that_never_varies(constant):
+    """Its mean is known exactly: what is left is Student's test of the other side against a number."""
+    values, number = pd.Series([0.70, 0.74, 0.71, 0.69]), pd.Series([0.9] * 3)
+    sides = (number, values) if constant == "left" else (values, number)
+    found = difference(*sides)
+    oracle = stats.ttest_1samp(values, 0.9)
+    sign = -1 if constant == "left" else 1
+    assert found.test == "Welch"
+    assert found.p_value == pytest.approx(oracle.pvalue)
+    low, high = oracle.confidence_interval(0.95)
+    assert sorted([sign * (found.low), sign * (found.high)]) == pytest.approx([low - 0.9, high - 0.9])
+    assert found.delta == pytest.approx(sign * (values.mean() - 0.9))
+    # Both without spread: nothing is known.
+    assert math.isnan(difference(number, number + 0.1).p_value)
+
+
+@given(st.permutations(range(6)), st.permutations(range(6)), st.booleans())
+def test_pairs_are_of_seeds_and_not_of_places(left_order, right_order, pairs):
+    """Every order of the rows gives the same difference, the same copies and the same test of a family."""
+    generator = np.random.default_rng(5)
+    shared = generator.normal(size=6)
+    left, right = (pd.Series(shared + 0.05 * generator.normal(size=6)) for _ in range(2))
+    moved, other = left.loc[list(left_order)], right.loc[list(right_order)]
+    expected, found = difference(left, right, pairs=pairs), difference(moved, other, pairs=pairs)
+    assert found.test == expected.test == "paired t"
+    assert found[:4] == pytest.approx(expected[:4])
+    assert is_copy(moved, (left + 0.5).loc[list(right_order)])
+    assert not is_copy(moved, other)
+    family = against_one({"a": moved}, other)["a"]
+    assert family[:4] == pytest.approx(against_one({"a": left}, right)["a"][:4])
+    # Other seeds are no partners, whatever their place.
+    assert difference(left, right.set_axis(range(1, 7)), pairs=pairs).test == "Welch"
 
 
 def test_pairs_by_design_by_hand():

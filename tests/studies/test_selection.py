@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fbgd.studies.selection import beyond, choose, one_standard_error
+from fbgd.studies.selection import MANY, beyond, choose, each_choice, end_of_choices, one_standard_error
 
 VALUES = (0.1, 0.2, 0.4, 0.8, 1.6)
 
@@ -95,3 +95,23 @@ def test_a_grid_goes_on_by_its_own_ratio():
     assert beyond((0.95, 0.99, 1.0), 1) is None
     assert beyond((0.1,), 1) is None
     assert beyond(VALUES, 0) is None
+
+
+def test_the_end_that_the_mean_or_many_seeds_choose():
+    """By hand: the best mean decides where it is an end; else the share of seeds that choose one, a quarter or less."""
+    low, middle, high = np.eye(3)
+    assert end_of_choices(np.array([low, low, middle])) == -1
+    assert end_of_choices(np.array([high, high, middle])) == 1
+    # The mean is best in the middle, and one seed of three chooses an end: 1/3 > 1/4.
+    assert end_of_choices(np.array([2 * middle, low, middle])) == -1
+    assert end_of_choices(np.array([2 * middle, high, middle])) == 1
+    # One of four is not more than a quarter; of both ends the more frequent counts.
+    assert MANY == 0.25
+    assert end_of_choices(np.array([2 * middle, low, middle, middle])) == 0
+    assert end_of_choices(np.array([9 * middle, low, high, high])) == 1
+    assert end_of_choices(np.full((2, 3), np.nan)) == 0
+    # No value has a score with every seed: there is no best mean, the seeds decide.
+    gaps = np.array([[np.nan, 0.1, 0.9], [0.9, 0.1, np.nan], [0.9, np.nan, 0.1]])
+    assert each_choice(gaps) == [2, 0, 0]
+    assert end_of_choices(gaps) == -1
+    assert end_of_choices(gaps[:, ::-1]) == 1
