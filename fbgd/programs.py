@@ -46,6 +46,7 @@ PROGRAMS = {
         "edge_of_stability", "fbgd.studies.edge_of_stability", "where the sharpness goes while a network trains"
     ),
     "minima": Program("minima", "fbgd.studies.minima", "where small and large batches end, and what sharpness says"),
+    "ladder-probed": Program("ladder_probed", "fbgd.studies.ladder_probed", "sharpness and noise, rung by rung"),
     "saddles": Program("saddles", "fbgd.studies.saddles", "what leaves saddles, and whether training waits at them"),
     "calibration": Program("calibration", "fbgd.studies.calibration", "how often conclusions of studies are false"),
     "noise": Program("noise", "fbgd.studies.noise", "SGD's noise replaced by other noise of its size"),

@@ -1,5 +1,6 @@
 """Batch sharpness: the curvature of every block's own loss along its own gradient."""
 
+from fbgd.engine.kernels import autograd_gradient
 from fbgd.engine.probe import ProbeState
 from fbgd.errors import ConfigError
 from fbgd.probes.products import PRECISIONS, hessian_product, single_blocks
@@ -34,10 +35,11 @@ class BatchSharpness:
 
     def __call__(self, state: ProbeState) -> dict[str, float]:
         product = hessian_product(state, self.precision)
+        gradient_of = autograd_gradient(state.objective)
         mean, largest = 0.0, -float("inf")
         for block in single_blocks(product.blocks, product.params[0].dtype):
             size = len(block[0])
-            gradient = flatten(product.gradient(product.params, *block))
+            gradient = flatten(gradient_of(product.params, *block)[0])
             product.spend(size)
             square = float(gradient.double().square().sum())
             curvature = float(gradient.double() @ product.of_block(block, gradient).double()) / square if square else 0

@@ -29,7 +29,7 @@ class GaussNewtonProduct(HessianProduct):
         if not isinstance(objective, NetworkObjective):
             raise ConfigError("the Gauss-Newton matrix needs an objective of the network's outputs")
         super().__init__(objective, *arguments, **options)
-        self.objective = objective
+        self.network = objective
 
     def of_block(self, block: tuple[Tensor, Tensor, Tensor], vector: Tensor) -> Tensor:
         """The product of ``vector`` (D) with the matrix of one block, ``(inputs, targets, key)``."""
@@ -37,10 +37,10 @@ class GaussNewtonProduct(HessianProduct):
         tangent = unflatten(vector.to(self.params[0]), self.params)
 
         def outputs(params):
-            return self.objective.outputs(params, inputs, key)
+            return self.network.outputs(params, inputs, key)
 
         def slope(at):
-            return torch.func.grad(lambda outputs: self.objective.loss(outputs, targets))(at)
+            return torch.func.grad(lambda outputs: self.network.loss(outputs, targets))(at)
 
         at, moved = torch.func.jvp(outputs, (self.params,), (tangent,))[:2]
         curved = torch.func.jvp(slope, (at,), (moved,))[1]

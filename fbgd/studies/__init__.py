@@ -7,6 +7,7 @@ from fbgd.studies import (
     fair_ladder,
     geiping_ladder,
     implicit_bias,
+    ladder_probed,
     minima,
     noise,
     optimizer_comparison,
@@ -30,6 +31,7 @@ BUILT_IN: dict[str, Study] = {
         *calibration.STUDIES,
         minima.STUDY,
         *saddles.STUDIES,
+        ladder_probed.STUDY,
         noise.STUDY,
     )
 }

@@ -26,6 +26,7 @@ ONLY = {
     "regularizer_comparison": ["baseline", "dropout", "full"],
     "fair_ladder": ["short", "+ small"],
     "geiping_ladder": ["Baseline", "FB regularised"],
+    "ladder_probed": ["Baseline FB", "FB clipped", "FB regularised"],
     "edge_of_stability/sharpness": ["GD", "Adam", "clipped", "SGD, 2"],
 }
 # Options that take a study through all that it can do.

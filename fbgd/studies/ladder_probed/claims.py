@@ -1,0 +1,93 @@
+"""What the probed ladder is asked: about sharpness, noise and clipping, rung against rung, and within runs."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from fbgd.report.claims import Claim, Estimate, lower, of_difference
+from fbgd.report.evidence import Evidence
+from fbgd.report.statistics import difference, t_interval
+from fbgd.studies.ladder_probed.looks import geometric, rank_correlation
+
+# Rungs that differ by an ingredient: what it is, with it, without it.
+STEPS = (
+    ("longer, warm-up", "FB train longer", "Baseline FB"),
+    ("clipping", "FB clipped", "FB train longer"),
+    ("penalty, larger rate", "FB regularised", "FB clipped"),
+    ("small blocks", "FB strong reg.", "FB regularised"),
+)
+CLIPPED = ("FB clipped", "FB regularised", "FB strong reg.", "FB in practice")
+# Momentum 0.9 in Nesterov's form is stable on a quadratic below so much over the learning rate.
+MOMENTUM = 0.9
+EDGE = (2 + 2 * MOMENTUM) / (1 + 2 * MOMENTUM)
+Values = Callable[[pd.DataFrame], pd.Series]
+
+
+def share_clipped(part: pd.DataFrame) -> pd.Series:
+    """The share of clipped steps by seed, in percent: looks are equally far apart."""
+    return 100 * part.groupby("seed")["clipped"].mean()
+
+
+def beyond_edge(part: pd.DataFrame, rate: str) -> pd.Series:
+    """The share of looks at which sharpness times a rate is beyond the threshold, by seed, in percent."""
+    beyond = 100.0 * (part[rate] * part["sharpness"] > EDGE)
+    return beyond.groupby(part["seed"]).mean()
+
+
+def of_rung(evidence: Evidence, rung: str) -> pd.DataFrame:
+    """The looks of a rung."""
+    table = evidence.measurements
+    return table[table["rung"] == rung]
+
+
+def changes(values: Values, steps: tuple[tuple[str, str, str], ...] = STEPS) -> Callable[[Evidence], list[Estimate]]:
+    """With an ingredient minus without it, for each step of the ladder that was run."""
+
+    def estimates(evidence: Evidence) -> list[Estimate]:
+        found = []
+        for case, left, right in steps:
+            parts = [of_rung(evidence, rung) for rung in (left, right)]
+            if all(len(part) for part in parts):
+                ours, theirs = (values(part) for part in parts)
+                found.append(of_difference(difference(ours, theirs, evidence.level), case, scale=1))
+        return found
+
+    return estimates
+
+
+def within_runs(values: Values) -> Callable[[Evidence], list[Estimate]]:
+    """The mean over seeds of a number of each run, which is averaged over the clipped rungs of a seed first."""
+
+    def estimates(evidence: Evidence) -> list[Estimate]:
+        parts = [part for rung in CLIPPED if len(part := of_rung(evidence, rung))]
+        own = pd.concat([values(part) for part in parts]) if parts else pd.Series(dtype=float)
+        return [mean_estimate(own.groupby(level=0).mean().to_numpy(), evidence.level)] if len(own) else []
+
+    return estimates
+
+
+def mean_estimate(values: np.ndarray, level: float, case: str = "") -> Estimate:
+    """A mean with Student's interval; without one where the values are all the same."""
+    low, high = t_interval(values, level) if np.ptp(values) > 0 else (math.nan, math.nan)
+    return Estimate(float(values.mean()), float(low), float(high), case)
+
+
+CLAIMS = (
+    Claim("sharpness", "The ingredient lowers the sharpness.",
+          "logarithm of the ratio of sharpness, mean over the looks at a run",
+          changes(lambda part: geometric(part, "sharpness")), lower),
+    Claim("noise", "The ingredient lowers the noise of the gradients.",
+          "logarithm of the ratio of the trace of the gradients' covariance, mean over the looks at a run",
+          changes(lambda part: geometric(part, "trace")), lower),
+    Claim("clipped share", "With penalty and larger rate fewer steps are clipped.", "difference of shares, points",
+          changes(share_clipped, STEPS[2:3]), lower, form="+.1f"),
+    Claim("rate follows the landscape", "Clipping shortens steps more where the loss is sharper.",
+          "rank correlation of the factor of clipping and sharpness over the looks at a run, mean over clipped rungs",
+          within_runs(lambda part: rank_correlation(part, "factor", "sharpness")), lower,
+          "clipping acts as a rate that follows the landscape (Geiping et al. 2022)"),
+    Claim("back within the edge", "Clipping brings looks back under the threshold of stability.",
+          "share of looks beyond it, effective rate minus learning rate, mean over clipped rungs, points",
+          within_runs(lambda part: beyond_edge(part, "effective_rate") - beyond_edge(part, "lr")), lower, form="+.1f"),
+)  # fmt: skip
