@@ -32,7 +32,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def overview() -> str:
     """What ``fbgd --help`` says."""
-    lines = [f"  {name:<16}{program.about}" for name, program in PROGRAMS.items()]
+    lines = [f"  {name:<23}{program.about}" for name, program in PROGRAMS.items()]
     return "\n".join(
         [
             "usage: fbgd COMMAND [options] [key=value ...]",
@@ -55,7 +55,7 @@ def find_main(program: Program) -> Callable[..., int]:
         return module.main
     from fbgd.studies import command
 
-    return partial(command.main, studies, about=module.__doc__ or "")
+    return partial(command.main, studies, about=(module.__doc__ or "") if hasattr(module, "STUDIES") else "")
 
 
 if __name__ == "__main__":

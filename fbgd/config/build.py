@@ -79,7 +79,6 @@ def build(config: Config, blocks_per_call: int | None = None, dataset: Dataset |
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
     about = try_model(config, model, source, dataset)
     optimizer = build_optimizer(config, list(model.parameters()), [name for name, _ in model.named_parameters()])
-    lr = learning_rate(config, optimizer)
     gradient, reason = build_gradient(config, model, source, ingredients, loss, blocks_per_call)
     about |= {} if reason is None else {"block_by_block": reason}
     metrics = build_metrics(config)
@@ -93,7 +92,7 @@ def build(config: Config, blocks_per_call: int | None = None, dataset: Dataset |
         source=source,
         gradient=gradient,
         optimizer=optimizer,
-        lr=lr,
+        lr=learning_rate(config, optimizer),
         schedule=schedule,
         passes=config.budget.passes,
         monitor=Monitor(model, optimizer, measure, ingredients.average, ingredients.stopping),
