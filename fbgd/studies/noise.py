@@ -13,9 +13,10 @@ the Hessian (regularizer=sgd_noise). All settings take the same number of steps 
 takes as many steps a pass as there are blocks, so a full-batch step costs that many times more, and one with noise
 twice that.
 
-What to expect: with the covariance of the blocks descent does as SGD does, with isotropic noise of the same trace as
-descent without any. Results go to results/noise/<data>/: table.md, table.csv, runs.csv, measurements.csv, claims.csv,
-accuracy.png, anisotropy.png, spectrum.png. A finished run is never computed again, an interrupted one resumes.
+What to expect: noise with the covariance of the blocks tests better than isotropic noise of the same trace, and four
+times that trace harms. Results go to results/noise/<data>/: table.md, table.csv, runs.csv, measurements.csv,
+claims.csv, accuracy.png, anisotropy.png, spectrum.png. A finished run is never computed again, an interrupted one
+resumes.
 """
 
 from dataclasses import dataclass, replace
