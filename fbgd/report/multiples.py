@@ -53,10 +53,13 @@ def multiples_figure(
     for axes, name in zip(panels, order, strict=True):
         for _, other in means[means[by] != name].groupby(labels, sort=False):
             axes.plot(other[x], other["shown"], color=OTHERS, lw=points(0.8), zorder=1)
+        axes.set(title=name, xlabel="", ylabel="")
         mine = shown[shown[by] == name]
+        if not len(mine):
+            continue
         options = {"hue": hue, "palette": palette} if hue else {"color": sns.color_palette("colorblind")[0]}
         sns.lineplot(mine, x=x, y="shown", errorbar=("pi", 100), legend=False, zorder=3, ax=axes, **options)
-        axes.set(title=name, xlabel="", ylabel="")
+        axes.set(xlabel="", ylabel="")
     unit = " (%)" if is_fraction(column) else ""
     figure.supylabel(column.replace("_", " ") + unit)
     figure.supxlabel(x.replace("_", " "))

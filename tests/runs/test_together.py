@@ -186,6 +186,7 @@ def test_what_needs_the_whole_of_one_network_goes_separately():
         "gradient_clipping",
         "gradient_noise",
         "gradient_value_clipping",
+        "sgd_noise",
         "swa",
         "weight_noise",
     }

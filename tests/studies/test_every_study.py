@@ -34,7 +34,22 @@ OPTIONS = {"optimizer_comparison": ["--decay", "tuned"]}
 PRESETS = [(key, data) for key, study in BUILT_IN.items() for data in study.presets]
 
 
-@pytest.mark.parametrize("key", BUILT_IN)
+# What takes more than a quarter of a minute is left to `make test-slow`.
+LONG = {
+    "optimizer_comparison",
+    "regularizer_comparison",
+    "implicit_bias/meter",
+    "implicit_bias/order",
+    "calibration/choices",
+    "weight_decay/overparameterised",
+    "weight_decay/map",
+    "weight_decay/schedule",
+    "minima",
+}
+QUICK_STUDIES = [pytest.param(key, marks=[pytest.mark.slow] if key in LONG else []) for key in BUILT_IN]
+
+
+@pytest.mark.parametrize("key", QUICK_STUDIES)
 def test_a_quick_study_its_files_and_its_page_again(key, tmp_path, capsys, in_process):
     study = BUILT_IN[key]
     only = [word for name in ONLY.get(key, ()) for word in ("--only", name)]
