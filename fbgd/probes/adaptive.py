@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fbgd.engine.probe import ProbeState
 from fbgd.errors import ConfigError
-from fbgd.probes.products import PRECISIONS, single_blocks
+from fbgd.probes.products import check_precision, single_blocks
 from fbgd.probes.surface import Surface, surface
 
 SETS = ("set", "block")
@@ -56,8 +56,7 @@ class AdaptiveSharpness:
             raise ConfigError(f"samples = {samples!r} must be an even number, of pairs of opposite draws")
         if per not in SETS:
             raise ConfigError(f"per = {per!r} must be one of {', '.join(SETS)}")
-        if precision not in PRECISIONS:
-            raise ConfigError(f"precision = {precision!r} must be one of {', '.join(PRECISIONS)}")
+        check_precision(precision)
         self.rho, self.steps, self.samples, self.per, self.precision = rho, steps, samples, per, precision
 
     def __call__(self, state: ProbeState) -> dict[str, float]:

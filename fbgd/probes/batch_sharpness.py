@@ -2,8 +2,7 @@
 
 from fbgd.engine.kernels import autograd_gradient
 from fbgd.engine.probe import ProbeState
-from fbgd.errors import ConfigError
-from fbgd.probes.products import PRECISIONS, hessian_product, single_blocks
+from fbgd.probes.products import check_precision, hessian_product, single_blocks
 from fbgd.probes.vectors import flatten
 
 
@@ -45,9 +44,3 @@ class BatchSharpness:
             curvature = float(gradient.double() @ product.of_block(block, gradient).double()) / square if square else 0
             mean, largest = mean + size / product.blocks.samples * curvature, max(largest, curvature)
         return {"batch_sharpness": mean, "largest": largest}
-
-
-def check_precision(precision: str) -> None:
-    """Raise :class:`ConfigError` unless the precision is known."""
-    if precision not in PRECISIONS:
-        raise ConfigError(f"precision = {precision!r} must be one of {', '.join(PRECISIONS)}")

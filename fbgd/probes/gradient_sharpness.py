@@ -3,8 +3,7 @@
 import torch
 
 from fbgd.engine.probe import ProbeState
-from fbgd.probes.batch_sharpness import check_precision
-from fbgd.probes.products import hessian_product
+from fbgd.probes.products import check_precision, hessian_product
 from fbgd.probes.vectors import flatten
 
 

@@ -8,7 +8,13 @@ from fbgd.engine.kernels import Objective
 from fbgd.engine.probe import ProbeState
 from fbgd.errors import ConfigError
 from fbgd.probes.lanczos import Tridiagonal, lanczos
-from fbgd.probes.products import GRADIENTS_PER_PRODUCT, PRECISIONS, HessianProduct, hessian_product, single_blocks
+from fbgd.probes.products import (
+    GRADIENTS_PER_PRODUCT,
+    HessianProduct,
+    check_precision,
+    hessian_product,
+    single_blocks,
+)
 from fbgd.probes.vectors import flatten
 
 DENSE, LANCZOS = "dense", "lanczos"
@@ -73,8 +79,7 @@ class HessianIndex:
             raise ConfigError(f"steps = {steps!r} and limit = {limit!r} must be at least 1")
         if not 0 <= threshold < 1:
             raise ConfigError(f"threshold = {threshold!r} is outside the valid range [0, 1)")
-        if precision not in PRECISIONS:
-            raise ConfigError(f"precision = {precision!r} must be one of {', '.join(PRECISIONS)}")
+        check_precision(precision)
         self.method, self.limit, self.directions, self.steps = method, limit, directions, steps
         self.threshold, self.precision = threshold, precision
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fbgd.engine.probe import ProbeState
 from fbgd.errors import ConfigError
-from fbgd.probes.products import PRECISIONS, Product, hessian_product
+from fbgd.probes.products import Product, check_precision, hessian_product
 
 # Of a probe's random streams, that of the vectors.
 VECTORS = 1
@@ -58,8 +58,7 @@ def check_products(vectors: int, precision: str) -> None:
     """Raise :class:`ConfigError` unless there are 2 vectors or more, and such a precision."""
     if not vectors >= 2:
         raise ConfigError(f"vectors = {vectors!r} must be 2 or more")
-    if precision not in PRECISIONS:
-        raise ConfigError(f"precision = {precision!r} must be one of {', '.join(PRECISIONS)}")
+    check_precision(precision)
 
 
 def signs(size: int, count: int, state: ProbeState) -> list[Tensor]:

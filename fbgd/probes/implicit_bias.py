@@ -10,7 +10,7 @@ from fbgd.engine.probe import ProbeState
 from fbgd.errors import ConfigError
 from fbgd.probes.block_losses import BlockLosses, Whole, network_losses
 from fbgd.probes.modified_flow import BLOCKS, MEAN, flow, mean_pass, orders
-from fbgd.probes.products import PRECISIONS
+from fbgd.probes.products import check_precision
 
 
 class Bias(NamedTuple):
@@ -141,8 +141,7 @@ class ImplicitBias:
             raise ConfigError(f"pairs = {pairs!r} must be at least 1")
         if not 0 < tolerance < 1:
             raise ConfigError(f"tolerance = {tolerance!r} is outside the valid range (0, 1)")
-        if precision not in PRECISIONS:
-            raise ConfigError(f"precision = {precision!r} must be one of {', '.join(PRECISIONS)}")
+        check_precision(precision)
         self.whole, self.rate, self.pairs = blocks_per_step == "all", rate, pairs
         self.tolerance, self.precision = tolerance, precision
 

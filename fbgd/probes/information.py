@@ -6,7 +6,7 @@ from torch import Tensor
 from fbgd.engine.blocks import StepBlocks
 from fbgd.engine.probe import ProbeState
 from fbgd.errors import ConfigError
-from fbgd.probes.products import GRADIENTS_PER_PRODUCT, PRECISIONS, single_blocks
+from fbgd.probes.products import GRADIENTS_PER_PRODUCT, check_precision, single_blocks
 from fbgd.probes.surface import Surface, regrouped, surface
 from fbgd.probes.vectors import unflatten
 
@@ -53,8 +53,7 @@ class InformationCriterion:
             raise ConfigError(f"damping = {damping!r} is outside the valid range [0, 1)")
         if limit < 1:
             raise ConfigError(f"limit = {limit!r} must be at least 1")
-        if precision not in PRECISIONS:
-            raise ConfigError(f"precision = {precision!r} must be one of {', '.join(PRECISIONS)}")
+        check_precision(precision)
         self.damping, self.limit, self.precision = damping, limit, precision
 
     def __call__(self, state: ProbeState) -> dict[str, float]:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fbgd.engine.probe import ProbeState
 from fbgd.errors import ConfigError
-from fbgd.probes.products import PRECISIONS
+from fbgd.probes.products import check_precision
 from fbgd.probes.surface import Surface, surface
 
 # Of the box, where the search starts: at a stationary point no step would leave the middle.
@@ -51,8 +51,7 @@ class KeskarSharpness:
             raise ConfigError(f"iterations = {iterations!r} must be at least 1")
         if subspace is not None and subspace < 1:
             raise ConfigError(f"subspace = {subspace!r} must be at least 1, or null for the full space")
-        if precision not in PRECISIONS:
-            raise ConfigError(f"precision = {precision!r} must be one of {', '.join(PRECISIONS)}")
+        check_precision(precision)
         self.epsilon, self.iterations, self.subspace, self.precision = epsilon, iterations, subspace, precision
 
     def __call__(self, state: ProbeState) -> dict[str, float]:

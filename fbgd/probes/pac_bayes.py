@@ -6,7 +6,7 @@ import torch
 
 from fbgd.engine.probe import ProbeState
 from fbgd.errors import ConfigError
-from fbgd.probes.products import PRECISIONS
+from fbgd.probes.products import check_precision
 from fbgd.probes.surface import surface
 from fbgd.probes.vectors import flatten
 
@@ -65,8 +65,7 @@ class PacBayes:
             raise ConfigError(f"sizes = {sizes!r} and samples = {samples!r} must be at least 1")
         if not 0 < confidence < 1:
             raise ConfigError(f"confidence = {confidence!r} is outside the valid range (0, 1)")
-        if precision not in PRECISIONS:
-            raise ConfigError(f"precision = {precision!r} must be one of {', '.join(PRECISIONS)}")
+        check_precision(precision)
         step = (largest / smallest) ** (1 / max(1, sizes - 1))
         self.grid = [smallest * step**place for place in range(sizes)]
         self.samples, self.confidence, self.precision = samples, confidence, precision

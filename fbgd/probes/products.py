@@ -16,6 +16,7 @@ from torch import Tensor
 from fbgd.engine.blocks import StepBlocks
 from fbgd.engine.kernels import Objective
 from fbgd.engine.probe import ProbeState
+from fbgd.errors import ConfigError
 from fbgd.probes.vectors import flatten
 
 # A product has the arithmetic of two gradients; with networks so small that arithmetic is not what takes the time, it
@@ -23,6 +24,12 @@ from fbgd.probes.vectors import flatten
 GRADIENTS_PER_PRODUCT = 2
 PRECISIONS = {"as trained": None, "fp64": torch.float64}
 Product = Callable[[Tensor], Tensor]
+
+
+def check_precision(precision: str) -> None:
+    """Raise :class:`ConfigError` unless ``precision`` is one of :data:`PRECISIONS`."""
+    if precision not in PRECISIONS:
+        raise ConfigError(f"precision = {precision!r} must be one of {', '.join(PRECISIONS)}")
 
 
 class HessianProduct:

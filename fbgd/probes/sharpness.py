@@ -7,7 +7,7 @@ import torch
 from fbgd.engine.probe import ProbeState
 from fbgd.errors import ConfigError
 from fbgd.probes.lanczos import lanczos
-from fbgd.probes.products import PRECISIONS, HessianProduct
+from fbgd.probes.products import PRECISIONS, HessianProduct, check_precision
 
 
 class Sharpness:
@@ -58,5 +58,4 @@ def check_iteration(count: int, steps: int, tolerance: float, precision: str) ->
         raise ConfigError(f"count = {count!r} must be between 1 and steps = {steps!r}")
     if not 0 <= tolerance < 1:
         raise ConfigError(f"tolerance = {tolerance!r} is outside the valid range [0, 1)")
-    if precision not in PRECISIONS:
-        raise ConfigError(f"precision = {precision!r} must be one of {', '.join(PRECISIONS)}")
+    check_precision(precision)

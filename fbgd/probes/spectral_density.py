@@ -9,7 +9,7 @@ from fbgd.engine.probe import ProbeState
 from fbgd.errors import ConfigError
 from fbgd.probes.hessian_trace import VECTORS
 from fbgd.probes.lanczos import lanczos
-from fbgd.probes.products import PRECISIONS, hessian_product
+from fbgd.probes.products import check_precision, hessian_product
 
 QUANTILES = (0.05, 0.5, 0.95)
 # Eigenvalues within this share of the largest are zero: rounding gives them either sign.
@@ -84,8 +84,7 @@ class HessianDensity:
         for name, value in (("vectors", vectors), ("steps", steps)):
             if not value >= 1:
                 raise ConfigError(f"{name} = {value!r} must be 1 or more")
-        if precision not in PRECISIONS:
-            raise ConfigError(f"precision = {precision!r} must be one of {', '.join(PRECISIONS)}")
+        check_precision(precision)
         self.vectors, self.steps, self.precision = vectors, steps, precision
 
     def __call__(self, state: ProbeState) -> dict[str, float]:
