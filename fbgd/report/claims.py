@@ -2,15 +2,16 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from fbgd.report.evidence import Evidence
-from fbgd.report.statistics import Difference
+from fbgd.report.statistics import Difference, t_interval
 
 SUPPORTED, OPPOSITE, UNDECIDED = "supported", "opposite", "undecided"
 CLAIMS = "claims.csv"
@@ -39,12 +40,38 @@ def higher(estimate: Estimate) -> str:
     >>> higher(Estimate(1.0, 0.5, 1.5)), higher(Estimate(1.0, -0.5, 2.5))
     ('supported', 'undecided')
     """
-    return SUPPORTED if estimate.low > 0 else OPPOSITE if estimate.high < 0 else UNDECIDED
+    return above(0)(estimate)
 
 
 def lower(estimate: Estimate) -> str:
     """Supported where the interval lies below 0, opposite where it lies above."""
-    return SUPPORTED if estimate.high < 0 else OPPOSITE if estimate.low > 0 else UNDECIDED
+    return below(0)(estimate)
+
+
+def above(bound: float) -> Rule:
+    """Supported where the interval lies above ``bound``, opposite where it lies below.
+
+    >>> above(2)(Estimate(3.0, 2.5, 3.5)), above(2)(Estimate(3.0, 1.5, 4.5))
+    ('supported', 'undecided')
+    """
+
+    def rule(estimate: Estimate) -> str:
+        return SUPPORTED if estimate.low > bound else OPPOSITE if estimate.high < bound else UNDECIDED
+
+    return rule
+
+
+def below(bound: float) -> Rule:
+    """Supported where the interval lies below ``bound``, opposite where it lies above.
+
+    >>> below(1)(Estimate(-2, -3, 0.5)), below(1)(Estimate(0.5, 0.1, 1.2)), below(1)(Estimate(3, 2, 4))
+    ('supported', 'undecided', 'opposite')
+    """
+
+    def rule(estimate: Estimate) -> str:
+        return SUPPORTED if estimate.high < bound else OPPOSITE if estimate.low > bound else UNDECIDED
+
+    return rule
 
 
 def beyond(margin: float) -> Rule:
@@ -127,6 +154,17 @@ class Finding:
 def of_difference(change: Difference, case: str = "", scale: float = 100) -> Estimate:
     """A difference as an estimate, of fractions by default in percentage points."""
     return Estimate(scale * change.delta, scale * change.low, scale * change.high, case)
+
+
+def of_mean(values: Collection[float], level: float, case: str = "", less: float = 0.0) -> Estimate:
+    """The mean of values, a seed each, minus a number, with Student's interval.
+
+    >>> [round(number, 3) for number in of_mean([1.0, 2.0, 3.0], level=0.95, less=2.0)[:3]]
+    [0.0, -2.484, 2.484]
+    """
+    numbers = np.asarray(values, dtype=float)
+    low, high = t_interval(numbers, level)
+    return Estimate(float(numbers.mean() - less), float(low - less), float(high - less), case)
 
 
 def exactly(value: float, case: str = "") -> Estimate:

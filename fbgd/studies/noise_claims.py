@@ -4,9 +4,9 @@ import math
 
 import pandas as pd
 
-from fbgd.report.claims import Claim, Estimate, higher, lower, of_difference, within
+from fbgd.report.claims import Claim, Estimate, higher, lower, of_difference, of_mean, within
 from fbgd.report.evidence import Evidence
-from fbgd.report.statistics import difference, t_interval
+from fbgd.report.statistics import difference
 from fbgd.studies.differences import accuracy_difference, values_of
 
 SGD, NONE = "SGD", "no noise"
@@ -28,8 +28,7 @@ def anisotropy(evidence: Evidence) -> list[Estimate]:
     found = []
     for structure, part in evidence.measurements.groupby("structure", sort=False):
         means = part.groupby("seed")[RATIO].mean()
-        low, high = t_interval(means.to_numpy(), evidence.level)
-        found.append(Estimate(float(means.mean() - 1), float(low - 1), float(high - 1), str(structure)))
+        found.append(of_mean(means, evidence.level, str(structure), less=1))
     return found
 
 

@@ -9,12 +9,11 @@ import torch.nn.functional as F
 from fbgd.config.build import build, load_data
 from fbgd.config.compose import compose
 from fbgd.engine.blocks import BlockOrder
-from fbgd.report.claims import judge
+from fbgd.report.claims import judge, of_mean
 from fbgd.report.evidence import Evidence
 from fbgd.runs.attempt import execute
 from fbgd.runs.plan import plan
 from fbgd.studies.implicit_bias import STUDIES
-from fbgd.studies.implicit_bias.closed import mean_estimate
 from fbgd.studies.implicit_bias.meter import with_ratio
 from fbgd.studies.implicit_bias.order import slopes
 from fbgd.studies.implicit_bias.problems import NETWORK, PROBLEMS
@@ -189,7 +188,7 @@ def test_the_meter_s_claims_follow_the_theory_of_each_optimizer():
 
 
 def test_an_estimate_s_theory_is_subtracted_from_its_interval():
-    found = mean_estimate(pd.Series([1.1, 1.3]), 0.95, "a", 1.0)
+    found = of_mean(pd.Series([1.1, 1.3]), 0.95, "a", 1.0)
     assert found.value == pytest.approx(0.2)
     assert (found.low + found.high) / 2 == pytest.approx(0.2)
 

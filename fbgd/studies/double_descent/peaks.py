@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import pandas as pd
 
-from fbgd.report.claims import OPPOSITE, SUPPORTED, UNDECIDED, Claim, Estimate, Rule, higher, of_difference
+from fbgd.report.claims import Claim, Estimate, below, higher, of_difference
 from fbgd.report.evidence import Evidence
 from fbgd.studies.double_descent.shape import find_heights, find_largest_rise
 
@@ -15,19 +15,6 @@ Cases = Callable[[pd.DataFrame], Iterable[tuple[str, pd.DataFrame]]]
 def by_column(column: str, name: str) -> Cases:
     """A curve for every value of a column."""
     return lambda table: [(f"{name} {value:g}", part) for value, part in table.groupby(column, sort=False)]
-
-
-def less_than(margin: float) -> Rule:
-    """Supported where the interval lies below ``margin``, opposite where it lies above.
-
-    >>> less_than(1)(Estimate(-2, -3, 0.5)), less_than(1)(Estimate(0.5, 0.1, 1.2)), less_than(1)(Estimate(3, 2, 4))
-    ('supported', 'undecided', 'opposite')
-    """
-
-    def rule(estimate: Estimate) -> str:
-        return SUPPORTED if estimate.high < margin else OPPOSITE if estimate.low > margin else UNDECIDED
-
-    return rule
 
 
 def rises(
@@ -96,4 +83,4 @@ def flat(cases: Cases, sentence: str, margin: float = 1.0, value: str = "test_er
         return found
 
     quantity = "error at the peak minus first minimum, cross-fitted, upper end where all seeds choose, points"
-    return Claim("no peak", sentence, quantity, estimates, less_than(margin))
+    return Claim("no peak", sentence, quantity, estimates, below(margin))

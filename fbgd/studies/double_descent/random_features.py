@@ -10,15 +10,13 @@ from rich.progress import track
 from fbgd.config.build import load_data
 from fbgd.config.compose import compose
 from fbgd.errors import ConfigError
-from fbgd.report.claims import Claim, Estimate, of_difference, within
+from fbgd.report.claims import Claim, Estimate, below, of_difference, of_mean, within
 from fbgd.report.evidence import Evidence
 from fbgd.report.pages import Summary, measured
 from fbgd.report.plots import make_figure
-from fbgd.report.statistics import t_interval
 from fbgd.runs.plan import Rung
 from fbgd.runs.provenance import git_revision
 from fbgd.studies.double_descent.crossfit import relative_rise
-from fbgd.studies.double_descent.peaks import less_than
 from fbgd.studies.double_descent.random_feature_study import (
     FIGURE,
     MIN_NORM,
@@ -191,9 +189,7 @@ def peak_excess(evidence: Evidence) -> list[Estimate]:
     for noise, part in evidence.measurements.groupby("label_noise"):
         plain = part[part["procedure"] == MIN_NORM]
         tops = plain.loc[plain.groupby("seed")["test_loss"].idxmax()]
-        excess = (tops["width"] / tops["train_size"] - 1).to_numpy()
-        low, high = t_interval(excess, evidence.level)
-        found.append(Estimate(float(excess.mean()), float(low), float(high), f"label noise {noise:g}"))
+        found.append(of_mean(tops["width"] / tops["train_size"], evidence.level, f"label noise {noise:g}", less=1))
     return found
 
 
@@ -226,7 +222,7 @@ STUDY = Study(
         Claim("peak at n", "The test loss of the minimum-norm solution peaks where features equal samples.",
               "features at a draw's peak over samples, minus 1", peak_excess, within(0.02), form="+.3f"),
         Claim("tuned ridge removes it", "Tuned ridge never rises by a per cent over the features.",
-              "largest relative rise, cross-fitted, upper end where all draws choose", ridge_rises, less_than(0.01),
+              "largest relative rise, cross-fitted, upper end where all draws choose", ridge_rises, below(0.01),
               form="+.4f"),
     ),
 )  # fmt: skip

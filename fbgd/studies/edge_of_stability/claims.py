@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from fbgd.report.claims import Claim, Estimate, exactly, higher, lower, of_difference, within
+from fbgd.report.claims import Claim, Estimate, exactly, higher, lower, of_difference, of_mean, within
 from fbgd.report.evidence import Evidence
-from fbgd.report.statistics import paired_t, t_interval
+from fbgd.report.statistics import paired_t
 from fbgd.studies.edge_of_stability.measure import settle
 from fbgd.studies.edge_of_stability.settings import CLIPPED, CROSS_ENTROPY, GD, METHODS, PENALISED, SAM
 
@@ -28,9 +28,8 @@ def at_the_edge(column: str, margin: float) -> Callable[[Evidence], list[Estimat
     def estimates(evidence: Evidence) -> list[Estimate]:
         found = []
         for method, runs in settle(evidence.measurements).groupby("method", sort=False):
-            if MARGINS[method] == margin and len(values := by_seed(runs, column) - 1):
-                low, high = t_interval(values.to_numpy(), evidence.level)
-                found.append(Estimate(float(values.mean()), float(low), float(high), str(method)))
+            if MARGINS[method] == margin and len(values := by_seed(runs, column)):
+                found.append(of_mean(values, evidence.level, str(method), less=1))
         return found
 
     return estimates
@@ -56,11 +55,8 @@ def of_cross_entropy(column: str) -> Callable[[Evidence], list[Estimate]]:
 
     def estimates(evidence: Evidence) -> list[Estimate]:
         runs = settle(evidence.measurements)
-        values = by_seed(runs[runs["method"] == CROSS_ENTROPY], column) - 1
-        if not len(values):
-            return []
-        low, high = t_interval(values.to_numpy(), evidence.level)
-        return [Estimate(float(values.mean()), float(low), float(high))]
+        values = by_seed(runs[runs["method"] == CROSS_ENTROPY], column)
+        return [of_mean(values, evidence.level, less=1)] if len(values) else []
 
     return estimates
 

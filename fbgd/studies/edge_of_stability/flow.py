@@ -12,15 +12,13 @@ from rich.progress import track
 from fbgd.config.compose import compose
 from fbgd.errors import ConfigError
 from fbgd.report.cells import UNKNOWN
-from fbgd.report.claims import Claim, Estimate, higher, within
+from fbgd.report.claims import Claim, Estimate, below, higher, of_mean, within
 from fbgd.report.evidence import Evidence
 from fbgd.report.pages import Summary, measured
 from fbgd.report.plots import make_figure
-from fbgd.report.statistics import t_interval
 from fbgd.runs.plan import Rung
 from fbgd.runs.provenance import git_revision
 from fbgd.studies.double_descent.drawing import draw_band
-from fbgd.studies.double_descent.peaks import less_than
 from fbgd.studies.edge_of_stability.settings import NETWORK
 from fbgd.studies.edge_of_stability.trajectories import follow, landscape
 from fbgd.studies.execution import Execution, Outcome
@@ -171,9 +169,7 @@ def of_crossings(column: str, less: float = 0.0) -> Callable[[Evidence], list[Es
         found = []
         table = crossings(evidence.measurements)
         for rate, part in table.assign(delay=table["left"] / table["time"]).dropna().groupby("rate"):
-            values = part[column].to_numpy() - less
-            low, high = t_interval(values, evidence.level)
-            found.append(Estimate(float(values.mean()), float(low), float(high), f"rate {rate:g}"))
+            found.append(of_mean(part[column], evidence.level, f"rate {rate:g}", less))
         return found
 
     return estimates
@@ -224,7 +220,7 @@ What to expect: descent stays beside the flow until its sharpness crosses 2 / h.
     figures={"figure.png": lambda evidence: draw(evidence.measurements, evidence.title)},
     claims=(
         Claim("beside the flow until the edge", "When its sharpness crosses 2 / h, descent is still close to the flow.",
-              f"distance over the flow's way, at most {CLOSE:g}", of_crossings("at"), less_than(CLOSE), form="+.4f"),
+              f"distance over the flow's way, at most {CLOSE:g}", of_crossings("at"), below(CLOSE), form="+.4f"),
         Claim("it leaves beyond the edge", "In as long a time again, the distance more than doubles.",
               "doublings of the distance from the crossing to twice its time, minus the 1 of a steady growth",
               of_crossings("doublings", 1.0), higher),

@@ -10,8 +10,6 @@ from fbgd.config.build import load_data
 from fbgd.config.compose import compose
 from fbgd.data import Dataset
 from fbgd.errors import ConfigError
-from fbgd.report.claims import Estimate
-from fbgd.report.statistics import t_interval
 from fbgd.runs.plan import Rung
 from fbgd.runs.provenance import git_revision
 from fbgd.studies.execution import Execution, Outcome
@@ -66,9 +64,3 @@ def tabulated(rows_of: Rows) -> Callable[[Execution, list[Rung]], Outcome]:
         return Outcome([], measurements=pd.DataFrame(rows).assign(git_revision=git_revision()), rungs=[])
 
     return execute
-
-
-def mean_estimate(values: pd.Series, level: float, case: str, theory: float = 0.0) -> Estimate:
-    """The mean over seeds minus what the theory says, with Student's interval."""
-    low, high = t_interval(values.to_numpy(), level)
-    return Estimate(float(values.mean() - theory), float(low - theory), float(high - theory), case)

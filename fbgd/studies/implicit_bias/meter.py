@@ -10,10 +10,10 @@ from fbgd.data import Dataset
 from fbgd.probes.block_losses import Whole
 from fbgd.probes.modified_flow import descend
 from fbgd.report.cells import UNKNOWN
-from fbgd.report.claims import Claim, Estimate, within
+from fbgd.report.claims import Claim, Estimate, of_mean, within
 from fbgd.report.evidence import Evidence
 from fbgd.report.pages import Summary, measured
-from fbgd.studies.implicit_bias.closed import PRESETS, FlowSizes, mean_estimate, quick, rungs, tabulated
+from fbgd.studies.implicit_bias.closed import PRESETS, FlowSizes, quick, rungs, tabulated
 from fbgd.studies.implicit_bias.meter_drawing import draw
 from fbgd.studies.implicit_bias.optimizers import NAMES, PLAIN, THEORY, reading
 from fbgd.studies.implicit_bias.problems import NETWORK, PROBLEMS, QUADRATIC, Problem
@@ -74,7 +74,7 @@ def ratios(problems: Sequence[str], optimizers: Sequence[str]) -> Callable[[Evid
     def estimates(evidence: Evidence) -> list[Estimate]:
         table = with_ratio(evidence.measurements)
         return [
-            mean_estimate(own["ratio"], evidence.level, case(str(problem), point, str(optimizer), rate), 1.0)
+            of_mean(own["ratio"], evidence.level, case(str(problem), point, str(optimizer), rate), 1.0)
             for (problem, point, optimizer, rate), own in smallest(table).groupby(
                 ["problem", "point", "optimizer", "rate"], sort=False
             )
@@ -101,7 +101,7 @@ def beside(column: str, theory: float) -> Callable[[Evidence], list[Estimate]]:
     def estimates(evidence: Evidence) -> list[Estimate]:
         table = smallest(evidence.measurements)
         own = table[(table["problem"] == QUADRATIC) & (table["optimizer"] == "SGD")]
-        return [mean_estimate(own[column], evidence.level, "", theory)] if len(own) else []
+        return [of_mean(own[column], evidence.level, "", theory)] if len(own) else []
 
     return estimates
 

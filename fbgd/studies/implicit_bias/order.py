@@ -14,12 +14,12 @@ from torch import Tensor
 from fbgd.data import Dataset
 from fbgd.probes.block_losses import BlockLosses, Scaled, Whole
 from fbgd.probes.modified_flow import flow, mean_pass, orders
-from fbgd.report.claims import Claim, Estimate, within
+from fbgd.report.claims import Claim, Estimate, of_mean, within
 from fbgd.report.evidence import Evidence
 from fbgd.report.pages import Summary, measured
 from fbgd.report.plots import make_figure
 from fbgd.studies.double_descent.drawing import plain_numbers
-from fbgd.studies.implicit_bias.closed import PRESETS, FlowSizes, mean_estimate, quick, rungs, tabulated
+from fbgd.studies.implicit_bias.closed import PRESETS, FlowSizes, quick, rungs, tabulated
 from fbgd.studies.implicit_bias.problems import PROBLEMS, Problem, Quadratic
 from fbgd.studies.study import Study
 
@@ -94,7 +94,7 @@ def slope_claim(kind: str) -> Claim:
     def estimates(evidence: Evidence) -> list[Estimate]:
         found = slopes(evidence.measurements)
         groups = found[found["flow"] == kind].groupby(["problem", "process"], sort=False)
-        return [mean_estimate(own["slope"], evidence.level, f"{problem}, {process}", theory)
+        return [of_mean(own["slope"], evidence.level, f"{problem}, {process}", theory)
                 for (problem, process), own in groups]  # fmt: skip
 
     return Claim(

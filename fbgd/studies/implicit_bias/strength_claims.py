@@ -6,9 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from fbgd.report.claims import Claim, Estimate, exactly, higher, lower, within
+from fbgd.report.claims import Claim, Estimate, exactly, higher, lower, of_mean, within
 from fbgd.report.evidence import Evidence
-from fbgd.report.statistics import t_interval
 from fbgd.studies.differences import accuracy_difference
 from fbgd.studies.implicit_bias.strength_measure import chosen_rates, counted
 from fbgd.studies.implicit_bias.strength_settings import LARGE, SMALL
@@ -60,8 +59,7 @@ def falls(quantity: Of) -> Callable[[Evidence], list[Estimate]]:
             if values.shape[1] > 1:
                 places = np.log2(1 + values.columns.to_numpy(dtype=float))
                 slopes = np.polyfit(places, values.to_numpy().T, 1)[0]
-                low, high = t_interval(slopes, evidence.level)
-                found.append(Estimate(float(slopes.mean()), float(low), float(high), str(training)))
+                found.append(of_mean(slopes, evidence.level, str(training)))
         return found
 
     return estimates

@@ -6,9 +6,9 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from fbgd.report.claims import Claim, Estimate, lower, of_difference
+from fbgd.report.claims import Claim, Estimate, lower, of_difference, of_mean
 from fbgd.report.evidence import Evidence
-from fbgd.report.statistics import difference, t_interval
+from fbgd.report.statistics import difference
 from fbgd.studies.ladder_probed.looks import geometric, rank_correlation
 
 # Rungs that differ by an ingredient: what it is, with it, without it.
@@ -63,15 +63,15 @@ def within_runs(values: Values) -> Callable[[Evidence], list[Estimate]]:
     def estimates(evidence: Evidence) -> list[Estimate]:
         parts = [part for rung in CLIPPED if len(part := of_rung(evidence, rung))]
         own = pd.concat([values(part) for part in parts]) if parts else pd.Series(dtype=float)
-        return [mean_estimate(own.groupby(level=0).mean().to_numpy(), evidence.level)] if len(own) else []
+        if not len(own):
+            return []
+        seeds = own.groupby(level=0).mean()
+        if np.ptp(seeds) > 0:
+            return [of_mean(seeds, evidence.level)]
+        # Values that are all the same tell nothing of their spread.
+        return [Estimate(float(seeds.mean()), math.nan, math.nan)]
 
     return estimates
-
-
-def mean_estimate(values: np.ndarray, level: float, case: str = "") -> Estimate:
-    """A mean with Student's interval; without one where the values are all the same."""
-    low, high = t_interval(values, level) if np.ptp(values) > 0 else (math.nan, math.nan)
-    return Estimate(float(values.mean()), float(low), float(high), case)
 
 
 CLAIMS = (

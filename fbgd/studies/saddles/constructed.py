@@ -1,10 +1,9 @@
-"""What the studies on constructed functions share: no networks, so no words about them, and a rule of a claim."""
+"""What the studies on constructed functions share: no networks, so no words about them."""
 
 import pandas as pd
 
 from fbgd.config.compose import compose
 from fbgd.errors import ConfigError
-from fbgd.report.claims import OPPOSITE, SUPPORTED, UNDECIDED, Estimate, Rule
 from fbgd.runs.provenance import git_revision
 from fbgd.studies.arguments import science_words
 from fbgd.studies.execution import Execution, Outcome
@@ -24,16 +23,3 @@ def check_words(execution: Execution) -> None:
 def constructed(table: pd.DataFrame) -> Outcome:
     """The outcome of a study without runs."""
     return Outcome([], measurements=table.assign(git_revision=git_revision()), rungs=[])
-
-
-def at_least(bound: float) -> Rule:
-    """Supported where the interval lies above ``bound``, opposite where it lies below.
-
-    >>> at_least(2)(Estimate(3.0, 2.5, 3.5)), at_least(2)(Estimate(3.0, 1.5, 4.5))
-    ('supported', 'undecided')
-    """
-
-    def rule(estimate: Estimate) -> str:
-        return SUPPORTED if estimate.low > bound else OPPOSITE if estimate.high < bound else UNDECIDED
-
-    return rule

@@ -10,15 +10,14 @@ import torch
 from matplotlib.figure import Figure
 
 from fbgd.engine.blocks import BlockOrder
-from fbgd.report.claims import Claim, Estimate, exactly, within
+from fbgd.report.claims import Claim, Estimate, above, exactly, of_mean, within
 from fbgd.report.evidence import Evidence
 from fbgd.report.pages import Summary, measured
 from fbgd.report.plots import make_figure
-from fbgd.report.statistics import t_interval
 from fbgd.runs.plan import Rung
 from fbgd.seeds import generator
 from fbgd.studies.execution import Execution, Outcome
-from fbgd.studies.saddles.constructed import at_least, check_words, constructed
+from fbgd.studies.saddles.constructed import check_words, constructed
 from fbgd.studies.saddles.methods import (
     DESCENT,
     HEAVY_BALL,
@@ -195,17 +194,14 @@ def largest_error(part: pd.DataFrame, descent: pd.DataFrame, level: float) -> Es
 
 def mean_error(part: pd.DataFrame, descent: pd.DataFrame, level: float) -> Estimate:
     """The mean over seeds of :func:`relative_errors`."""
-    errors = relative_errors(part).to_numpy()
-    low, high = t_interval(errors, level)
-    return Estimate(float(errors.mean()), low, high)
+    return of_mean(relative_errors(part), level)
 
 
 def speedup(part: pd.DataFrame, descent: pd.DataFrame, level: float) -> Estimate:
     """GD's steps over the mean ones, from the smallest distance."""
     steps, whole = (own.loc[own["distance"] == own["distance"].min(), "steps"] for own in (part, descent))
-    low, high = t_interval(steps.to_numpy(), level)
-    slow = float(whole.iloc[0])
-    return Estimate(slow / float(steps.mean()), slow / high, slow / low)
+    mean, slow = of_mean(steps, level), float(whole.iloc[0])
+    return Estimate(slow / mean.value, slow / mean.high, slow / mean.low)
 
 
 def growth(part: pd.DataFrame, descent: pd.DataFrame, level: float) -> Estimate:
@@ -219,8 +215,7 @@ def growth(part: pd.DataFrame, descent: pd.DataFrame, level: float) -> Estimate:
         for own in (part, descent)
     )
     shares = rise.to_numpy() / whole.iloc[0]
-    low, high = t_interval(shares, level) if np.ptp(shares) else (shares[0], shares[0])
-    return Estimate(float(shares.mean()), float(low), float(high))
+    return of_mean(shares, level) if np.ptp(shares) else exactly(float(shares[0]))
 
 
 STUDY = Study(
@@ -244,7 +239,7 @@ STUDY = Study(
         Claim("expected steps", "With noise it takes the expected steps, to a tenth.",
               "mean difference over all distances, %", over(NOISY, mean_error), within(10), form="+.1f"),
         Claim("noise leaves sooner", "From the smallest distance it takes less than half of GD's steps.",
-              "GD's steps over its mean ones", over(NOISY, speedup), at_least(2),
+              "GD's steps over its mean ones", over(NOISY, speedup), above(2),
               "GD slows down without bound, noise does not (Jin et al. 2017)", form=".2f"),
         Claim("whatever the distance", "Below its noise the distance no longer matters, to a twentieth of GD's growth.",
               "growth of the steps over the smaller half of the distances, over GD's", over(NOISY, growth),

@@ -7,14 +7,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fbgd.report.claims import Claim, Estimate, higher, lower
+from fbgd.report.claims import Claim, Estimate, above, higher, lower, of_mean
 from fbgd.report.evidence import Evidence
 from fbgd.report.pages import Summary, measured
 from fbgd.report.plots import REGIMES, make_figure
-from fbgd.report.statistics import t_interval
 from fbgd.runs.plan import PlannedRun, Rung, curves
 from fbgd.studies.double_descent.drawing import draw_band
-from fbgd.studies.saddles.constructed import at_least
 from fbgd.studies.saddles.equal_loss import at_equal_loss, steps_to
 from fbgd.studies.study import Preset, Study
 
@@ -158,7 +156,7 @@ def by_regime(values: Callable[[pd.DataFrame], pd.Series]) -> Callable[[Evidence
     def estimates(evidence: Evidence) -> list[Estimate]:
         table = evidence.measurements
         parts = table.groupby("regime", sort=False) if len(table) else ()
-        return [interval(values(part), evidence.level, str(regime)) for regime, part in parts]
+        return [of_mean(values(part), evidence.level, str(regime)) for regime, part in parts]
 
     return estimates
 
@@ -172,16 +170,9 @@ def of_pairs(values: Callable[[pd.DataFrame, pd.DataFrame], float], case: str = 
             pair = [part[part["regime"] == regime] for regime in (FULL_BATCH, SGD)]
             if all(len(own) for own in pair):
                 found[seed] = values(*pair)
-        return [interval(pd.Series(found), evidence.level, case)] if found else []
+        return [of_mean(list(found.values()), evidence.level, case)] if found else []
 
     return estimates
-
-
-def interval(values: pd.Series, level: float, case: str = "") -> Estimate:
-    """A mean with Student's interval."""
-    numbers = values.to_numpy(dtype=float)
-    low, high = t_interval(numbers, level)
-    return Estimate(float(numbers.mean()), low, high, case)
 
 
 def slow_mean(column: str, scale: float = 100) -> Callable[[pd.DataFrame], pd.Series]:
@@ -227,7 +218,7 @@ STUDY = Study(
     figures={"figure.png": lambda evidence: draw(evidence.measurements, evidence.title)},
     claims=(
         Claim("slow near saddles", "Where training is slowest more than 1 % of the eigenvalues are negative.",
-              "negative eigenvalues in the slowest tenth, %", by_regime(slow_mean("share")), at_least(1), form=".1f"),
+              "negative eigenvalues in the slowest tenth, %", by_regime(slow_mean("share")), above(1), form=".1f"),
         Claim("along negative curvature", "There the gradient lies along negative curvature more than by chance.",
               "share of the squared gradient minus share of eigenvalues, points", by_regime(alignment), higher,
               form="+.1f"),

@@ -8,16 +8,15 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
-from fbgd.report.claims import Claim, Estimate, Rule, higher
+from fbgd.report.claims import Claim, Estimate, above, below, higher, of_mean
 from fbgd.report.evidence import Evidence
 from fbgd.report.pages import Summary, measured
 from fbgd.report.plots import make_figure
-from fbgd.report.statistics import t_interval
 from fbgd.runs.plan import Rung
 from fbgd.seeds import generator
 from fbgd.studies.execution import Execution, Outcome
 from fbgd.studies.saddles.chain import Chain
-from fbgd.studies.saddles.constructed import at_least, check_words, constructed
+from fbgd.studies.saddles.constructed import check_words, constructed
 from fbgd.studies.saddles.methods import DESCENT, PERTURBED, Perturbation, follow
 from fbgd.studies.study import Preset, Study
 
@@ -129,8 +128,9 @@ def slope(method: str, evidence: Evidence, *, power: bool = False, factor: bool 
     if not len(part):
         return []
     found = slopes(part, power=power)
-    numbers = (float(found.mean()), *map(float, t_interval(found, evidence.level)))
-    return [Estimate(*(math.exp(number) for number in numbers) if factor else numbers)]
+    mean = of_mean(found, evidence.level)
+    value, low, high = mean[:3]
+    return [Estimate(math.exp(value), math.exp(low), math.exp(high)) if factor else mean]
 
 
 def advantage(evidence: Evidence) -> list[Estimate]:
@@ -140,14 +140,7 @@ def advantage(evidence: Evidence) -> list[Estimate]:
         return []
     most = table[table["saddles"] == table["saddles"].max()]
     steps = np.log(most.pivot(index="seed", columns="method", values="steps"))
-    gains = (steps[DESCENT] - steps[PERTURBED]).to_numpy()
-    low, high = t_interval(gains, evidence.level)
-    return [Estimate(float(gains.mean()), low, high)]
-
-
-def at_most(bound: float) -> Rule:
-    """Supported where the interval lies below ``bound``, opposite where it lies above."""
-    return lambda estimate: at_least(-bound)(Estimate(-estimate.value, -estimate.high, -estimate.low))
+    return [of_mean(steps[DESCENT] - steps[PERTURBED], evidence.level)]
 
 
 STUDY = Study(
@@ -167,11 +160,11 @@ STUDY = Study(
     claims=(
         Claim("GD, exponential", "Every further saddle multiplies the steps of GD by at least 1.5.",
               "factor a saddle, from the slope of the logarithm of the steps",
-              lambda evidence: slope(DESCENT, evidence, factor=True), at_least(1.5),
+              lambda evidence: slope(DESCENT, evidence, factor=True), above(1.5),
               "exponential (Du et al. 2017)", form=".2f"),
         Claim("perturbed GD, polynomial", "The steps of perturbed GD grow at most like the square of the number.",
               "exponent, from the slope of the logarithms", lambda evidence: slope(PERTURBED, evidence, power=True),
-              at_most(2), "polynomial (Jin et al. 2017; Du et al. 2017)", form=".2f"),
+              below(2), "polynomial (Jin et al. 2017; Du et al. 2017)", form=".2f"),
         Claim("perturbations pay", "With the most saddles perturbed GD takes fewer steps.",
               "logarithm of GD's steps over perturbed GD's", advantage, higher),
     ),
