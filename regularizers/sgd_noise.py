@@ -11,6 +11,7 @@ from regularizers.hvp import hvp
 from regularizers.leading import leading_eigenvector
 from regularizers.noise import normal_like
 from regularizers.roles import BlockGradients, BlockNoise, Moment
+from regularizers.tensor_lists import flatten, unflatten
 
 STRUCTURES = ("isotropic", "diagonal", "covariance", "leading")
 
@@ -74,7 +75,7 @@ class SGDNoise(BlockNoise):
         draw = moment.generator()
         moments = block_moments(blocks_at(params), draw)
         noise = self.scale**0.5 * self._shaped(moments, draw, params, blocks_at)
-        return [entry + more for entry, more in zip(gradient, parts_of(noise, params), strict=True)]
+        return [entry + more for entry, more in zip(gradient, unflatten(noise, params), strict=True)]
 
     def _shaped(
         self, moments: "BlockMoments", draw: torch.Generator, params: list[Tensor], blocks_at: BlockGradients
@@ -92,11 +93,11 @@ class SGDNoise(BlockNoise):
 
     def _leading(self, moments: "BlockMoments", params: list[Tensor], blocks_at: BlockGradients) -> Tensor:
         def gradient_at(at: list[Tensor]) -> list[Tensor]:
-            return parts_of(weighted_mean(blocks_at(at)), params)
+            return unflatten(weighted_mean(blocks_at(at)), params)
 
         def product(vector: Tensor) -> Tensor:
-            known = parts_of(moments.mean, params)
-            return flat(hvp(gradient_at, params, parts_of(vector, params), gradient=known))
+            known = unflatten(moments.mean, params)
+            return flatten(hvp(gradient_at, params, unflatten(vector, params), gradient=known))
 
         return leading_eigenvector(product, moments.combination, self.products)
 
@@ -141,15 +142,4 @@ def block_moments(blocks: Iterable[tuple[float, list[Tensor]]], draw: torch.Gene
 
 def weighted_mean(blocks: Iterable[tuple[float, list[Tensor]]]) -> Tensor:
     """The mean gradient (D) of all blocks."""
-    return torch.stack([share * flat([entry.sum(0) for entry in gradients]) for share, gradients in blocks]).sum(0)
-
-
-def flat(tensors: list[Tensor]) -> Tensor:
-    """All entries in one vector."""
-    return torch.cat([tensor.reshape(-1) for tensor in tensors])
-
-
-def parts_of(vector: Tensor, like: list[Tensor]) -> list[Tensor]:
-    """The parts of a vector in the shapes of ``like``."""
-    parts = vector.split([tensor.numel() for tensor in like])
-    return [part.view(tensor.shape) for part, tensor in zip(parts, like, strict=True)]
+    return torch.stack([share * flatten([entry.sum(0) for entry in gradients]) for share, gradients in blocks]).sum(0)

@@ -25,7 +25,7 @@ from fbgd.probes.recursion import FAMILIES, Recursion, recursion_of
 from fbgd.probes.sharpness import Sharpness
 from fbgd.probes.spectral_density import HessianDensity, SpectralDensity
 from fbgd.probes.surface import Surface, regrouped, surface
-from fbgd.probes.vectors import flatten, unflatten
+from regularizers.tensor_lists import flatten, unflatten
 
 __all__ = [
     "FAMILIES",

@@ -3,7 +3,7 @@
 from fbgd.engine.kernels import autograd_gradient
 from fbgd.engine.probe import ProbeState
 from fbgd.probes.products import check_precision, hessian_product, single_blocks
-from fbgd.probes.vectors import flatten
+from regularizers.tensor_lists import flatten
 
 
 class BatchSharpness:

@@ -19,7 +19,7 @@ from fbgd.engine.blocks import StepBlocks
 from fbgd.engine.kernels import Objective, autograd_gradient
 from fbgd.engine.probe import ProbeState
 from fbgd.probes.products import GRADIENTS_PER_PRODUCT, PRECISIONS, single_blocks
-from fbgd.probes.vectors import flatten, unflatten
+from regularizers.tensor_lists import flatten, unflatten
 
 
 class BlockLosses(Protocol):

@@ -10,7 +10,7 @@ from fbgd.engine.blocks import Stack
 from fbgd.engine.kernels import autograd_gradient
 from fbgd.engine.probe import ProbeState
 from fbgd.errors import ConfigError
-from fbgd.probes.vectors import flatten
+from regularizers.tensor_lists import flatten
 
 UNITS = ("blocks", "samples")
 # Of a probe's random streams, that which chooses the blocks.

@@ -9,7 +9,7 @@ from fbgd.engine.objective import NetworkObjective
 from fbgd.errors import ConfigError
 from fbgd.probes.products import GRADIENTS_PER_PRODUCT, HessianProduct
 from fbgd.probes.sharpness import Sharpness
-from fbgd.probes.vectors import flatten, unflatten
+from regularizers.tensor_lists import flatten, unflatten
 
 
 class GaussNewtonProduct(HessianProduct):

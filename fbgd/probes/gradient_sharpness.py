@@ -1,10 +1,7 @@
 """Sharpness along the gradient: the curvature that a full-batch step meets."""
 
-import torch
-
 from fbgd.engine.probe import ProbeState
-from fbgd.probes.products import check_precision, hessian_product
-from fbgd.probes.vectors import flatten
+from fbgd.probes.products import check_precision, hessian_product, mean_gradient
 
 
 class GradientSharpness:
@@ -33,9 +30,7 @@ class GradientSharpness:
 
     def __call__(self, state: ProbeState) -> dict[str, float]:
         product = hessian_product(state, self.precision)
-        gradient = torch.zeros(product.size, dtype=torch.float64, device=state.params[0].device)
-        for size, own in state.block_gradients():
-            gradient += size / product.blocks.samples * flatten(own).double()
+        gradient = mean_gradient(state)
         square = float(gradient.square().sum())
         curvature = float(gradient @ product(gradient)) / square if square else 0.0
         return {"gradient_sharpness": curvature, "gradient_norm": square**0.5}

@@ -4,22 +4,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fbgd.engine.kernels import Objective
 from fbgd.engine.probe import ProbeState
 from fbgd.errors import ConfigError
+from fbgd.probes.dense import dense_hessian
 from fbgd.probes.lanczos import Tridiagonal, lanczos
 from fbgd.probes.products import (
-    GRADIENTS_PER_PRODUCT,
     HessianProduct,
     check_precision,
     hessian_product,
-    single_blocks,
+    mean_gradient,
 )
-from fbgd.probes.vectors import flatten
 
 DENSE, LANCZOS = "dense", "lanczos"
-# Of a dense Hessian, made at a time.
-COLUMNS = 64
 
 
 class HessianIndex:
@@ -98,7 +94,9 @@ class HessianIndex:
 
     def exact(self, state: ProbeState, product: HessianProduct, gradient: Tensor) -> dict[str, float]:
         """The columns from all eigenvalues."""
-        values, vectors = torch.linalg.eigh(dense(product, state.objective))
+        values, vectors = torch.linalg.eigh(
+            dense_hessian(state.objective, product.params, product.blocks, product.spend)
+        )
         negative = values < -self.threshold * values.abs().max()
         part = vectors[:, negative].T @ gradient.to(vectors)
         return {
@@ -134,48 +132,10 @@ class HessianIndex:
         }
 
 
-def dense(product: HessianProduct, objective: Objective) -> Tensor:
-    """The Hessian as a matrix (D, D) in float64, made symmetric to the last digit.
-
-    Two reverse passes, the second for :data:`COLUMNS` columns at a time: a product alone is mostly Python.
-
-    Args:
-        product: says where, over which blocks, in which precision, and counts a product a column.
-        objective: of one block, pure.
-    """
-    params = [param.detach().requires_grad_() for param in product.params]
-    like = params[0]
-    matrix = torch.zeros(product.size, product.size, dtype=torch.float64, device=like.device)
-    for block in single_blocks(product.blocks, like.dtype):
-        value = objective(params, *block)[0]
-        gradient = flatten(list(torch.autograd.grad(value, params, create_graph=True, materialize_grads=True)))
-        size, rows = len(block[0]), torch.eye(product.size, dtype=like.dtype, device=like.device)
-        if not gradient.requires_grad:
-            continue
-        for start in range(0, product.size, COLUMNS):
-            chosen = rows[start : start + COLUMNS]
-            parts = torch.autograd.grad(
-                gradient, params, chosen, retain_graph=True, is_grads_batched=True, materialize_grads=True
-            )
-            made = torch.cat([part.reshape(len(chosen), -1) for part in parts], dim=1).double()
-            matrix[start : start + COLUMNS] += size / product.blocks.samples * made
-        product.spend(GRADIENTS_PER_PRODUCT * size * product.size)
-    return (matrix + matrix.T) / 2
-
-
 def share_below(iteration: Tridiagonal, bound: float) -> float:
     """The share of the squared length of the first vector that lies at Ritz values below ``bound``."""
     values, vectors = iteration.ritz()
     return float((vectors[0, values < bound] ** 2).sum())
-
-
-def mean_gradient(state: ProbeState) -> Tensor:
-    """The gradient (D) of the mean objective over all samples, in float64; its cost is counted."""
-    total, samples = torch.zeros(()), 0
-    for size, gradient in state.block_gradients():
-        total = total + size * flatten([entry.double() for entry in gradient])
-        samples += size
-    return total / samples
 
 
 def ratio(part: float, whole: float) -> float:

@@ -6,14 +6,12 @@ from torch import Tensor
 from fbgd.engine.blocks import StepBlocks
 from fbgd.engine.probe import ProbeState
 from fbgd.errors import ConfigError
-from fbgd.probes.products import GRADIENTS_PER_PRODUCT, check_precision, single_blocks
+from fbgd.probes.dense import dense_hessian
+from fbgd.probes.products import check_precision, single_blocks
 from fbgd.probes.surface import Surface, regrouped, surface
-from fbgd.probes.vectors import unflatten
 
 # Eigenvalues below this share of the largest are rounding.
 ROUNDING = 1e-10
-# Of the Hessian, taken at a time.
-COLUMNS = 64
 
 
 class InformationCriterion:
@@ -64,32 +62,10 @@ class InformationCriterion:
                 "and their number cubed operations; choose a smaller network, or raise the limit"
             )
         landscape = surface(state, self.precision)
-        hessian = dense(landscape)
+        hessian = dense_hessian(landscape.objective, landscape.params, landscape.blocks, landscape.spend).cpu()
         blocks = regrouped(state, 1)
         sizes = torch.tensor([float(len(own)) for own in blocks.indices], dtype=torch.float64)
         return criterion(hessian, gradients_of(landscape, blocks), self.damping, sizes)
-
-
-def dense(landscape: Surface) -> Tensor:
-    """The Hessian (D, D), symmetric, in double precision, by products with unit vectors, several at a time.
-
-    The gradient is differentiated in reverse, so this is no forward derivative of a vectorised gradient, which PyTorch
-    2.13 gets wrong through norm layers.
-    """
-    size, blocks = len(landscape.origin), landscape.blocks
-    unit, total = torch.eye(size).to(landscape.origin), torch.zeros(size, size, dtype=torch.float64)
-    for block in single_blocks(blocks, landscape.origin.dtype):
-        point = landscape.origin.clone().requires_grad_()
-        with torch.enable_grad():
-            value, _ = landscape.objective(unflatten(point, landscape.params), *block)
-            (gradient,) = torch.autograd.grad(value, point, create_graph=True)
-        rows = [
-            torch.autograd.grad(gradient, point, units, retain_graph=True, is_grads_batched=True)[0]
-            for units in unit.split(COLUMNS)
-        ]
-        total += len(block[0]) / blocks.samples * torch.cat(rows).double().cpu()
-        landscape.spend(GRADIENTS_PER_PRODUCT * size * len(block[0]))
-    return (total + total.T) / 2
 
 
 def gradients_of(landscape: Surface, blocks: StepBlocks) -> Tensor:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from fbgd.probes.vectors import flatten, unflatten
+from regularizers.tensor_lists import flatten, unflatten
 
 # From parameters to numbers, such as training loss and accuracy.
 Values = Callable[[list[Tensor]], Sequence[float]]

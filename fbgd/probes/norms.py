@@ -9,7 +9,7 @@ from fbgd.data.dataset import IGNORED
 from fbgd.engine.blocks import StepBlocks
 from fbgd.engine.probe import ProbeState
 from fbgd.errors import ConfigError
-from fbgd.probes.vectors import flatten
+from regularizers.tensor_lists import flatten
 
 
 class Norms:

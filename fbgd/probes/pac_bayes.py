@@ -8,7 +8,7 @@ from fbgd.engine.probe import ProbeState
 from fbgd.errors import ConfigError
 from fbgd.probes.products import check_precision
 from fbgd.probes.surface import surface
-from fbgd.probes.vectors import flatten
+from regularizers.tensor_lists import flatten
 
 # Of the training error, that noise of the tolerated size brings, as in Jiang et al. 2020.
 RISE = 0.1

@@ -13,7 +13,7 @@ from fbgd.probes.moments import gradient_moments
 from fbgd.probes.products import hessian_product
 from fbgd.probes.recursion import Recursion, recursion_of
 from fbgd.probes.sharpness import check_iteration
-from fbgd.probes.vectors import flatten
+from regularizers.tensor_lists import flatten
 
 
 class PreconditionedSharpness:

@@ -17,7 +17,7 @@ from fbgd.engine.blocks import StepBlocks
 from fbgd.engine.kernels import Objective
 from fbgd.engine.probe import ProbeState
 from fbgd.errors import ConfigError
-from fbgd.probes.vectors import flatten
+from regularizers.tensor_lists import flatten
 
 # A product has the arithmetic of two gradients; with networks so small that arithmetic is not what takes the time, it
 # takes that of four or five.
@@ -91,6 +91,15 @@ class HessianProduct:
 def hessian_product(state: ProbeState, precision: str = "as trained") -> HessianProduct:
     """The product with the Hessian of what training minimises, at the state's parameters; its cost is counted."""
     return HessianProduct(state.objective, state.params, state.blocks(), PRECISIONS[precision], state.spend)
+
+
+def mean_gradient(state: ProbeState) -> Tensor:
+    """The gradient (D) of the mean objective over all samples, in float64; its cost is counted."""
+    total, samples = torch.zeros(()), 0
+    for size, gradient in state.block_gradients():
+        total = total + size * flatten([entry.double() for entry in gradient])
+        samples += size
+    return total / samples
 
 
 def single_blocks(blocks: StepBlocks, dtype: torch.dtype) -> Iterator[tuple[Tensor, Tensor, Tensor]]:

@@ -11,7 +11,7 @@ from fbgd.engine.probe import ProbeState
 from fbgd.models.convert import batch_norms
 from fbgd.models.torch_layers import key_names
 from fbgd.probes.products import PRECISIONS, single_blocks
-from fbgd.probes.vectors import flatten, unflatten
+from regularizers.tensor_lists import flatten, unflatten
 
 # Samples of a block of :func:`regrouped`: few calls, and no more memory than an evaluation takes.
 REGROUPED = 1000

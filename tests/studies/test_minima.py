@@ -18,9 +18,9 @@ from fbgd.studies.command import main
 from fbgd.studies.minima import STUDY
 from fbgd.studies.minima.claims import change
 from fbgd.studies.minima.correlation import ALL, FITTED_RUNS, SAME_RATE, grouped, kendall
-from fbgd.studies.minima.endings import rebuilt
 from fbgd.studies.minima.geometry import CORRECTED, LARGE, SMALL, parameters
 from fbgd.studies.minima.settings import PRESETS, RULES, rungs
+from fbgd.studies.trained import rebuilt
 
 
 def table(seeds=6, settings=5, noise=0.3):

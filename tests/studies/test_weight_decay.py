@@ -17,6 +17,7 @@ from fbgd.report.description import Description
 from fbgd.report.evidence import Evidence
 from fbgd.runs.attempt import execute
 from fbgd.runs.plan import Rung, plan, with_subset_of_seed
+from fbgd.studies.trained import final_weights
 from fbgd.studies.weight_decay import map_solution, overparameterised
 from fbgd.studies.weight_decay.distance import nearest_prior, relative
 from fbgd.studies.weight_decay.dynamics_claims import MARGIN, product_lead
@@ -24,7 +25,7 @@ from fbgd.studies.weight_decay.noise import gradient_noise
 from fbgd.studies.weight_decay.posterior import gaussian_mode, softmax_mode, with_bias
 from fbgd.studies.weight_decay.prior_settings import ADAM, ADAMW, DESCENT, L2, LINEAR, MODELS
 from fbgd.studies.weight_decay.product import best_direction, explained
-from fbgd.studies.weight_decay.weights import final_weights, histogram, linear_weights
+from fbgd.studies.weight_decay.weights import histogram, linear_weights
 from regularizers import GaussianPrior
 from scripts import weight_decay
 

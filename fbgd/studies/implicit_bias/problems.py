@@ -13,7 +13,7 @@ from fbgd.data import Dataset
 from fbgd.engine.blocks import StepBlocks
 from fbgd.engine.objective import classification
 from fbgd.probes.block_losses import BlockLosses, NetworkLosses
-from fbgd.probes.vectors import flatten
+from regularizers.tensor_lists import flatten
 
 # Shares of the samples, so that what a block's size does not change shows.
 SHARES = (1, 2, 3, 4)

@@ -6,15 +6,14 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from fbgd.config.build import build
 from fbgd.engine.kernels import autograd_gradient
 from fbgd.engine.objective import classification
 from fbgd.probes.moments import gradient_moments
 from fbgd.runs.directory import RunDirectory
 from fbgd.runs.plan import PlannedRun
 from fbgd.studies.implicit_bias.strength_settings import LARGE
+from fbgd.studies.trained import rebuilt
 from fbgd.studies.tuning import SEARCH_SEEDS
-from fbgd.studies.weight_decay.weights import final_weights
 
 RATE = "large rate"
 
@@ -37,9 +36,7 @@ def end_of(run: PlannedRun) -> dict[str, float]:
     Raises:
         ValueError: it has no checkpoint.
     """
-    state = final_weights(run)
-    experiment = build(run.config, blocks_per_call=1).experiment
-    experiment.model.load_state_dict(state)
+    experiment = rebuilt(run).experiment
     params = [param.detach() for param in experiment.model.parameters()]
     gradient_of = autograd_gradient(classification(experiment.model))
     total, gradients = 0.0, []

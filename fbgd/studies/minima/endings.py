@@ -6,7 +6,7 @@ from functools import partial
 import pandas as pd
 from torch import Tensor
 
-from fbgd.config.build import Built, build
+from fbgd.config.build import Built
 from fbgd.engine.probe import ProbeState
 from fbgd.runs.directory import RunDirectory
 from fbgd.runs.plan import PlannedRun
@@ -65,20 +65,6 @@ def ending_table(planned: list[PlannedRun]) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
-
-
-def rebuilt(run: PlannedRun) -> Built:
-    """A finished run as objects, its model at the weights that it ended with.
-
-    Raises:
-        ValueError: it has no checkpoint.
-    """
-    state = RunDirectory(run.path).read_checkpoint(print)
-    if state is None:
-        raise ValueError(f"{run.path} has no checkpoint, which its weights are read from; delete it to train again")
-    built = build(run.config, blocks_per_call=1)
-    built.experiment.model.load_state_dict(state["model"])
-    return built
 
 
 def ended(built: Built, name: str, params: list[Tensor]) -> ProbeState:

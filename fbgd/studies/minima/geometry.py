@@ -16,8 +16,9 @@ from fbgd.models import MLP
 from fbgd.probes.landscape import filter_normalised, grid, line, through
 from fbgd.runs.plan import PlannedRun
 from fbgd.seeds import generator
-from fbgd.studies.minima.endings import MEASURES, ended, rebuilt
+from fbgd.studies.minima.endings import MEASURES, ended
 from fbgd.studies.minima.settings import FACTORS, PASSES, STEPS
+from fbgd.studies.trained import rebuilt
 
 ALPHAS = np.linspace(-1, 2, 25).tolist()
 SHARES = np.linspace(-1, 1, 25).tolist()

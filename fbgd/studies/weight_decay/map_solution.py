@@ -16,11 +16,12 @@ from fbgd.runs.plan import PlannedRun, Rung, collect, with_subset_of_seed
 from fbgd.studies.double_descent.words import percent, points
 from fbgd.studies.execution import Execution, Outcome
 from fbgd.studies.study import Study
+from fbgd.studies.trained import final_weights
 from fbgd.studies.weight_decay.distance import RIDGE, distance_table, order_of
 from fbgd.studies.weight_decay.map_drawing import draw_distances, draw_errors, draw_gains, draw_weights
 from fbgd.studies.weight_decay.prior_presets import PRESETS, quick
 from fbgd.studies.weight_decay.prior_settings import ADAMW, DESCENT, L2, LBFGS, LINEAR, MODELS, PriorPoint, PriorSizes
-from fbgd.studies.weight_decay.weights import final_weights, histogram
+from fbgd.studies.weight_decay.weights import histogram
 
 DISTANCES, ERRORS, WEIGHTS = "distances", "errors", "weights"
 # Ways to train that are the same in exact arithmetic, and what they may differ by in float64.

@@ -10,12 +10,11 @@ gradient, so this takes another pass over the training set.
 
 from typing import NamedTuple
 
-from fbgd.config.build import build
 from fbgd.engine.gradient import block_gradients
 from fbgd.engine.objective import classification
 from fbgd.probes.moments import gradient_moments
 from fbgd.runs.plan import PlannedRun
-from fbgd.studies.weight_decay.weights import final_weights
+from fbgd.studies.trained import rebuilt
 
 
 class Noise(NamedTuple):
@@ -39,9 +38,7 @@ def gradient_noise(run: PlannedRun) -> Noise:
     Raises:
         ValueError: it has no checkpoint.
     """
-    state = final_weights(run)
-    experiment = build(run.config, blocks_per_call=1).experiment
-    experiment.model.load_state_dict(state)
+    experiment = rebuilt(run).experiment
     params = [param.detach() for param in experiment.model.parameters()]
     gradients = block_gradients(classification(experiment.model), params, experiment.source.whole_pass(0))
     moments = gradient_moments(gradients)

@@ -5,23 +5,11 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from fbgd.runs.directory import RunDirectory
 from fbgd.runs.plan import PlannedRun
+from fbgd.studies.trained import final_weights
 
 # In units of the prior's standard deviation.
 BINS = np.linspace(-4, 4, 81)
-
-
-def final_weights(run: PlannedRun) -> dict[str, Tensor]:
-    """The last parameters of a finished run, by name.
-
-    Raises:
-        ValueError: it has no checkpoint.
-    """
-    state = RunDirectory(run.path).read_checkpoint(print)
-    if state is None:
-        raise ValueError(f"{run.path} has no checkpoint, which its weights are read from; delete it to train again")
-    return state["model"]
 
 
 def linear_weights(run: PlannedRun) -> Tensor:
