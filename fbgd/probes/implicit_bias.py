@@ -85,7 +85,9 @@ def fitted(drift: Tensor, responses: list[Tensor], way: float) -> Bias:
     along = float(drift @ first)
     joint = (math.nan, math.nan)
     if len(responses) > 1:
-        joint = tuple(torch.linalg.lstsq(torch.stack(responses, 1), drift[:, None]).solution[:, 0].tolist())
+        matrix, values = torch.stack(responses, 1).cpu(), drift[:, None].cpu()
+        # The usual driver's last digit depends on where its work space happens to lie.
+        joint = tuple(torch.linalg.lstsq(matrix, values, driver="gelsd").solution[:, 0].tolist())
     return Bias(
         coefficient=along / squares[0] if squares[0] else math.nan,
         explained=along**2 / (squares[0] * squares[1]) if all(squares) else math.nan,
