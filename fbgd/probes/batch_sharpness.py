@@ -11,9 +11,9 @@ class BatchSharpness:
 
     .. math:: \sum_B \frac{|B|}{N} \frac{g_B^T H_B g_B}{\lVert g_B \rVert^2}
 
-    with gradient and Hessian of the block's own objective. SGD without momentum is seen to hover where it is 2 / h,
-    while the sharpness of the full objective stays below. With a single block it is the curvature along the gradient.
-    A block without a gradient counts as 0.
+    with gradient and Hessian of the block's own objective. Its authors see SGD without momentum hover where it is
+    2 / h, and the sharpness of the full objective stay below. With a single block it is the curvature along the
+    gradient. A block without a gradient counts as 0.
 
     Returns columns ``batch_sharpness``; ``largest``, that of the steepest block. It costs three gradients of every
     sample.

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from fbgd.errors import ConfigError
+from fbgd.report.aggregate_table import lower_is_better
 from fbgd.report.tables import split_values
 
 TEST, VALIDATION = "test_", "validation_"
@@ -36,7 +37,7 @@ def best_values(runs: pd.DataFrame, groups: list[str], key: str, metric: str) ->
         for group, own in values.items()
         if len(own) == len(members[group]) and (members[group]["status"] == "done").all()
     }
-    falls = judge.endswith("loss")
+    falls = lower_is_better(judge)
     chosen: dict[tuple[str, ...], str] = {}
     for *group, value in sorted(means, key=lambda name: means[name], reverse=not falls):
         chosen.setdefault(tuple(group), value)

@@ -209,7 +209,7 @@ STUDY = Study(
     python scripts/edge_of_stability.py flow               MNIST-1D, 500 samples, 10 seeds, seven minutes
     python scripts/edge_of_stability.py flow data=cifar10  the published network and data
 
-What to expect: descent stays beside the flow until its sharpness crosses 2 / h.
+What to expect: descent is still beside the flow when its sharpness crosses 2 / h, and leaves it some time after.
 """,
     presets=PRESETS,
     rungs=rungs,
