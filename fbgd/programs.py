@@ -50,6 +50,7 @@ PROGRAMS = {
     "saddles": Program("saddles", "fbgd.studies.saddles", "what leaves saddles, and whether training waits at them"),
     "calibration": Program("calibration", "fbgd.studies.calibration", "how often conclusions of studies are false"),
     "noise": Program("noise", "fbgd.studies.noise", "SGD's noise replaced by other noise of its size"),
+    "gpu-check": Program("gpu_check", "fbgd.studies.gpu_check.command", "what a GPU does with this code, in 8 minutes"),
     "benchmark": Program("benchmark", "fbgd.studies.benchmark.command", "speed, as ratios measured side by side"),
 }
 NAMES = {program.script: name for name, program in PROGRAMS.items()}
