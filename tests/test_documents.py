@@ -76,6 +76,7 @@ SCRIPTS: dict[str, Callable[[list[str]], list[str]]] = {
     "minima": settings_only,
     "ladder_probed": settings_only,
     "saddles": settings_only,
+    "gpu_check": settings_only,
     "noise": settings_only,
     "study": settings_only,
     "sweep": settings_only,

@@ -152,6 +152,14 @@ def test_wrong_words_are_refused_before_any_work(words, message, capsys, tmp_pat
     assert not (tmp_path / "out").exists()
 
 
+def test_the_list_names_all_of_it(capsys):
+    assert command.main(["--list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "parity with the CPU: regularizer=full_gradient_penalty" in lines
+    assert sum(line.startswith("short ladder") for line in lines) == 7
+    assert sum(line.startswith("images a second") for line in lines) == len(MODES)
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_without_a_gpu_it_says_what_can_be_done(capsys):
     assert command.main([]) == 2

@@ -4,6 +4,7 @@
     python scripts/gpu_check.py --minutes 20          a larger ladder at the end
     python scripts/gpu_check.py data=cifar10 data.source.folder=DIR     the ladder on CIFAR-10 in place of Fashion-MNIST
     python scripts/gpu_check.py --ladder-size 0 --minutes 120           the ladder on all images that fit
+    python scripts/gpu_check.py --list                what would be checked
     python scripts/gpu_check.py --device cpu --quick  tiny sizes on the CPU, to see that everything runs
 
 What it does, in this order:
@@ -33,13 +34,14 @@ from fbgd.config.arithmetic import find_device
 from fbgd.errors import ConfigError
 from fbgd.programs import make_parser
 from fbgd.runs.provenance import environment
+from fbgd.studies.geiping_ladder import rungs
 from fbgd.studies.gpu_check.check import Check
-from fbgd.studies.gpu_check.ladder import DATA, short_ladder
+from fbgd.studies.gpu_check.ladder import DATA, ladder_of, short_ladder
 from fbgd.studies.gpu_check.page import page, write
-from fbgd.studies.gpu_check.parity import parity
+from fbgd.studies.gpu_check.parity import cases, parity
 from fbgd.studies.gpu_check.projection import projection
-from fbgd.studies.gpu_check.resume import resume
-from fbgd.studies.gpu_check.throughput import QUICK, Sizes, throughput
+from fbgd.studies.gpu_check.resume import SETTINGS, resume
+from fbgd.studies.gpu_check.throughput import MODES, QUICK, Sizes, throughput
 
 # The ladder of --quick: next to nothing, but for a whole block of every rung.
 QUICK_WORDS = ("model=resnet", "model.depth=8", "model.width=4", "impl.threads=1")
@@ -56,7 +58,11 @@ def main(words: list[str] | None = None, prog: str | None = None) -> int:
     parser.add_argument("--ladder-size", type=int, metavar="N", help="training images of the ladder; 0: what fits")
     parser.add_argument("--out", type=Path, default=Path("results/gpu"), metavar="FOLDER", help="default: results/gpu")
     parser.add_argument("--quick", action="store_true", help="tiny sizes: its numbers mean nothing")
+    parser.add_argument("--list", action="store_true", help="print what would be checked, and stop")
     arguments = parser.parse_args(words)
+    if arguments.list:
+        print("\n".join(listed(arguments)))
+        return 0
     try:
         device = checked(arguments)
     except ConfigError as error:
@@ -72,6 +78,19 @@ def main(words: list[str] | None = None, prog: str | None = None) -> int:
     print(f"Written to {', '.join(map(str, paths))}")
     bounded = [check for checks in sections.values() for check in checks if check.bound is not None]
     return int(not all(check.passed for check in bounded))
+
+
+def listed(arguments: argparse.Namespace) -> list[str]:
+    """What would be checked, a line each."""
+    sizes = QUICK if arguments.quick else Sizes()
+    blocks = " and ".join(map(str, sizes.blocks))
+    return [
+        *(f"parity with the CPU: {name}" for name, _ in cases(arguments.quick)),
+        *SETTINGS,
+        *(f"images a second, {mode}: blocks of {blocks}, plain and penalised" for mode in MODES),
+        "projection: hours of the CIFAR-10 ladder",
+        *(f"short ladder: {rung.name}" for rung in rungs(ladder_of(arguments.data or DATA))),
+    ]
 
 
 def checked(arguments: argparse.Namespace) -> torch.device:
