@@ -10,7 +10,8 @@ from pathlib import Path
 import pandas as pd
 
 from fbgd.config.build import check, work
-from fbgd.config.compose import GROUPS, compose
+from fbgd.config.compose import compose
+from fbgd.config.groups import GROUPS
 from fbgd.config.overrides import Override, overlay, parse
 from fbgd.config.schema import Config, to_dict
 from fbgd.errors import ConfigError

@@ -28,6 +28,7 @@ from fbgd.report.evidence import Evidence
 from fbgd.report.group_plots import pairs_figure
 from fbgd.report.plots import search_figure
 from fbgd.runs.plan import Rung
+from fbgd.studies.catalogue import PASSES
 from fbgd.studies.differences import accuracy_difference
 from fbgd.studies.nested import NestedTuning, chosen_counts
 from fbgd.studies.presets import data_words, ingredient_words, quick_words, share_of
@@ -176,7 +177,7 @@ STUDY = Study(
         "step, reshuffled every pass; full batch: all blocks a step, fixed. The difference is SGD minus full batch.",
     ),
     held=(KEY, "regime=", "regime.blocks_per_step", "regime.block_size", "regularizer=", "budget"),
-    options=(Option("budget", "SHARE", "so much of all passes and warm-ups, as 0.05 (default: all)", shortened),),
+    options=(Option(*PASSES, shortened),),
     execute=NestedTuning(KEY, candidates),
     figures={
         "pairs.png": lambda evidence: pairs_figure(evidence.runs, "ingredient", "training", evidence.title),

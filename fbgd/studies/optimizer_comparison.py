@@ -33,6 +33,7 @@ from fbgd.report.evidence import Evidence
 from fbgd.report.group_plots import panels_figure
 from fbgd.report.plots import search_figure
 from fbgd.runs.plan import Rung
+from fbgd.studies import catalogue
 from fbgd.studies.differences import against_baseline
 from fbgd.studies.figures import curves_of
 from fbgd.studies.presets import data_words, quick_words
@@ -230,9 +231,7 @@ STUDY = Study(
         "optimizer.others.weight_decay",
         "regularizer.l2",
     ),
-    options=(
-        Option("decay", "none|tuned", "weight decay: none for anyone (the default), or chosen for each", with_decay),
-    ),
+    options=(Option(*catalogue.DECAY, with_decay),),
     execute=Tuning(KEY, candidates, then=decays),
     figures={
         "accuracy.png": lambda evidence: panels_figure(

@@ -7,7 +7,8 @@ import torch
 from omegaconf import OmegaConf
 
 from fbgd.config.build import build
-from fbgd.config.compose import FOLDER, GROUPS, choices, compose
+from fbgd.config.compose import compose
+from fbgd.config.groups import FOLDER, GROUPS, choices
 from fbgd.config.overrides import CLASS_KEYS, overlay, parse
 from fbgd.config.schema import Config, to_dict
 from fbgd.errors import ConfigError

@@ -14,14 +14,15 @@ import pandas as pd
 import pytest
 from files import ROOT, write_cifar, write_fashion_mnist
 
-from fbgd.config.compose import choices, compose
+from fbgd.config.compose import compose
+from fbgd.config.groups import choices
 from fbgd.config.parts import build_schedule
 from fbgd.report.tables import COLUMNS
 from fbgd.runs.attempt import execute
 from fbgd.runs.plan import plan
 from fbgd.studies import fair_ladder, geiping_ladder, optimizer_comparison, regularizer_comparison
-from fbgd.studies.arguments import default_out
 from fbgd.studies.command import main
+from fbgd.studies.request import default_out
 from scripts import benchmark, train
 
 RUNGS = [

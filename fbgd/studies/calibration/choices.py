@@ -1,4 +1,8 @@
-"""Rows with equal best rates: how often does a page tell them apart, by the way in which rates are chosen?"""
+"""How often rows with equal best rates are told apart, by the way in which rates are chosen; trains nothing.
+
+python scripts/calibration.py choices               40 ladders and 20 comparisons a cell, 10 minutes on 2 cores
+python scripts/calibration.py choices --seeds 400   so many ladders a cell, half as many comparisons
+"""
 
 import zlib
 from collections.abc import Callable, Sequence
@@ -164,11 +168,7 @@ STUDY = Study(
     name="choices",
     family="calibration",
     title="Simulated choices of a rate",
-    about="""How often rows with equal best rates are told apart, by the way in which rates are chosen; trains nothing.
-
-    python scripts/calibration.py choices               40 ladders and 20 comparisons a cell, 10 minutes on 2 cores
-    python scripts/calibration.py choices --seeds 400   so many ladders a cell, half as many comparisons
-    """,
+    about=__doc__,
     presets=PRESETS,
     rungs=rungs,
     quick=lambda preset, data: replace(preset, seeds=2, counted=3),

@@ -1,4 +1,7 @@
-"""Two rungs of the ladder with 60 seeds each, split into small studies: do their printed intervals hold?"""
+"""Two rungs of the Geiping ladder with 60 seeds each, split into studies of 5 and of 10.
+
+python scripts/calibration.py seeds          MNIST-1D, 120 runs
+"""
 
 from dataclasses import dataclass, replace
 
@@ -165,10 +168,7 @@ STUDY = Study(
     name="seeds",
     family="calibration",
     title="Splitting many seeds",
-    about="""Two rungs of the Geiping ladder with 60 seeds each, split into studies of 5 and of 10.
-
-    python scripts/calibration.py seeds          MNIST-1D, 120 runs
-    """,
+    about=__doc__,
     presets=PRESETS,
     rungs=rungs,
     quick=quick,

@@ -1,4 +1,6 @@
-r"""The effective model complexity: the most samples that a training procedure still fits.
+r"""The most samples that every width fits, by bisection; its threshold against the observed peak.
+
+    python scripts/double_descent.py emc
 
 .. math:: \mathrm{EMC}(T) = \max \{ n : \mathrm{E}_S[\text{train error of } T(S), |S| = n] \le \epsilon \}
 
@@ -246,10 +248,7 @@ CLAIMS = (
 STUDY = descent(
     "emc",
     "Effective model complexity",
-    """The most samples that every width fits, by bisection; its threshold against the observed peak.
-
-    python scripts/double_descent.py emc
-    """,
+    __doc__,
     choose,
     measure,
     measured(summarise),

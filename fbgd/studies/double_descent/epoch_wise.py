@@ -1,4 +1,7 @@
-"""Test error over training, for a model that is too small, a critical one and a large one."""
+"""Test error over passes for three sizes, on a logarithmic axis.
+
+python scripts/double_descent.py epoch_wise
+"""
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -91,10 +94,7 @@ CLAIMS = (
 STUDY = descent(
     "epoch_wise",
     "Epoch-wise double descent",
-    """Test error over passes for three sizes, on a logarithmic axis.
-
-    python scripts/double_descent.py epoch_wise
-    """,
+    __doc__,
     choose,
     measure,
     measured(summarise),

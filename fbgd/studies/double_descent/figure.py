@@ -10,6 +10,7 @@ from fbgd.errors import ConfigError, nearest
 from fbgd.report.evidence import Evidence
 from fbgd.report.pages import Summary
 from fbgd.runs.plan import PlannedRun, Rung
+from fbgd.studies.catalogue import MODEL
 from fbgd.studies.double_descent.presets import MODELS, PRESETS
 from fbgd.studies.double_descent.settings import Point, Sizes
 from fbgd.studies.presets import quick_words
@@ -67,7 +68,7 @@ def descent(
             "rungs": rungs,
             "quick": quick,
             "held": (*HELD, *held),
-            "options": (Option("model", "NAME", "another model than the data set's usual one", chosen), *further),
+            "options": (Option(*MODEL, chosen), *further),
             "measure": measure,
             "summarise": summarise,
             "figures": {"figure.png": lambda evidence: draw(evidence.measurements, evidence.title)},

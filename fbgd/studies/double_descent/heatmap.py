@@ -1,4 +1,7 @@
-"""Test error over width and passes in one picture."""
+"""Width x passes, test and train error as colours.
+
+python scripts/double_descent.py heatmap
+"""
 
 import numpy as np
 import pandas as pd
@@ -86,10 +89,7 @@ def draw(table: pd.DataFrame, title: str) -> Figure:
 STUDY = descent(
     "heatmap",
     "Test error over width and passes",
-    """Width x passes, test and train error as colours.
-
-    python scripts/double_descent.py heatmap
-    """,
+    __doc__,
     choose,
     measure,
     measured(summarise),

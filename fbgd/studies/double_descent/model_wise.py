@@ -1,4 +1,8 @@
-"""Test error over the model's width, with and without label noise."""
+"""Test error over width, for each label noise; early stopping; the interpolation threshold.
+
+python scripts/double_descent.py model_wise
+python scripts/double_descent.py model_wise --draws fresh --seeds 10     each seed on data of its own
+"""
 
 import math
 from dataclasses import asdict
@@ -151,11 +155,7 @@ CLAIMS = (
 STUDY = descent(
     "model_wise",
     "Model-wise double descent",
-    """Test error over width, for each label noise; early stopping; the interpolation threshold.
-
-    python scripts/double_descent.py model_wise
-    python scripts/double_descent.py model_wise --draws fresh --seeds 10     each seed on data of its own
-    """,
+    __doc__,
     choose,
     measure,
     told,

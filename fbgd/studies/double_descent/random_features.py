@@ -1,4 +1,7 @@
-"""The figure of random-feature regression: its settings, its table, and errors and loss over features per sample."""
+"""Min-norm least squares and tuned ridge on random ReLU features, in closed form; a minute or two.
+
+python scripts/double_descent.py random_features
+"""
 
 from dataclasses import replace
 
@@ -207,10 +210,7 @@ STUDY = Study(
     name=FIGURE,
     family="double_descent",
     title="Random-feature regression",
-    about="""Min-norm least squares and tuned ridge on random ReLU features, in closed form; a minute or two.
-
-    python scripts/double_descent.py random_features
-    """,
+    about=__doc__,
     presets=PRESETS,
     rungs=rungs,
     quick=lambda preset, data: replace(preset, words=(*preset.words, *QUICK), seeds=2),

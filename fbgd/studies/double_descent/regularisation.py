@@ -1,4 +1,7 @@
-"""What takes the peak away: weight decay, stopping early, the ensemble of the seeds."""
+"""Weight decay as the complexity axis, early stopping, ensembles of the seeds.
+
+python scripts/double_descent.py regularisation
+"""
 
 import pandas as pd
 import seaborn as sns
@@ -148,10 +151,7 @@ CLAIMS = (
 STUDY = descent(
     "regularisation",
     "Double descent under regularisation",
-    """Weight decay as the complexity axis, early stopping, ensembles of the seeds.
-
-    python scripts/double_descent.py regularisation
-    """,
+    __doc__,
     choose,
     measure,
     measured(summarise),

@@ -1,4 +1,7 @@
-"""Test error over width for several numbers of training samples: where do more data not help?"""
+"""Samples x width, with the band of widths where more data do not help.
+
+python scripts/double_descent.py sample_wise
+"""
 
 import itertools
 import math
@@ -182,10 +185,7 @@ CLAIMS = (
 STUDY = descent(
     "sample_wise",
     "Sample-wise double descent",
-    """Samples x width, with the band of widths where more data do not help.
-
-    python scripts/double_descent.py sample_wise
-    """,
+    __doc__,
     choose,
     measure,
     measured(summarise),

@@ -1,4 +1,7 @@
-"""The model-wise curve under SGD, full-batch descent with and without the penalty, and Adam, at matched train error."""
+"""The model-wise curve under SGD, full-batch GD, full batch with penalty, Adam, at matched train error.
+
+python scripts/double_descent.py stochasticity
+"""
 
 import math
 
@@ -185,10 +188,7 @@ CLAIMS = (
 STUDY = descent(
     "stochasticity",
     "Double descent and stochasticity",
-    """The model-wise curve under SGD, full-batch GD, full batch with penalty, Adam, at matched train error.
-
-    python scripts/double_descent.py stochasticity
-    """,
+    __doc__,
     choose,
     measure,
     measured(summarise),

@@ -1,4 +1,7 @@
-"""Translation: per-token test loss of a Transformer over its width, for two numbers of sentence pairs."""
+"""A Transformer's per-token loss over width, for two numbers of sentence pairs.
+
+python scripts/double_descent.py translation
+"""
 
 import math
 from dataclasses import replace
@@ -158,10 +161,7 @@ CLAIMS = (
 STUDY = descent(
     "translation",
     "Double descent in translation",
-    """A Transformer's per-token loss over width, for two numbers of sentence pairs.
-
-    python scripts/double_descent.py translation
-    """,
+    __doc__,
     choose,
     measure,
     measured(summarise),

@@ -1,4 +1,10 @@
-"""Where descent leaves the gradient flow: at the time its sharpness crosses 2 / h?"""
+"""Where descent leaves the gradient flow: a tanh perceptron with squared error, in double precision.
+
+    python scripts/edge_of_stability.py flow               MNIST-1D, 500 samples, 10 seeds, seven minutes
+    python scripts/edge_of_stability.py flow data=cifar10  the published network and data
+
+What to expect: descent is still beside the flow when its sharpness crosses 2 / h, and leaves it some time after.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -204,13 +210,7 @@ STUDY = Study(
     name="flow",
     family="edge_of_stability",
     title="Distance of descent from the gradient flow",
-    about="""Where descent leaves the gradient flow: a tanh perceptron with squared error, in double precision.
-
-    python scripts/edge_of_stability.py flow               MNIST-1D, 500 samples, 10 seeds, seven minutes
-    python scripts/edge_of_stability.py flow data=cifar10  the published network and data
-
-What to expect: descent is still beside the flow when its sharpness crosses 2 / h, and leaves it some time after.
-""",
+    about=__doc__,
     presets=PRESETS,
     rungs=rungs,
     quick=quick,

@@ -1,4 +1,7 @@
-"""The order of the modified flow: how fast descent and flows part with the step size."""
+"""Error of a pass against the gradient flow and the modified flow, over the step size; three minutes.
+
+python scripts/implicit_bias.py order
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -182,10 +185,7 @@ STUDY = Study(
     name="order",
     family="implicit_bias",
     title="The order of the modified flow",
-    about="""Error of a pass against the gradient flow and the modified flow, over the step size; three minutes.
-
-    python scripts/implicit_bias.py order
-    """,
+    about=__doc__,
     presets=PRESETS,
     rungs=rungs,
     quick=quick,

@@ -1,4 +1,7 @@
-"""How many steps every method takes to leave a quadratic saddle, against the closed forms of its recursion."""
+"""Steps of GD, momentum, SGD and perturbed GD away from a saddle, against closed forms; seconds.
+
+python scripts/saddles.py escape
+"""
 
 import math
 from collections.abc import Callable
@@ -222,10 +225,7 @@ STUDY = Study(
     name="escape",
     family="saddles",
     title="Leaving a quadratic saddle",
-    about="""Steps of GD, momentum, SGD and perturbed GD away from a saddle, against closed forms; seconds.
-
-    python scripts/saddles.py escape
-    """,
+    about=__doc__,
     presets=PRESETS,
     rungs=rungs,
     quick=lambda preset, data: replace(preset, curvatures=(1.0,), distances=(1e-1, 1e-2, 1e-3, 1e-4), seeds=5),

@@ -1,4 +1,7 @@
-"""The Hessian's index while a small network trains, full batch and SGD: is full batch held up at saddles?"""
+"""Negative eigenvalues of a small network's Hessian over training, full batch and SGD; minutes.
+
+python scripts/saddles.py network    MNIST-1D, an MLP of 358 parameters, 10 seeds
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -205,10 +208,7 @@ STUDY = Study(
     name="network",
     family="saddles",
     title="Index of the Hessian in training",
-    about="""Negative eigenvalues of a small network's Hessian over training, full batch and SGD; minutes.
-
-    python scripts/saddles.py network    MNIST-1D, an MLP of 358 parameters, 10 seeds
-    """,
+    about=__doc__,
     presets=PRESETS,
     rungs=rungs,
     quick=quick,

@@ -1,4 +1,7 @@
-"""A chain of saddles: how the steps of gradient descent, with and without perturbations, grow with their number."""
+"""Steps of GD and perturbed GD past a chain of saddles, by their number (Du et al. 2017); seconds.
+
+python scripts/saddles.py octopus
+"""
 
 import math
 from dataclasses import dataclass, replace
@@ -147,10 +150,7 @@ STUDY = Study(
     name="octopus",
     family="saddles",
     title="A chain of saddles",
-    about="""Steps of GD and perturbed GD past a chain of saddles, by their number (Du et al. 2017); seconds.
-
-    python scripts/saddles.py octopus
-    """,
+    about=__doc__,
     presets=PRESETS,
     rungs=rungs,
     quick=lambda preset, data: replace(preset, saddles=(1, 2, 3), seeds=5),

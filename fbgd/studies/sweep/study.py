@@ -19,8 +19,9 @@ from fbgd.studies.execution import Execution, Outcome
 from fbgd.studies.figures import results
 from fbgd.studies.given import GivenPreset, data_of, given_rungs
 from fbgd.studies.study import Study
-from fbgd.studies.sweep.choice import METRICS, Selection, choice_paragraphs
+from fbgd.studies.sweep.choice import Selection, choice_paragraphs
 from fbgd.studies.sweep.grammar import Axis, Swept, product, read_words
+from fbgd.studies.sweep.metrics import METRICS
 from fbgd.studies.sweep.plots import search_plot
 from fbgd.studies.sweep.search import Search
 from fbgd.studies.tuning import check_validation

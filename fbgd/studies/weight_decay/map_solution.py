@@ -1,4 +1,11 @@
-"""Weight decay as a prior: who finds the mode of the posterior, and how much a prior helps with how many samples."""
+"""L2 against the mode of the posterior under a Gaussian prior; what the prior is worth with how many samples.
+
+    python scripts/weight_decay.py map                  digits, 5 seeds, 5 minutes
+    python scripts/weight_decay.py map data=mnist1d     a linear model cannot fit the labels of many samples
+
+What to expect: L2 and the Gaussian prior end at one minimiser to the last digits, AdamW's decay nowhere near it; the
+prior is worth points for the MLP, less for the linear model.
+"""
 
 import math
 from collections.abc import Callable
@@ -251,14 +258,7 @@ STUDY = Study(
     name="map",
     family="weight_decay",
     title="Weight decay as a prior",
-    about="""L2 against the mode of the posterior under a Gaussian prior; what the prior is worth with how many samples.
-
-    python scripts/weight_decay.py map                  digits, 5 seeds, 5 minutes
-    python scripts/weight_decay.py map data=mnist1d     a linear model cannot fit the labels of many samples
-
-What to expect: L2 and the Gaussian prior end at one minimiser to the last digits, AdamW's decay nowhere near it; the
-prior is worth points for the MLP, less for the linear model.
-""",
+    about=__doc__,
     presets=PRESETS,
     rungs=rungs,
     quick=quick,

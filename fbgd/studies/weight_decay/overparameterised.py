@@ -1,4 +1,9 @@
-"""Weight decay in networks that fit every label: what it changes with a large and a small learning rate."""
+"""Large and small learning rate with and without decay, SGD and full batch; a map of rate and decay.
+
+    python scripts/weight_decay.py overparameterised    MNIST-1D, a ResNet that fits every label, 10 seeds, 20 minutes
+
+What to expect: with SGD the chosen decay lowers the test error, and keeps the training loss off zero.
+"""
 
 import math
 
@@ -234,12 +239,7 @@ STUDY = Study(
     name="overparameterised",
     family="weight_decay",
     title="Weight decay in an overparameterised network",
-    about="""Large and small learning rate with and without decay, SGD and full batch; a map of rate and decay.
-
-    python scripts/weight_decay.py overparameterised    MNIST-1D, a ResNet that fits every label, 10 seeds, 20 minutes
-
-What to expect: with SGD the chosen decay lowers the test error, and keeps the training loss off zero.
-""",
+    about=__doc__,
     presets=PRESETS,
     rungs=rungs,
     quick=quick,
