@@ -19,9 +19,9 @@ finished run is never computed again, an interrupted one resumes.
 """
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from fbgd.report.claims import Claim, higher
 from fbgd.report.evidence import Evidence
@@ -34,6 +34,9 @@ from fbgd.studies.nested import NestedTuning, chosen_counts
 from fbgd.studies.presets import data_words, ingredient_words, quick_words, share_of
 from fbgd.studies.study import Option, Preset, Study
 from fbgd.studies.tuning import Candidates
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 KEY = "optimizer.lr"
 TRAINING = {"SGD": "regime=sgd", "full batch": "regime=full_batch"}
@@ -136,7 +139,7 @@ def shortened(data: str, preset: FairPreset, budget: str | None) -> FairPreset:
     return replace(preset, short=share * preset.short, long=share * preset.long, variant=f"budget-{share:g}")
 
 
-def rates_figure(evidence: Evidence) -> Figure:
+def rates_figure(evidence: Evidence) -> "Figure":
     """Validation accuracy by learning rate, the chosen ones ringed."""
     title = f"{evidence.title}: validation accuracy by learning rate\na ring's area is its share of the seeds' choices"
     chosen = chosen_counts(evidence.searched, ["ingredient", "training"])

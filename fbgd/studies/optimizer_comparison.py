@@ -25,8 +25,7 @@ never computed again, an interrupted one resumes.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from fbgd.errors import ConfigError
 from fbgd.report.evidence import Evidence
@@ -39,6 +38,9 @@ from fbgd.studies.figures import curves_of
 from fbgd.studies.presets import data_words, quick_words
 from fbgd.studies.study import Option, Preset, Study
 from fbgd.studies.tuning import Candidates, Tuning, by_setting, chosen_values, log_grid
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 KEY = "optimizer.lr"
 DECAY = "weight decay"
@@ -186,10 +188,10 @@ def quick(preset: OptimizerPreset, data: str) -> OptimizerPreset:
     return replace(preset, words=words, seeds=1, passes=2, warmup=0, candidates=1, decays=1)
 
 
-def searched_figure(key: str, name: str) -> Callable[[Evidence], Figure | None]:
+def searched_figure(key: str, name: str) -> "Callable[[Evidence], Figure | None]":
     """What draws the validation accuracy by a setting, the chosen value ringed; nothing where it was not searched."""
 
-    def draw(evidence: Evidence) -> Figure | None:
+    def draw(evidence: Evidence) -> "Figure | None":
         searched = by_setting(evidence.searched, KEY).get(key)
         if searched is None:
             return None

@@ -7,11 +7,10 @@ python scripts/calibration.py choices --seeds 400   so many ladders a cell, half
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
-from matplotlib.figure import Figure
 
 from fbgd.report.claims import Claim, Estimate
 from fbgd.report.evidence import Evidence
@@ -26,6 +25,9 @@ from fbgd.studies.calibration.simulations import cell, check_words
 from fbgd.studies.calibration.verdicts import study_page
 from fbgd.studies.execution import Execution, Outcome
 from fbgd.studies.study import Preset, Study
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 EQUAL = (
     *(SCENARIOS[name] for name in ("equal spreads", "one row four times the spread", "graded spreads", "heavy tails",
@@ -116,8 +118,10 @@ def summarise(table: pd.DataFrame) -> Summary:
     return Summary(pd.DataFrame(numbers), rows, 3, [PARAGRAPH], metric="")
 
 
-def draw(table: pd.DataFrame, title: str) -> Figure:
+def draw(table: pd.DataFrame, title: str) -> "Figure":
     """Shares of studies with Wilson's 95 % intervals: a panel a kind of study, a colour a way to choose."""
+    import seaborn as sns
+
     studies = list(dict.fromkeys(table["study"]))
     figure, panels = make_figure((13, 6), 1, len(studies), sharey=True)
     names = list(dict.fromkeys(table["scenario"]))

@@ -3,8 +3,9 @@
 python scripts/double_descent.py epoch_wise
 """
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
-from matplotlib.figure import Figure
 
 from fbgd.report.pages import Summary, measured
 from fbgd.report.plots import make_figure
@@ -17,6 +18,9 @@ from fbgd.studies.double_descent.settings import Point, Sizes
 from fbgd.studies.double_descent.shape import find_heights, find_peak
 from fbgd.studies.double_descent.tidy import evaluation_table
 from fbgd.studies.double_descent.words import percent, place, points
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def choose(sizes: Sizes) -> list[Point]:
@@ -72,7 +76,7 @@ PARAGRAPHS = [
 ]
 
 
-def draw(table: pd.DataFrame, title: str) -> Figure:
+def draw(table: pd.DataFrame, title: str) -> "Figure":
     """Test and train error over passes, a colour a width."""
     figure, (test, train) = make_figure((13, 5), 1, 2)
     colours = width_colours(sorted(table["width"].unique()))

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from fbgd.errors import ConfigError, nearest
 from fbgd.report.evidence import Evidence
@@ -16,6 +16,9 @@ from fbgd.studies.double_descent.settings import Point, Sizes
 from fbgd.studies.presets import quick_words
 from fbgd.studies.study import Option, Study
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 HELD = ("model.width", "data.label_noise=", "data.train_size", "model=")
 
 
@@ -26,7 +29,7 @@ def descent(
     choose: Callable[[Sizes], Sequence[Point]],
     measure: Callable[[list[PlannedRun]], pd.DataFrame],
     summarise: Callable[[Evidence], Summary],
-    draw: Callable[[pd.DataFrame, str], Figure],
+    draw: "Callable[[pd.DataFrame, str], Figure]",
     *,
     models: dict[str, dict[str, Sizes]] = MODELS,
     presets: dict[str, Sizes] = PRESETS,

@@ -5,10 +5,9 @@ python scripts/double_descent.py sample_wise
 
 import itertools
 import math
+from typing import TYPE_CHECKING
 
 import pandas as pd
-import seaborn as sns
-from matplotlib.figure import Figure
 
 from fbgd.report.cells import UNKNOWN
 from fbgd.report.claims import Claim, Estimate, lower, of_difference
@@ -25,6 +24,9 @@ from fbgd.studies.double_descent.shape import EPSILON, by_seed, find_peak, thres
 from fbgd.studies.double_descent.simultaneous import certain, simultaneous
 from fbgd.studies.double_descent.tidy import run_table
 from fbgd.studies.double_descent.words import percent, place, points
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def choose(sizes: Sizes) -> list[Point]:
@@ -102,8 +104,10 @@ PARAGRAPH = (
 )
 
 
-def draw(table: pd.DataFrame, title: str) -> Figure:
+def draw(table: pd.DataFrame, title: str) -> "Figure":
     """Left, error over width, a line a number of samples; right, error over samples, a line a width."""
+    import seaborn as sns
+
     figure, (over_width, over_samples) = make_figure((14, 5.5), 1, 2, sharey=True)
     sizes, widths = sorted(table["train_size"].unique()), sorted(table["width"].unique())
     palette = sns.color_palette("flare", len(sizes))

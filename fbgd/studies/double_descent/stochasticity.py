@@ -4,10 +4,9 @@ python scripts/double_descent.py stochasticity
 """
 
 import math
+from typing import TYPE_CHECKING
 
 import pandas as pd
-import seaborn as sns
-from matplotlib.figure import Figure
 
 from fbgd.report.claims import Claim, Estimate, lower, of_difference, within
 from fbgd.report.evidence import Evidence
@@ -24,6 +23,9 @@ from fbgd.studies.double_descent.shape import find_heights, find_peak
 from fbgd.studies.double_descent.simultaneous import simultaneous
 from fbgd.studies.double_descent.tidy import evaluation_table
 from fbgd.studies.double_descent.words import percent, place, points
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # Tells its runs apart.
 RUN = ["width", "procedure", "seed"]
@@ -119,8 +121,10 @@ PARAGRAPH = (
 )
 
 
-def draw(table: pd.DataFrame, title: str) -> Figure:
+def draw(table: pd.DataFrame, title: str) -> "Figure":
     """Test error (solid) and train error (dashed) over width, a colour a procedure; at the end, and matched."""
+    import seaborn as sns
+
     moments, procedures = list(dict.fromkeys(table["moment"])), list(dict.fromkeys(table["procedure"]))
     figure, panels = make_figure((7 * len(moments), 5.5), 1, len(moments), sharey=True)
     palette = sns.color_palette("colorblind", len(procedures))

@@ -6,11 +6,11 @@ python scripts/saddles.py escape
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import torch
-from matplotlib.figure import Figure
 
 from fbgd.engine.blocks import BlockOrder
 from fbgd.report.claims import Claim, Estimate, above, exactly, of_mean, within
@@ -34,6 +34,9 @@ from fbgd.studies.saddles.methods import (
 )
 from fbgd.studies.saddles.recursions import descent_steps, heavy_ball, nesterov, noisy_steps, perturbed_steps
 from fbgd.studies.study import Preset, Study
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 METHODS = (DESCENT, HEAVY_BALL, NESTEROV, STOCHASTIC, PERTURBED)
 NOISY = (STOCHASTIC, PERTURBED)
@@ -153,7 +156,7 @@ PARAGRAPH = (
 )
 
 
-def draw(table: pd.DataFrame, title: str) -> Figure:
+def draw(table: pd.DataFrame, title: str) -> "Figure":
     """Mean steps over the distance, dots measured, lines theory, a panel a curvature."""
     curvatures = list(dict.fromkeys(table["curvature"]))
     figure, panels = make_figure((6.6 * len(curvatures), 5.2), 1, len(curvatures))

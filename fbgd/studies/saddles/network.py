@@ -5,10 +5,10 @@ python scripts/saddles.py network    MNIST-1D, an MLP of 358 parameters, 10 seed
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from fbgd.report.claims import Claim, Estimate, above, higher, lower, of_mean
 from fbgd.report.evidence import Evidence
@@ -18,6 +18,9 @@ from fbgd.runs.plan import PlannedRun, Rung, curves
 from fbgd.studies.double_descent.drawing import draw_band
 from fbgd.studies.saddles.equal_loss import at_equal_loss, steps_to
 from fbgd.studies.study import Preset, Study
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FULL_BATCH, SGD = "full batch", "SGD"
 # The share of a run's looks, those with the smallest gradients, that is called its slow phase.
@@ -141,7 +144,7 @@ PANELS = (
 )
 
 
-def draw(table: pd.DataFrame, title: str) -> Figure:
+def draw(table: pd.DataFrame, title: str) -> "Figure":
     """Loss, gradient and eigenvalues over steps, a colour a regime: mean and range over seeds."""
     figure, panels = make_figure((18, 9.5), 2, 3)
     for axes, (column, label, scale, factor) in zip(panels, PANELS, strict=True):

@@ -5,11 +5,11 @@ python scripts/saddles.py octopus
 
 import math
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import torch
-from matplotlib.figure import Figure
 
 from fbgd.report.claims import Claim, Estimate, above, below, higher, of_mean
 from fbgd.report.evidence import Evidence
@@ -22,6 +22,9 @@ from fbgd.studies.saddles.chain import Chain
 from fbgd.studies.saddles.constructed import check_words, constructed
 from fbgd.studies.saddles.methods import DESCENT, PERTURBED, Perturbation, follow
 from fbgd.studies.study import Preset, Study
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 METHODS = (DESCENT, PERTURBED)
 CHAIN = Chain(across=1.0, along=1.0, length=1.0)
@@ -95,7 +98,7 @@ PARAGRAPH = (
 )
 
 
-def draw(table: pd.DataFrame, title: str) -> Figure:
+def draw(table: pd.DataFrame, title: str) -> "Figure":
     """Steps over the number of saddles, half and fully logarithmic."""
     figure, panels = make_figure((12, 5), 1, 2)
     for place, (method, part) in enumerate(table.groupby("method", sort=False)):

@@ -9,9 +9,9 @@ prior is worth points for the MLP, less for the linear model.
 
 import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from fbgd.report.cells import UNKNOWN
 from fbgd.report.claims import Claim, Estimate, beyond, exactly, higher, lower, of_difference, within
@@ -29,6 +29,9 @@ from fbgd.studies.weight_decay.map_drawing import draw_distances, draw_errors, d
 from fbgd.studies.weight_decay.prior_presets import PRESETS, quick
 from fbgd.studies.weight_decay.prior_settings import ADAMW, DESCENT, L2, LBFGS, LINEAR, MODELS, PriorPoint, PriorSizes
 from fbgd.studies.weight_decay.weights import histogram
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 DISTANCES, ERRORS, WEIGHTS = "distances", "errors", "weights"
 # Ways to train that are the same in exact arithmetic, and what they may differ by in float64.
@@ -238,7 +241,7 @@ def widest(evidence: Evidence) -> list[Estimate]:
     return [exactly(part["spread"].max() - 1, str(model)) for model, part in table.groupby("model", sort=False)]
 
 
-def draw(table: pd.DataFrame, title: str) -> Figure:
+def draw(table: pd.DataFrame, title: str) -> "Figure":
     """Above, distances and errors over the prior for both models; below, gains over n and the weights' densities."""
     figure, panels = make_figure((18, 10), 2, 3)
     errors = errors_of(table)
