@@ -17,6 +17,7 @@ from fbgd.studies.benchmark.gradients import cost_of_penalty, mixed_precision, o
 from fbgd.studies.benchmark.loops import language_step, optimizer_step, seeds_together, tiny_step
 from fbgd.studies.benchmark.ratio import Ratio
 from fbgd.studies.benchmark.scaling import linear_in_samples, memory_in_samples
+from fbgd.studies.benchmark.start import finished_again, longest_help, longest_listing, sweep_and_its_runs
 from optimizers import SGD, Adadelta, Adagrad, Adam, AdamW, RMSprop
 
 
@@ -42,6 +43,10 @@ def measurements(quick: bool) -> list[Callable[[], Ratio]]:
         *(lambda h=h, wanted=wanted: seeds_together(quick, h, wanted) for h, wanted in ((2, 2), (47, 1.8), (300, 1))),
         lambda: linear_in_samples(quick),
         lambda: memory_in_samples(quick),
+        lambda: longest_help(quick),
+        lambda: longest_listing(quick),
+        lambda: finished_again(quick),
+        lambda: sweep_and_its_runs(quick),
     ]
 
 
