@@ -18,7 +18,7 @@ from PIL import Image
 from quotes import TABLE, documents, requoted, unquoted, with_tables
 
 from fbgd.commands.main import main as overview
-from fbgd.config.compose import choices
+from fbgd.config.groups import choices
 from fbgd.programs import PROGRAMS
 from fbgd.studies.command import main
 

@@ -12,20 +12,18 @@ The same command again prints the finished run, or goes on where a killed one st
 run diverged, 2 for a mistake in the command.
 """
 
+import argparse
 import sys
 from pathlib import Path
 
-from fbgd.config.compose import FOLDER, GROUPS, choices, compose
+from fbgd.config.groups import FOLDER, GROUPS, choices
 from fbgd.config.overrides import FROM_FILES
 from fbgd.errors import EXPECTED, one_line, own_place, said
 from fbgd.programs import make_parser
-from fbgd.runs.directory import default_folder
-from fbgd.runs.progress import run_with_progress, show_summary
-from fbgd.runs.signals import exit_status
 
 
-def main(words: list[str] | None = None, prog: str | None = None) -> int:
-    """Run the command line ``words``; returns the exit status."""
+def make_train_parser(prog: str | None = None) -> argparse.ArgumentParser:
+    """The options."""
     groups = "\n".join(f"  {group:12} {' | '.join(choices(group))}" for group in GROUPS)
     parser = make_parser(
         __doc__,
@@ -48,7 +46,18 @@ def main(words: list[str] | None = None, prog: str | None = None) -> int:
         "files are searched anyway (in a study: the word impl.module_path=DIR)",
     )
     parser.add_argument("--out", type=Path, help="run directory (default: runs/<data>-<first digits of the identity>)")
-    arguments = parser.parse_intermixed_args(words)
+    return parser
+
+
+def main(words: list[str] | None = None, prog: str | None = None) -> int:
+    """Run the command line ``words``; returns the exit status."""
+    arguments = make_train_parser(prog).parse_intermixed_args(words)
+    # What trains takes seconds to import, and the help needs none of it.
+    from fbgd.config.compose import compose
+    from fbgd.runs.directory import default_folder
+    from fbgd.runs.progress import run_with_progress, show_summary
+    from fbgd.runs.signals import exit_status
+
     try:
         config = compose(arguments.overrides, arguments.module_path)
         out = arguments.out or default_folder(config)

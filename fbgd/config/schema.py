@@ -1,7 +1,8 @@
 """What a run may set: the sections of its configuration, and their valid ranges."""
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -180,5 +181,26 @@ def from_dict(node: Node) -> Config:
 
 
 def to_dict(config: Config) -> Node:
-    """The configuration as nested dictionaries of plain values."""
-    return cast(Node, OmegaConf.to_container(OmegaConf.structured(config), resolve=True))
+    """The configuration as nested dictionaries of plain values; a whole number where a float belongs is made one."""
+    return section_values(config)
+
+
+def section_values(section: Any) -> Node:
+    """The fields of a section, those that are sections themselves by their fields."""
+    return {own.name: plain(getattr(section, own.name), own.type) for own in fields(section)}
+
+
+def plain(value: Any, declared: Any = Any) -> Any:
+    """A value in dictionaries, lists and scalars.
+
+    Args:
+        value: of a field, or inside one.
+        declared: the field's type.
+    """
+    if is_dataclass(value):
+        return section_values(value)
+    if isinstance(value, Mapping):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    return float(value) if declared in (float, float | None) and value is not None else value
