@@ -35,6 +35,7 @@ from fbgd.engine.losses import Loss
 from fbgd.engine.metrics import Metric, measured
 from fbgd.engine.monitor import Monitor
 from fbgd.engine.objective import classification
+from fbgd.engine.ranks import ALONE, Ranks
 from fbgd.engine.tally import Row
 from fbgd.models.convert import is_built_in
 from fbgd.seeds import unseeded
@@ -50,13 +51,16 @@ class Built:
     facts: Facts
 
 
-def build(config: Config, blocks_per_call: int | None = None, dataset: Dataset | None = None) -> Built:
+def build(
+    config: Config, blocks_per_call: int | None = None, dataset: Dataset | None = None, ranks: Ranks = ALONE
+) -> Built:
     """Make the experiment that ``config`` describes.
 
     Args:
         config: a checked configuration.
         blocks_per_call: what an earlier start of the same run chose for ``auto``; ``None``: there was none.
         dataset: what :func:`load_data` gives, where that was done already.
+        ranks: the processes that the run is dealt to. What is tried here, each tries by itself.
 
     Raises:
         ValueError: data, model, optimizer, objective, regulariser or probe refuse their options.
@@ -80,13 +84,14 @@ def build(config: Config, blocks_per_call: int | None = None, dataset: Dataset |
     about = try_model(config, model, source, dataset)
     optimizer = build_optimizer(config, list(model.parameters()), [name for name, _ in model.named_parameters()])
     gradient, reason = build_gradient(config, model, source, ingredients, loss, blocks_per_call)
+    gradient.ranks = ranks
     about |= {} if reason is None else {"block_by_block": reason}
     metrics = build_metrics(config)
     with unseeded():
         # What fails, fails before the training; only the first batch of what may be a large set.
         first = dataset.test.first(config.impl.evaluation_batch).to(device, dtype)
         measured(metrics, "test", model, first, config.impl.evaluation_batch)
-    measure = build_measure(config, model, source, dataset, loss, metrics)
+    measure = build_measure(config, model, source, dataset, loss, metrics, ranks)
     experiment = Experiment(
         model=model.train(),
         source=source,
@@ -108,6 +113,7 @@ def build(config: Config, blocks_per_call: int | None = None, dataset: Dataset |
         probes=probes,
         metric=loss.metric,
         initial=initial_parameters(model) if probes else None,
+        ranks=ranks,
     )
     return Built(experiment, facts_of(experiment, dataset, device, about))
 
@@ -205,6 +211,7 @@ def build_measure(
     dataset: Dataset,
     loss: Loss,
     metrics: tuple[Metric, ...] = (),
+    ranks: Ranks = ALONE,
 ) -> Callable[[int], Row]:
     """What evaluates the model: loss and accuracy, or R^2, on every set that is configured, with a pass's statistics.
 
@@ -215,6 +222,7 @@ def build_measure(
         dataset: validation and test samples.
         loss: of the outputs.
         metrics: what is measured beside it.
+        ranks: whom blocks and samples are dealt to. All of them go on with the numbers that the first has.
     """
     device, dtype = next((param.device, param.dtype) for param in model.parameters())
     evaluated = {"train": source.data.samples} if config.record.train else {}
@@ -222,13 +230,14 @@ def build_measure(
         evaluated |= {} if samples is None else {name: samples.to(device, dtype)}
 
     def measure(pass_index: int) -> Row:
-        population_statistics(model, source.whole_pass(pass_index))
+        ranks.check_weights(model)
+        population_statistics(model, source.whole_pass(pass_index), ranks)
         row: Row = {}
         for name, samples in evaluated.items():
-            mean, score = evaluate(model, samples, config.impl.evaluation_batch, loss)
+            mean, score = evaluate(model, samples, config.impl.evaluation_batch, loss, ranks)
             row |= {f"{name}_loss": mean, f"{name}_{loss.metric}": score}
-            row |= measured(metrics, name, model, samples, config.impl.evaluation_batch)
-        return row
+            row |= measured(metrics, name, model, samples, config.impl.evaluation_batch, ranks)
+        return ranks.of_first(row)
 
     return measure
 
