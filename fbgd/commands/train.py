@@ -23,7 +23,7 @@ from fbgd.errors import EXPECTED, one_line, own_place, said
 from fbgd.programs import make_parser
 from fbgd.runs.directory import default_folder
 from fbgd.runs.progress import run_on_ranks, show_summary
-from fbgd.runs.ranks import Meeting, complain
+from fbgd.runs.ranks import Meeting, RankLost, complain
 from fbgd.runs.signals import exit_status
 
 
@@ -68,7 +68,7 @@ def main(words: list[str] | None = None, prog: str | None = None) -> int:
         return exit_status(interruption)
     except EXPECTED as error:
         complain(meeting.complaint(error, one_line(error)))
-        return 2
+        return 1 if isinstance(error, RankLost) else 2
     except Exception as error:
         # What fails in the user's own code in the middle of a run is the user's to mend.
         if not own_place(error):

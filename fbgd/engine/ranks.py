@@ -15,6 +15,7 @@ from torch import Tensor
 
 from fbgd.data import Samples
 from fbgd.engine.blocks import StepBlocks, dealt
+from fbgd.errors import ConfigError
 
 Value = TypeVar("Value")
 
@@ -66,8 +67,11 @@ class Ranks:
         """What rank 0 has for ``value``."""
         return value
 
+    def check_same(self, what: str, own: object) -> None:
+        """Raise :class:`ConfigError`, on all ranks, where one of them has something else than rank 0."""
+
     def check_weights(self, model: nn.Module) -> None:
-        """Raise :class:`RuntimeError` where this rank's weights are not those of rank 0, bit for bit."""
+        """The same of every bit of the weights."""
 
 
 ALONE = Ranks()
@@ -126,13 +130,21 @@ class RankGroup(Ranks):
             raise RankLost(reason_of(error)) from error
         return told[0]
 
-    def check_weights(self, model: nn.Module) -> None:
-        own = fingerprint(list(model.parameters()))
-        if own != self.of_first(own):
-            raise RuntimeError(
-                f"the weights of rank {self.rank} are not those of rank 0: all ranks must do the same arithmetic, on "
-                "devices of one kind, with the same threads and packages, and draw from seeded generators alone"
+    def check_same(self, what: str, own: object) -> None:
+        told: list[Any] = [None] * self.count
+        try:
+            dist.all_gather_object(told, own, group=self.group)
+        except RuntimeError as error:
+            raise RankLost(reason_of(error)) from error
+        others = ", ".join(str(rank) for rank, value in enumerate(told) if value != told[0])
+        if others:
+            raise ConfigError(
+                f"rank {others}: {what} not those of rank 0; all ranks need the same files and packages, devices of one "
+                "kind with as many threads, and no draws from generators that are not seeded"
             )
+
+    def check_weights(self, model: nn.Module) -> None:
+        self.check_same("the weights are", fingerprint(list(model.parameters())))
 
     def _own(self, samples: int) -> slice:
         own = dealt(samples, self.rank, self.count)

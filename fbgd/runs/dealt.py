@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-from fbgd.config.build import build
+from fbgd.config.build import Built, build
 from fbgd.config.schema import Config
 from fbgd.engine.experiment import Experiment, Member, Progress
 from fbgd.engine.ranks import Ranks
 from fbgd.engine.train import train_members
-from fbgd.errors import ConfigError
 from fbgd.runs.attempt import Attempt, OnRow, Warn, begin, believed
 from fbgd.runs.directory import opened
 from fbgd.runs.signals import StopRequest
@@ -31,10 +30,9 @@ def execute_dealt(
         stop: says when to stop before the end, with a checkpoint; ``None``: never.
 
     Raises:
-        ConfigError: the directory holds another experiment, or a rank has other data.
+        ConfigError: the directory holds another experiment, or a rank has other data or other weights.
         Interrupted: a rank was asked to stop, and all have.
         RankLost: a rank is gone.
-        RuntimeError: a rank has other weights.
         TimeoutError: another process is at work in the directory.
     """
     stop = StopRequest() if stop is None else stop
@@ -47,7 +45,7 @@ def execute_dealt(
         for line in undealt(attempt.built.experiment):
             warn(line)
         ranks.of_first(standing(attempt))
-        ranks.check_weights(attempt.built.experiment.model)
+        check_replica(attempt.built, ranks)
         train_members(attempt.built.experiment, [attempt.member(attempt.record)], AgreedStop(stop, ranks))
         if not attempt.ended:
             stop.check()
@@ -61,15 +59,10 @@ def follow(config: Config, ranks: Ranks, stop: StopRequest) -> dict:
         return told["summary"]
     built = build(config, told["blocks_per_call"], ranks=ranks)
     experiment, progress = built.experiment, Progress()
-    if built.facts.content_hash != told["content_hash"]:
-        raise ConfigError(
-            f"rank {ranks.rank} has other data than rank 0 (content hash {built.facts.content_hash[:12]}, there "
-            f"{told['content_hash'][:12]}): give all of them the same files"
-        )
     if told["state"] is not None:
         restore(experiment, told["state"])
         progress = Progress(**told["state"]["progress"])
-    ranks.check_weights(experiment.model)
+    check_replica(built, ranks)
     member = Member(experiment.model, experiment.monitor, progress, lambda row, progress: None, told["tally"])
     train_members(experiment, [member], AgreedStop(stop, ranks))
     if not (progress.diverged or progress.stopped or progress.step == experiment.steps):
@@ -79,10 +72,15 @@ def follow(config: Config, ranks: Ranks, stop: StopRequest) -> dict:
 
 def standing(attempt: Attempt) -> dict:
     """Where a run stands, as the other ranks have to know it; at its beginning, they make the same by its seed."""
-    facts, progress = attempt.built.facts, attempt.progress
+    progress = attempt.progress
     state = snapshot(attempt.built.experiment, progress, []) if progress.step else None
-    about = {"blocks_per_call": facts.blocks_per_call, "content_hash": facts.content_hash}
-    return {"state": state, "tally": attempt.tally, **about}
+    return {"state": state, "tally": attempt.tally, "blocks_per_call": attempt.built.facts.blocks_per_call}
+
+
+def check_replica(built: Built, ranks: Ranks) -> None:
+    """Raise :class:`ConfigError` where a rank has other data than rank 0, or begins with other weights."""
+    ranks.check_same("the data are", built.facts.content_hash)
+    ranks.check_weights(built.experiment.model)
 
 
 class AgreedStop:

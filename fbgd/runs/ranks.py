@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import count
 from types import TracebackType
 
 import torch
 import torch.distributed as dist
+from torch.distributed.elastic.multiprocessing.errors import get_error_handler
 
 from fbgd.config.arithmetic import find_device
 from fbgd.config.schema import Config
@@ -20,6 +22,7 @@ from fbgd.runs.processes import end_with
 # How long a rank that fails waits for another to say why.
 REASON_SECONDS = 3.0
 REASON = "reason"
+MEETINGS = count()
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,8 @@ class Meeting:
                 store, _, _ = next(dist.rendezvous("env://", timeout=timedelta(seconds=seconds)))
             except (RuntimeError, ValueError) as error:
                 raise RankLost(f"the other ranks are not found: {one_line(error)}") from None
-            self.store = dist.PrefixStore("fbgd", store)
+            # A script that trains several runs meets several times at one store.
+            self.store = dist.PrefixStore(f"fbgd {next(MEETINGS)}", store)
 
     @property
     def first(self) -> bool:
@@ -93,8 +97,11 @@ class Meeting:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if error is not None and not isinstance(error, RankLost):
-            self.leave(one_line(error))
+        if error is not None and self.place is not None:
+            # For torchrun's own report.
+            get_error_handler().record_exception(error)
+            if not isinstance(error, RankLost):
+                self.leave(one_line(error))
 
     def leave(self, reason: str) -> None:
         """Tell the others why this process ends."""
@@ -170,7 +177,7 @@ def take_device(config: Config, place: Place) -> bool:
     device = find_device(config.impl.device)
     if device.type != "cuda":
         return False
-    if device.index is not None:
+    if device.index is not None and place.local_count > 1:
         raise ConfigError(
             f"impl.device = {config.impl.device!r} would put all {place.local_count} ranks of this computer on one "
             "GPU: leave it at auto, which gives each its own"
