@@ -148,9 +148,7 @@ class MeanGradient:
     ) -> tuple[list[Tensor], tuple[Tensor, ...]]:
         """The mean gradient, and objective, loss, accuracy, block norm and, for penalties, its square, each a mean."""
         own = self.ranks.blocks(blocks)
-        gradient, statistics = self.ranks.mean(
-            *self._sum(single, vectorised, params, own, rate, self.blocks_per_call)
-        )
+        gradient, statistics = self.ranks.mean(*self._sum(single, vectorised, params, own, rate, self.blocks_per_call))
         return gradient, statistics.unbind()
 
     def _sum(

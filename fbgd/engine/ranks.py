@@ -5,6 +5,7 @@ weights |B|/N are those of the whole step, so the ranks' partial sums add up to 
 of one flat buffer gives it to all of them. What a step does with the gradient is then the same arithmetic on all ranks.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -139,8 +140,8 @@ class RankGroup(Ranks):
         others = ", ".join(str(rank) for rank, value in enumerate(told) if value != told[0])
         if others:
             raise ConfigError(
-                f"rank {others}: {what} not those of rank 0; all ranks need the same files and packages, devices of one "
-                "kind with as many threads, and no draws from generators that are not seeded"
+                f"rank {others}: {what} not those of rank 0; all ranks need the same files and packages, devices of "
+                "one kind with as many threads, and no draws from generators that are not seeded"
             )
 
     def check_weights(self, model: nn.Module) -> None:
@@ -179,6 +180,11 @@ def fingerprint(params: Sequence[Tensor]) -> list[int]:
 
 
 def reason_of(error: BaseException) -> str:
-    """Why a collective failed, in one line."""
+    """Why a collective failed, in one line without the places in torch's own code.
+
+    >>> reason_of(RuntimeError("[/src/gloo/pair.cc:553] Connection closed by peer [10.0.0.2]:60593. This is typically"))
+    'Connection closed by peer [10.0.0.2]:60593'
+    """
     lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    line = lines[0] if lines else type(error).__name__
+    return re.sub(r"^\[\S+:\d+\] ", "", line).partition(". ")[0]

@@ -1,7 +1,9 @@
 """The processes that torchrun starts for one run: how they meet, and how they end together."""
 
 import os
+import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -16,11 +18,13 @@ from torch.distributed.elastic.multiprocessing.errors import get_error_handler
 from fbgd.config.arithmetic import find_device
 from fbgd.config.schema import Config
 from fbgd.engine.ranks import ALONE, RankGroup, RankLost, Ranks
-from fbgd.errors import ConfigError, one_line
+from fbgd.errors import EXPECTED, ConfigError, one_line
 from fbgd.runs.processes import end_with
+from fbgd.runs.signals import heard_by
 
 # How long a rank that fails waits for another to say why.
-REASON_SECONDS = 3.0
+REASON_SECONDS = 2.0
+POLL_SECONDS = 0.05
 REASON = "reason"
 MEETINGS = count()
 
@@ -97,11 +101,12 @@ class Meeting:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if error is not None and self.place is not None:
+        if error is None or self.place is None or isinstance(error, RankLost):
+            return
+        if not isinstance(error, (*EXPECTED, KeyboardInterrupt)):
             # For torchrun's own report.
             get_error_handler().record_exception(error)
-            if not isinstance(error, RankLost):
-                self.leave(one_line(error))
+        self.leave(one_line(error))
 
     def leave(self, reason: str) -> None:
         """Tell the others why this process ends."""
@@ -113,12 +118,13 @@ class Meeting:
 
     def said(self, key: str) -> str | None:
         """What another process said under ``key``; ``None``: nothing, in a few seconds."""
-        try:
-            assert self.store is not None
-            self.store.wait([key], timedelta(seconds=REASON_SECONDS))
-            return self.store.get(key).decode()
-        except RuntimeError:
-            return None
+        end = time.monotonic() + REASON_SECONDS
+        with suppress(RuntimeError):
+            while self.store is not None and time.monotonic() < end:
+                if self.store.check([key]):
+                    return self.store.get(key).decode()
+                time.sleep(POLL_SECONDS)
+        return None
 
     def complaint(self, error: BaseException, text: str) -> str | None:
         """The line that this process ends with.
@@ -133,12 +139,17 @@ class Meeting:
         """
         if self.place is None:
             return f"error: {text}"
+        # Meanwhile torchrun ends this process by the same signal as any other.
+        with heard_by(signal.SIG_IGN, (signal.SIGTERM,)):
+            return self._complaint(self.place, error, text)
+
+    def _complaint(self, place: Place, error: BaseException, text: str) -> str | None:
         if isinstance(error, RankLost):
             reason = self.said(REASON) or f"another rank is gone ({text})"
             text = f"{reason}; the same command goes on from the last checkpoint"
         elif not self.first and self.said(f"{REASON} 0") == text:
             return None
-        return f"error: {text}" if self.first else f"rank {self.place.rank}: error: {text}"
+        return f"error: {text}" if self.first else f"rank {place.rank}: error: {text}"
 
     @contextmanager
     def joined(self, config: Config) -> Iterator[Ranks]:

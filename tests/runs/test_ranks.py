@@ -191,7 +191,8 @@ def test_a_run_of_one_process_goes_on_on_several(group, tmp_path, rich):
 
 
 @pytest.mark.parametrize(
-    ("words", "problem"), [("seed=1", "rank 1: the weights are not"), ("data.source.seed=1", "rank 1: the data are not")]
+    ("words", "problem"),
+    [("seed=1", "rank 1: the weights are not"), ("data.source.seed=1", "rank 1: the data are not")],
 )
 def test_a_rank_with_something_else_is_refused_by_all(group, tmp_path, words, problem):
     result = group.execute(MLP, tmp_path, 2, other_words=[words])

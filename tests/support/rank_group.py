@@ -96,6 +96,12 @@ def spread(outputs, targets):
     return {"outputs": outputs.std().item(), "middle": outputs.median().item()}
 
 
+def mark(state):
+    """A probe that only leaves a sign in the current folder that a step was taken."""
+    Path("stepped").touch()
+    return {}
+
+
 def executed(job, rank, group):
     """Execute a run as one rank.
 
