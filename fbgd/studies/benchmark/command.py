@@ -3,6 +3,7 @@
     python scripts/benchmark.py                   about three minutes on 2 cores
     python scripts/benchmark.py --json FILE       the same, and all numbers in a file
     python scripts/benchmark.py --quick           tiny sizes, to see that everything runs; its ratios mean nothing
+    python scripts/benchmark.py --ranks 2         instead, a step on 2 processes, and by its costs on up to 64
 
 The two sides of a ratio are timed in turns, and the best time of either side counts. Run it on an idle machine.
 """
@@ -18,13 +19,18 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from fbgd.errors import ConfigError
 from fbgd.programs import make_parser
+from fbgd.report.plots import UNDATED, save
 from fbgd.runs.directory import write_atomically
 from fbgd.runs.provenance import environment
 from fbgd.studies.benchmark.gradients import cost_of_penalty, mixed_precision, overhead_of_one, vectorised_penalty
 from fbgd.studies.benchmark.loops import language_step, optimizer_step, seeds_together, tiny_step
+from fbgd.studies.benchmark.ranks import measured_on, two_ranks
+from fbgd.studies.benchmark.ranks_page import as_markdown, content, draw, rows
 from fbgd.studies.benchmark.ratio import Ratio
 from fbgd.studies.benchmark.scaling import linear_in_samples, memory_in_samples
+from fbgd.studies.command import reported
 from optimizers import SGD, Adadelta, Adagrad, Adam, AdamW, RMSprop
 
 
@@ -50,6 +56,7 @@ def measurements(quick: bool) -> list[Callable[[], Ratio]]:
         *(lambda h=h, wanted=wanted: seeds_together(quick, h, wanted) for h, wanted in ((2, 2), (47, 1.8), (300, 1))),
         lambda: linear_in_samples(quick),
         lambda: memory_in_samples(quick),
+        lambda: two_ranks(quick),
     ]
 
 
@@ -69,13 +76,36 @@ def show(ratios: list[Ratio]) -> None:
     console.print(table)
 
 
+def scale(ranks: int, quick: bool, file: Path | None, figure: Path | None) -> int:
+    """Measure a step on ``ranks`` processes, project it to more, print the table, and write what is asked for.
+
+    Raises:
+        ConfigError: a number or an ending is outside its range.
+    """
+    if ranks < 2:
+        raise ConfigError(f"--ranks {ranks} is outside the valid range: 2 or more")
+    if figure is not None and figure.suffix not in UNDATED:
+        raise ConfigError(f"--figure {figure} does not end in one of {', '.join(UNDATED)}")
+    measured = measured_on(ranks, quick)
+    print(as_markdown(rows(measured)), end="")
+    if file is not None:
+        write_atomically(file, json.dumps({**content(measured), **environment()}, indent=2) + "\n")
+    if figure is not None:
+        save(draw(measured), figure)
+    return 0
+
+
 def main(words: list[str] | None = None, prog: str | None = None) -> int:
     """Run the command line ``words``; returns the exit status."""
     parser = make_parser(__doc__, prog)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write all numbers to FILE")
     parser.add_argument("--quick", action="store_true", help="tiny sizes; ratios mean nothing")
+    parser.add_argument("--ranks", type=int, metavar="N", help="measure a step on N processes of one thread instead")
+    parser.add_argument("--figure", type=Path, metavar="FILE", help="with --ranks: draw it, as .png, .pdf or .svg")
     arguments = parser.parse_args(words)
     torch.manual_seed(0)
+    if arguments.ranks is not None:
+        return reported(lambda: scale(arguments.ranks, arguments.quick, arguments.json, arguments.figure))
     every = measurements(arguments.quick)
     console = Console(stderr=True)
     ratios = [measure() for measure in track(every, "measuring", console=console, disable=not sys.stderr.isatty())]
