@@ -86,11 +86,7 @@ def build(
     gradient, reason = build_gradient(config, model, source, ingredients, loss, blocks_per_call)
     gradient.ranks = ranks
     about |= {} if reason is None else {"block_by_block": reason}
-    metrics = build_metrics(config)
-    with unseeded():
-        # What fails, fails before the training; only the first batch of what may be a large set.
-        first = dataset.test.first(config.impl.evaluation_batch).to(device, dtype)
-        measured(metrics, "test", model, first, config.impl.evaluation_batch)
+    metrics = tried_metrics(config, model, dataset)
     measure = build_measure(config, model, source, dataset, loss, metrics, ranks)
     experiment = Experiment(
         model=model.train(),
@@ -116,6 +112,19 @@ def build(
         ranks=ranks,
     )
     return Built(experiment, facts_of(experiment, dataset, device, about))
+
+
+def tried_metrics(config: Config, model: nn.Module, dataset: Dataset) -> tuple[Metric, ...]:
+    """The configured metrics, of which what fails, fails before the training.
+
+    Raises:
+        ConfigError: one fails on the first batch of the test set, or gives no numbers.
+    """
+    metrics, param = build_metrics(config), next(model.parameters())
+    with unseeded():
+        first = dataset.test.first(config.impl.evaluation_batch).to(param.device, param.dtype)
+        measured(metrics, "test", model, first, config.impl.evaluation_batch)
+    return metrics
 
 
 def initial_parameters(model: nn.Module) -> list[torch.Tensor]:

@@ -114,6 +114,10 @@ def project(
         blocks: of a step.
         ranks: processes; more than there are blocks leave some without.
         seed: of the blocks' costs, which are gamma distributed.
+
+    >>> step = project(StepCost(block=0.1, overhead=0.0), AllReduce(0.0, 1e12), parameters=10, blocks=5, ranks=2)
+    >>> round(step.seconds, 3), round(step.speedup, 3), round(step.idle, 3)  # three blocks and two
+    (0.3, 1.667, 0.167)
     """
     draw = np.random.default_rng(seed)
     shape = (STEPS, blocks)

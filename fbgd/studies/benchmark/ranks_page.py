@@ -103,7 +103,11 @@ def draw(measured: Measured) -> Figure:
         axes.plot(PROJECTED, [ideal(ranks) for ranks in PROJECTED], color="black", linestyle=":", label="ideal")
         axes.plot([1, measured.ranks], [measured.alone, seconds], "o", color="#d55e00", label="measured")
         axes.set_xscale("log", base=2)
-        axes.set_yscale("log", base=2) if name == "strong" else axes.set_ylim(bottom=0)
+        if name == "strong":
+            axes.set_yscale("log", base=2)
+            axes.yaxis.set_major_formatter("{x:.3g}")
+        else:
+            axes.set_ylim(bottom=0)
         axes.set_xticks(PROJECTED, [str(ranks) for ranks in PROJECTED])
         blocks = f"{measured.blocks} blocks" if name == "strong" else f"{measured.blocks} blocks a rank"
         axes.set(xlabel="ranks", ylabel="seconds a step", title=f"{name} scaling: {blocks}")
