@@ -83,8 +83,7 @@ def build(
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
     about = try_model(config, model, source, dataset)
     optimizer = build_optimizer(config, list(model.parameters()), [name for name, _ in model.named_parameters()])
-    gradient, reason = build_gradient(config, model, source, ingredients, loss, blocks_per_call)
-    gradient.ranks = ranks
+    gradient, reason = build_gradient(config, model, source, ingredients, loss, blocks_per_call, ranks)
     about |= {} if reason is None else {"block_by_block": reason}
     metrics = tried_metrics(config, model, dataset)
     measure = build_measure(config, model, source, dataset, loss, metrics, ranks)
@@ -173,6 +172,7 @@ def build_gradient(
     ingredients: Ingredients,
     loss: Loss,
     blocks_per_call: int | None,
+    ranks: Ranks = ALONE,
 ) -> tuple[MeanGradient, str | None]:
     """The mean gradient of a step's blocks, and why it takes one block a call although it might take several.
 
@@ -186,6 +186,7 @@ def build_gradient(
         ingredients: penalties and clipping.
         loss: of the outputs.
         blocks_per_call: what an earlier start chose for ``auto``; ``None``: there was none.
+        ranks: whom blocks are dealt to, once everything was tried.
     """
     samples = source.data.samples
     autocast = torch.bfloat16 if config.precision == "bf16" else None
@@ -210,7 +211,9 @@ def build_gradient(
     if count is None:
         params = [param.detach() for param in model.parameters()]
         count = choose_blocks_per_call(mean_gradient, params, source.step(0), params[0].device)
-    return mean_gradient(count), reason
+    gradient = mean_gradient(count)
+    gradient.ranks = ranks
+    return gradient, reason
 
 
 def build_measure(

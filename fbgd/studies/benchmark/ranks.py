@@ -147,7 +147,18 @@ def measure(ranks: Ranks, quick: bool) -> Measured:
     # Of a whole step's seconds; those of independent blocks vary by so much more as a root of their number.
     spread = float(calls.std(correction=0) / calls.mean()) * blocks**0.5
     parameters = sum(param.numel() for param in whole.model.parameters())
-    return Measured(ranks.count, blocks, parameters, *best[:4], spread, sizes, best[4:])
+    return Measured(
+        ranks=ranks.count,
+        blocks=blocks,
+        parameters=parameters,
+        alone=best[0],
+        fewer=best[1],
+        strong=best[2],
+        weak=best[3],
+        spread=spread,
+        sizes=sizes,
+        all_reduces=best[4:],
+    )
 
 
 def main(words: list[str] | None = None) -> None:
