@@ -12,6 +12,7 @@ import pandas as pd
 from fbgd.errors import EXPECTED, one_line
 from fbgd.report.evidence import Evidence
 from fbgd.runs.plan import collect, curves
+from fbgd.runs.ranks import check_alone
 from fbgd.runs.signals import exit_status, heard_by, interrupt
 from fbgd.studies.arguments import make_parser
 from fbgd.studies.estimate import show_estimate
@@ -41,6 +42,7 @@ def main(study: Study, words: Sequence[str] | None = None, prog: str | None = No
 def reported(work: Callable[[], int]) -> int:
     """The exit status of ``work``: what is wrong with what it was given becomes one line on standard error."""
     try:
+        check_alone("a study or sweep")
         with heard_by(interrupt, (signal.SIGTERM,)):
             return work()
     except KeyboardInterrupt as interruption:
