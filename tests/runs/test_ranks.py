@@ -135,14 +135,22 @@ def test_float32_keeps_its_statistics_in_double_precision(group, tmp_path):
     pd.testing.assert_frame_equal(one[0].loc[:0, first], many[0].loc[:0, first], check_exact=False, rtol=1e-14)
 
 
+def test_probes_look_at_one_rank(group, tmp_path):
+    result = group.execute([*MLP, "probe.look._target_=rank_group.look", "probe.look.every=2"], tmp_path, 2)
+    assert result["status"] == "done"
+    assert result["looks"] == [2, 4]
+    assert result["others"][0]["looks"] == []
+    assert result["warnings"] == ["probes look on rank 0 alone, while the others wait"]
+
+
 @pytest.mark.slow
-def test_probes_look_on_rank_0_alone(group, tmp_path):
+def test_probes_see_the_same_run(group, tmp_path):
     words = [*MLP, "probe=[sharpness,gradient_noise_scale]", "probe.sharpness.every=2"]
     one, result = straight(words, tmp_path / "one"), group.execute(words, tmp_path / "many", 2)
     many = numbers(tmp_path / "many")
     assert_close(one, many, 1e-9)
     assert "probe_evaluations" in many[0]
-    assert result["warnings"] == ["probes look on rank 0 alone, while the others wait"]
+    assert result["status"] == "done"
 
 
 @pytest.mark.parametrize(
