@@ -1,5 +1,6 @@
 """A run that is dealt to several processes is the run of one process, up to rounding."""
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -122,6 +123,25 @@ def test_every_ingredient_can_be_dealt(group, tmp_path, name):
         assert of_steps > 4
     evaluations = many[0]["test_loss"].count()
     assert result["reductions"] == of_steps + of_evaluation * evaluations
+
+
+def test_numbers_are_dealt_like_labels(group, tmp_path):
+    """A regression of two numbers, with fewer test samples than ranks."""
+    draws = np.random.default_rng(0)
+    inputs = draws.normal(size=(26, 12))
+    np.savez(tmp_path / "data.npz", x=inputs, y=inputs[:, :2] + 0.1 * draws.normal(size=(26, 2)))
+    words = [*MLP[2:], "data=array_file", f"data.source.path={tmp_path}/data.npz", "data.source.test_share=0.12"]
+    words += ["data.source.regression=true", "objective=squared_error", "record.train=true"]
+    one, result = straight(words, tmp_path / "one"), group.execute(words, tmp_path / "many", 4)
+    assert result["status"] == "done", result
+    assert_close(one, numbers(tmp_path / "many"))
+    assert "train_r2" in one[0]
+
+
+def test_all_ranks_see_the_same_divergence(group, tmp_path):
+    result = group.execute([*MLP, "precision=fp32", "optimizer.lr=1e30"], tmp_path, 3)
+    assert [result["status"], *(other["status"] for other in result["others"])] == ["diverged"] * 3
+    assert result["summary"]["steps"] < 4
 
 
 def test_float32_keeps_its_statistics_in_double_precision(group, tmp_path):

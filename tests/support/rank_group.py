@@ -74,7 +74,7 @@ def main(folder):
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     # A rank that fails by itself must not leave the others waiting for ever.
-    limit = timedelta(seconds=120)
+    limit = timedelta(seconds=60)
     dist.init_process_group("gloo", f"file://{folder}/store", rank=rank, world_size=SIZE, timeout=limit)
     groups = {count: dist.new_group(list(range(count)), timeout=limit) for count in range(1, SIZE + 1)}
     while True:
