@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from fbgd.report.plots import make_figure
 from fbgd.studies.benchmark.projection import AllReduce, Projection, StepCost, fit_all_reduce, project
 from fbgd.studies.benchmark.ranks import Measured
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PROJECTED = (1, 2, 4, 8, 16, 32, 64)
 # Those of the page.
@@ -91,7 +93,7 @@ def content(measured: Measured) -> dict[str, object]:
     }
 
 
-def draw(measured: Measured) -> Figure:
+def draw(measured: Measured) -> "Figure":
     """Seconds of a step over ranks: as many blocks on more ranks, and as many blocks a rank."""
     found = projections(measured)
     figure, (strong, weak) = make_figure((9.0, 3.8), 1, 2)
