@@ -12,6 +12,7 @@ from fbgd import programs
 from fbgd.config.overrides import Override, parse
 from fbgd.errors import ConfigError, nearest
 from fbgd.report.paper import Copies
+from fbgd.runs.launchers.options import LAUNCHERS
 from fbgd.studies.notify import HELP
 from fbgd.studies.study import Study
 from fbgd.studies.writer import RESULTS
@@ -33,6 +34,9 @@ COMMON = {
     "figures",
     "columns",
     "run_limit",
+    "launcher",
+    "launcher_options",
+    "runs_per_gpu",
 }
 
 
@@ -57,8 +61,10 @@ def make_parser(studies: Sequence[Study], about: str, prog: str | None = None) -
         "--workers",
         type=int,
         metavar="W",
-        help="processes at a time (default: one a core, each with one thread; one where there is a GPU)",
+        help="processes at a time (default: one a core, each with one thread; one a GPU where there are some); of a "
+        "cluster, jobs at a time (default: as many as it runs)",
     )
+    add_launching(parser)
     parser.add_argument(
         "--run-limit",
         type=duration,
@@ -96,6 +102,26 @@ def make_parser(studies: Sequence[Study], about: str, prog: str | None = None) -
     for option in {option.name: option for study in studies for option in study.options}.values():
         parser.add_argument(f"--{option.name}", metavar=option.metavar, help=option.help)
     return parser
+
+
+def add_launching(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say where runs are executed."""
+    parser.add_argument(
+        "--launcher",
+        default="local",
+        metavar="|".join(LAUNCHERS),
+        type=one_of(LAUNCHERS),
+        help="where runs are executed: on this computer, or as jobs of Slurm or Ray (default: local)",
+    )
+    parser.add_argument(
+        "--launcher-options",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE,...",
+        help="of the launcher, or a YAML file of them; may be repeated. Slurm has partition, time, gpus, cpus, mem, "
+        "array and more, Ray address, cpus, gpus and more; docs/cluster.md has all",
+    )
+    parser.add_argument("--runs-per-gpu", type=int, metavar="N", help="processes at a time on every GPU (default: 1)")
 
 
 def copies_of(arguments: argparse.Namespace) -> Copies:

@@ -9,13 +9,15 @@ from functools import partial
 
 import pandas as pd
 
-from fbgd.errors import EXPECTED, one_line
+from fbgd.errors import EXPECTED, ConfigError, one_line
 from fbgd.report.evidence import Evidence
+from fbgd.runs.launch import Cluster
+from fbgd.runs.launchers.choice import make_launcher
 from fbgd.runs.plan import collect, curves
 from fbgd.runs.signals import exit_status, heard_by, interrupt
 from fbgd.studies.arguments import copies_of, make_parser, read_request
 from fbgd.studies.estimate import show_estimate
-from fbgd.studies.execution import Execution, check_folder, check_only, count_workers
+from fbgd.studies.execution import Execution, check_folder, check_only, places
 from fbgd.studies.listing import show_rungs, wanted_rows
 from fbgd.studies.notify import news, notify
 from fbgd.studies.study import Study
@@ -74,15 +76,18 @@ def execute(study: Study, arguments: argparse.Namespace, *, quiet: bool = False)
         return 0
     check_folder(request.out)
     seeds = request.preset.seeds if arguments.seeds is None else arguments.seeds
+    workers, devices, cluster = launching(arguments)
     execution = Execution(
         request.preset,
         seeds,
         request.overrides,
         request.pool,
-        count_workers(arguments.workers),
+        workers,
         arguments.only,
         request.out,
         arguments.run_limit,
+        devices,
+        cluster,
     )
     if arguments.estimate:
         show_estimate(execution, rungs, request.title)
@@ -109,3 +114,18 @@ def execute(study: Study, arguments: argparse.Namespace, *, quiet: bool = False)
     if not execution.finished:
         return execution.status
     return 0 if succeeded else 1
+
+
+def launching(arguments: argparse.Namespace) -> tuple[int, Sequence[str], Cluster | None]:
+    """Where runs are executed: processes at a time, their GPUs, and a cluster, ``None`` for this computer.
+
+    Raises:
+        ConfigError: an option is wrong, or there is no such cluster.
+    """
+    cluster = make_launcher(arguments.launcher, arguments.launcher_options, arguments.workers)
+    if cluster is None:
+        return *places(arguments.workers, arguments.runs_per_gpu), None
+    if arguments.runs_per_gpu is not None:
+        hint = "--launcher-options gpus=0.25 puts four runs on a GPU" if arguments.launcher == "ray" else "leave it out"
+        raise ConfigError(f"--runs-per-gpu {arguments.runs_per_gpu} is for the launcher local; {hint}")
+    return 1, (), cluster

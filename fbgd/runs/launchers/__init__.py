@@ -1,0 +1,1 @@
+"""Giving a study's jobs to a cluster: Slurm by submitit, or Ray."""
