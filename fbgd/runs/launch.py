@@ -1,6 +1,6 @@
 """Running a study's planned runs in worker processes, with live progress.
 
-The pool of workers is this module's own. What libraries have was looked at, and each lacks something that a study needs:
+The pool of workers is this module's own. What libraries have was looked at, and each lacks what a study needs:
 
 - joblib's ``loky`` keeps its processes, but a killed one breaks the pool, all its other jobs with it, and a job cannot
   say anything before its end: no rows while it runs, no asking it to stop with a checkpoint.

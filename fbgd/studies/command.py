@@ -99,6 +99,8 @@ def execute(study: Study, arguments: argparse.Namespace, *, quiet: bool = False)
         request.title, preset, rungs if outcome.rungs is None else outcome.rungs, request.changed
     )
     planned = outcome.planned
+    if cluster is not None and not planned:
+        print(f"note: {study.key} trains nothing, so it was computed here", file=sys.stderr)
     evidence = Evidence(
         description,
         collect(planned) if planned else pd.DataFrame(),
@@ -128,4 +130,4 @@ def launching(arguments: argparse.Namespace) -> tuple[int, Sequence[str], Cluste
     if arguments.runs_per_gpu is not None:
         hint = "--launcher-options gpus=0.25 puts four runs on a GPU" if arguments.launcher == "ray" else "leave it out"
         raise ConfigError(f"--runs-per-gpu {arguments.runs_per_gpu} is for the launcher local; {hint}")
-    return 1, (), cluster
+    return places(None, None)[0], (), cluster

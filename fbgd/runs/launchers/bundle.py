@@ -39,8 +39,8 @@ class Bundle:
 
         Args:
             send: is told as keyword arguments, each time with the ``job``, its place in the bundle: that it has
-                ``started``, on which computer; what its worker says of its runs; that it is tried ``again``, and why; that
-                it has ``ended``, ``None`` or why it failed.
+                ``started``, on which computer; what its worker says of its runs; that it is tried ``again``, and why;
+                that it has ``ended``, ``None`` or why it failed.
         """
         if os.path.isdir(self.folder):
             os.chdir(self.folder)

@@ -102,9 +102,11 @@ class ClusterLauncher(ABC):
         """What is to be done before any job is given: the jobs that are left, and parts that are under way already."""
         return jobs, []
 
+    @abstractmethod
     def finish(self) -> None:
-        """All jobs have ended."""
+        """All jobs have ended: put away what was needed for them."""
 
+    @abstractmethod
     def close(self) -> None:
         """Let go of the cluster."""
 

@@ -34,7 +34,7 @@ def execute(bundle: Bundle, key: str, queue: Any, mark: str | None, begun: list[
 
 
 class Away:
-    """Executes a bundle in a folder of this node, and sends run directories home: with every checkpoint, and at the end.
+    """Executes a bundle in a folder of this node, and sends run directories home: with every checkpoint, at the end.
 
     Args:
         bundle: the jobs.

@@ -1,8 +1,8 @@
 """Jobs of Slurm by submitit: arrays, requeued when they are preempted or reach their limit; also its local executor.
 
-The folder ``runs/.launcher/`` beside the run directories has a folder a submission, with submitit's files and logs, what
-every job says, and ``jobs.json``, by which a study that was killed finds its jobs again. It is removed once all its jobs
-have ended without a failure.
+The folder ``runs/.launcher/`` beside the run directories has a folder a submission, with submitit's files and logs,
+what every job says, and ``jobs.json``, by which a study that was killed finds its jobs again. It is removed once all
+its jobs have ended without a failure.
 """
 
 import json
@@ -161,6 +161,9 @@ class SlurmLauncher(ClusterLauncher):
             for folder in {folder.parent for folder in self.folders}:
                 with suppress(OSError):
                     folder.rmdir()
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
 
 
 def launcher_folder(job: list[PlannedRun]) -> Path:

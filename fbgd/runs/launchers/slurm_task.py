@@ -20,8 +20,8 @@ class Task:
     """A callable for submitit that can be requeued at any time, since run directories know how far they are.
 
     Slurm's notice of a preemption or of the time limit stops the training after its step, with a checkpoint, and only
-    then submitit puts the job back into the queue. SIGTERM, which ``scancel`` sends, and Slurm itself before it requeues
-    a job by its own rules, also leaves a checkpoint; then the job ends.
+    then submitit puts the job back into the queue. SIGTERM, which ``scancel`` sends, and Slurm itself before it
+    requeues a job by its own rules, also leaves a checkpoint; then the job ends.
 
     Args:
         bundle: the jobs.
