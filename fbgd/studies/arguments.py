@@ -57,13 +57,6 @@ def make_parser(studies: Sequence[Study], about: str, prog: str | None = None) -
         parser.add_argument("figure", metavar="FIGURE", type=one_of(figures), help=f"one of {', '.join(figures)}")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="an override for all settings")
     parser.add_argument("--seeds", type=int, metavar="N", help="seeds of every setting (default: the preset's)")
-    parser.add_argument(
-        "--workers",
-        type=int,
-        metavar="W",
-        help="processes at a time (default: one a core, each with one thread; one a GPU where there are some); of a "
-        "cluster, jobs at a time (default: as many as it runs)",
-    )
     add_launching(parser)
     parser.add_argument(
         "--run-limit",
@@ -105,7 +98,14 @@ def make_parser(studies: Sequence[Study], about: str, prog: str | None = None) -
 
 
 def add_launching(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say where runs are executed."""
+    """Add the options that say where runs are executed, and how many at a time."""
+    parser.add_argument(
+        "--workers",
+        type=int,
+        metavar="W",
+        help="processes at a time (default: one a core, each with one thread; one a GPU where there are some); of a "
+        "cluster, jobs at a time (default: as many as it runs)",
+    )
     parser.add_argument(
         "--launcher",
         default="local",

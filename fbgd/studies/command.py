@@ -13,6 +13,7 @@ from fbgd.errors import EXPECTED, ConfigError, one_line
 from fbgd.report.evidence import Evidence
 from fbgd.runs.launch import Cluster
 from fbgd.runs.launchers.choice import make_launcher
+from fbgd.runs.launchers.options import read_options
 from fbgd.runs.plan import collect, curves
 from fbgd.runs.signals import exit_status, heard_by, interrupt
 from fbgd.studies.arguments import copies_of, make_parser, read_request
@@ -65,6 +66,7 @@ def reported(work: Callable[[], int]) -> int:
 def execute(study: Study, arguments: argparse.Namespace, *, quiet: bool = False) -> int:
     """Plan, run and write a study, and print its page unless ``quiet``; returns the exit status."""
     copies = copies_of(arguments)
+    read_options(arguments.launcher, arguments.launcher_options)
     request = read_request(study, arguments)
     rungs = study.rungs(request.preset)
     if request.changed:

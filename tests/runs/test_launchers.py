@@ -3,9 +3,11 @@
 import os
 import signal
 from collections import Counter
+from dataclasses import fields
 from typing import ClassVar
 
 import pytest
+from files import ROOT
 from inprocess import launch_here
 
 from fbgd.errors import ConfigError
@@ -18,7 +20,7 @@ from fbgd.runs.launchers.choice import make_launcher
 from fbgd.runs.launchers.cluster import ClusterLauncher, Ending
 from fbgd.runs.launchers.events import Reader, Writer
 from fbgd.runs.launchers.home import pack, unpack
-from fbgd.runs.launchers.options import KINDS, SlurmOptions, options_help, read_options
+from fbgd.runs.launchers.options import KINDS, SlurmOptions, options_table, read_options
 from fbgd.runs.launchers.ray_task import Away
 from fbgd.runs.launchers.submitting import parameters
 from fbgd.runs.plan import Rung, collect, plan
@@ -27,6 +29,7 @@ from fbgd.runs.worker_process import Failure, worker_environment
 from fbgd.studies.command import main
 from fbgd.studies.execution import places
 from fbgd.studies.geiping_ladder import STUDY
+from fbgd.studies.sweep.command import main as sweep
 
 TINY = ("data.source.train=30", "data.source.test=10", "model=mlp", "model.width=3", "regime.block_size=10")
 SHORT = (*TINY, "budget.passes=2", "impl.blocks_per_call=1")
@@ -80,10 +83,11 @@ class TestOptions:
             given |= {"time": "14400s", "notice": "90s"} if launcher == "slurm" else {}
             assert read_options(launcher, [f"{name}={value}" for name, value in given.items()]) == kind()
 
-    def test_the_help_has_every_option(self):
-        for launcher, kind in KINDS.items():
-            for name in vars(kind()):
-                assert f"{launcher}: {name}=" in options_help()
+    @pytest.mark.parametrize("launcher", ["slurm", "ray"])
+    def test_the_documentation_has_every_option(self, launcher):
+        table = options_table(launcher)
+        assert len(table.splitlines()) == 2 + len(fields(KINDS[launcher]))
+        assert f"{table}\n\n" in (ROOT / "docs" / "cluster.md").read_text()
 
     def test_slurm_is_told_what_was_said_and_no_more(self):
         assert parameters(SlurmOptions(), None) == {
@@ -117,6 +121,14 @@ class TestCommandLine:
         assert line.startswith("error: ")
         assert said in line
         assert not (tmp_path / "out").exists()
+
+    def test_a_sweep_takes_the_same_options(self, tmp_path, capsys, monkeypatch):
+        monkeypatch.setenv("PATH", str(tmp_path))
+        words = ["optimizer.lr=0.1,0.3", "model=mlp", "--out", str(tmp_path / "out"), "--launcher", "slurm"]
+        assert sweep(words) == 2
+        assert "there is no command sbatch here" in capsys.readouterr().err
+        assert sweep([*words, "--list", "--launcher-options", "tme=4h"]) == 2
+        assert "did you mean 'time'?" in capsys.readouterr().err
 
     def test_an_unknown_launcher(self, capsys):
         with pytest.raises(SystemExit):

@@ -183,11 +183,13 @@ def said(words: Iterable[str]) -> Iterable[tuple[str, str, Any]]:
             raise ConfigError(f"--launcher-options {word!r} is neither key=value nor a YAML file")
 
 
-def options_help() -> str:
-    """All options of all launchers, for a help text: names, defaults, a line about each."""
-    parts = []
-    for launcher, kind in KINDS.items():
-        for entry in fields(kind):
-            default = entry.default if entry.default not in (None, ()) and isinstance(entry.default, str | int) else ""
-            parts.append(f"{launcher}: {entry.name}={default}  {entry.metadata['about']}")
-    return "\n".join(parts)
+def options_table(launcher: str) -> str:
+    """A row an option of a launcher, with its default and what it is, as the documentation shows them."""
+    rows = ["| option | default | what it is |", "|---|---|---|"]
+    for entry in fields(KINDS[launcher]):
+        default = getattr(KINDS[launcher](), entry.name)
+        shown = "" if default in (None, (), {}) else default
+        if entry.metadata["read"] is seconds:
+            shown = f"{default // 3600}h" if default % 3600 == 0 else f"{default}s"
+        rows.append(f"| `{entry.name}` | {shown} | {entry.metadata['about']} |".replace("|  |", "| |"))
+    return "\n".join(rows)
