@@ -7,7 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -16,7 +18,10 @@ import slurm_in_miniature
 from files import ROOT
 
 from fbgd.runs.directory import RunDirectory
+from fbgd.runs.launch import launch
+from fbgd.runs.launchers.choice import make_launcher
 from fbgd.runs.launchers.events import Reader
+from fbgd.runs.launchers.options import SlurmOptions
 from fbgd.runs.plan import Rung, collect, plan
 
 STUDY = """
@@ -104,6 +109,16 @@ def processes(word):
     return found
 
 
+def workers_of(folder):
+    """The workers of this study, which stand in its folder."""
+    found = []
+    for number in processes("fbgd.runs.worker"):
+        with suppress(OSError):
+            if Path(f"/proc/{number}/cwd").resolve() == folder.resolve():
+                found.append(number)
+    return found
+
+
 def job_processes(folder):
     """The processes of submitit's jobs of this study."""
     return processes(f"submitit.core._submit {folder}")
@@ -139,9 +154,10 @@ def test_jobs_of_this_computer_end_with_their_study(tmp_path, expected, number):
     pytest.importorskip("submitit", reason="the extra slurm is not installed")
     study = start(tmp_path, *LOCAL)
     wait_for(lambda: summaries(tmp_path) and checkpoints(tmp_path))
+    assert workers_of(tmp_path)
     study.send_signal(number)
     assert study.wait(60) == {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}[number]
-    wait_for(lambda: not job_processes(tmp_path), 10)
+    wait_for(lambda: not job_processes(tmp_path) and not workers_of(tmp_path), 20)
     assert 0 < len(summaries(tmp_path)) < 2 * SEEDS
     assert not list((tmp_path / "out" / "runs").glob("*/error.txt"))
     pd.testing.assert_frame_equal(ended(start(tmp_path, *LOCAL), tmp_path), expected)
@@ -150,9 +166,6 @@ def test_jobs_of_this_computer_end_with_their_study(tmp_path, expected, number):
 def test_a_run_that_fails_is_a_row_as_anywhere(tmp_path):
     """A run that reaches its limit, and one that was cut off too often."""
     pytest.importorskip("submitit", reason="the extra slurm is not installed")
-    from fbgd.runs.launch import launch
-    from fbgd.runs.launchers.choice import make_launcher
-
     endless = Rung("endless", (*TINY, "budget.passes=1000000", "impl.threads=1"))
     planned = plan([endless], [], 1, tmp_path)
     launch(planned, 1, limit=30.0, cluster=make_launcher("slurm", ["cluster=local"], 1))
@@ -225,6 +238,29 @@ def test_ctrl_c_cancels_the_jobs_of_slurm(tmp_path, slurm):
     assert not list((folder / "out" / "runs").glob("*/error.txt"))
 
 
+def test_where_preemption_is_the_end_a_job_is_submitted_anew(tmp_path, slurm, monkeypatch):
+    """Slurm says no more than that it was preempted, and never puts it back."""
+    from fbgd.runs.launchers import slurm as launchers
+
+    monkeypatch.setattr(launchers, "PREEMPTED_SECONDS", 3.0)
+    monkeypatch.setattr(launchers, "ASK_SECONDS", 1.0)
+    rung = Rung("plain", (*TINY, "budget.passes=300", "impl.checkpoint_seconds=0", "impl.threads=1"))
+    planned = plan([rung], [], 1, tmp_path / "out")
+    launcher = launchers.SlurmLauncher(SlurmOptions())
+    study = threading.Thread(target=launch, args=(planned, 1), kwargs={"cluster": launcher})
+    study.start()
+    wait_for(RunDirectory(planned[0].path).checkpoint.exists)
+    (job,) = running(slurm)
+    workers = slurm_in_miniature.members(job)
+    slurm_in_miniature.say_state(job, "PREEMPTED")
+    for number in workers:
+        os.kill(number, signal.SIGKILL)
+    study.join(300)
+    assert not study.is_alive()
+    assert list(collect(planned)["status"]) == ["done"]
+    assert len(list(slurm.glob("*.submitted"))) == 2
+
+
 RAY = "runs_per_task=5"
 
 
@@ -268,3 +304,13 @@ def test_ray_interrupted_brings_checkpoints_home(tmp_path, nodes):
     assert study.wait(90) == 130
     assert checkpoints(tmp_path)
     assert not list((tmp_path / "out" / "runs").glob("*/error.txt"))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_ray_s_tasks_end_with_a_study_that_is_killed(tmp_path, nodes):
+    cluster, _ = nodes
+    study = start(tmp_path, "--launcher", "ray", "--launcher-options", f"address={cluster.address},{RAY}")
+    wait_for(lambda: checkpoints(tmp_path) and workers_of(tmp_path))
+    study.kill()
+    study.wait()
+    wait_for(lambda: not workers_of(tmp_path), 60)

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import fields
 from typing import ClassVar
@@ -15,13 +17,13 @@ from fbgd.runs.devices import device_for
 from fbgd.runs.directory import RunDirectory
 from fbgd.runs.launch import launch, settle
 from fbgd.runs.launchers import bundle as bundles
+from fbgd.runs.launchers.away import Away
 from fbgd.runs.launchers.bundle import Bundle, Once
 from fbgd.runs.launchers.choice import make_launcher
 from fbgd.runs.launchers.cluster import ClusterLauncher, Ending
 from fbgd.runs.launchers.events import Reader, Writer
 from fbgd.runs.launchers.home import pack, unpack
 from fbgd.runs.launchers.options import KINDS, SlurmOptions, options_table, read_options
-from fbgd.runs.launchers.ray_task import Away
 from fbgd.runs.launchers.submitting import parameters
 from fbgd.runs.plan import Rung, collect, plan
 from fbgd.runs.signals import Interrupted, heard_by
@@ -91,7 +93,7 @@ class TestOptions:
 
     def test_slurm_is_told_what_was_said_and_no_more(self):
         assert parameters(SlurmOptions(), None) == {
-            "job_name": "fbgd", "time": 240, "cpus_per_task": 1, "signal_delay_s": 90
+            "job_name": "fbgd", "time": 240, "cpus_per_task": 1, "signal_delay_s": 90, "array_parallelism": 1000
         }  # fmt: skip
         options = SlurmOptions(partition="gpu", account="us", gpus=2, mem=16.0, time=90, sbatch={"nice": 10})
         told = parameters(options, 8)
@@ -277,6 +279,13 @@ class TestBundle:
             os.kill(os.getpid(), signal.SIGTERM)
         assert interruption.value.number == once.number == signal.SIGUSR2
         assert [worker.stopped for worker in ScriptedWorker.made] == [True]
+
+
+@pytest.mark.parametrize("module", ["slurm_task", "ray_task"])
+def test_what_a_node_calls_loads_no_pytorch(module):
+    """It is there for as long as its runs are, and its worker has PyTorch already."""
+    code = f"import sys, fbgd.runs.launchers.{module}; sys.exit('torch' in sys.modules or 'pandas' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], env=worker_environment(1)).returncode == 0
 
 
 class Display:

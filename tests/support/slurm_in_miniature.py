@@ -72,7 +72,7 @@ def keep(job, script):
         status = process.wait()
         if state_file(job).read_text() != "REQUEUED":
             break
-    if not state_file(job).read_text().startswith("CANCELLED"):
+    if not state_file(job).read_text().startswith(("CANCELLED", "PREEMPTED")):
         say_state(job, "COMPLETED" if status == 0 else "FAILED")
 
 

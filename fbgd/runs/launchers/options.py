@@ -113,7 +113,7 @@ class SlurmOptions:
     gpus: int = option(0, count_or_none, "GPUs of a job")
     cpus: int = option(1, count, "cores of a job, and threads of a run")
     mem: float | None = option(None, share, "memory of a job in GB")
-    array: int = option(1000, count, "most jobs of an array")
+    array: int = option(1000, count, "most jobs of an array; of each array as many run at a time as --workers says")
     runs_per_job: int = option(1, count, "runs that a job executes one after another")
     requeues: int = option(100, count_or_none, "how often a job may reach its time limit")
     retries: int = option(3, count_or_none, "how often a job that was lost is submitted anew")

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from fbgd.errors import ConfigError, needs
+from fbgd.errors import ConfigError, needs, one_line
 from fbgd.runs.launchers.cluster import ClusterLauncher, Ending, Part
 from fbgd.runs.launchers.home import pack, unpack
 from fbgd.runs.launchers.options import RayOptions
@@ -48,6 +48,8 @@ class RayLauncher(ClusterLauncher):
         self.endings: dict[str, Ending] = {}
         self.queue: Any = None
         self.mark: Path | None = None
+        # Why what a run has written is not at home, by its task and its job.
+        self.absent: dict[tuple[str, int], str] = {}
 
     def begin(self, jobs: list[list[PlannedRun]], display: StudyProgress) -> tuple[list[list[PlannedRun]], list[Part]]:
         """Make what tasks speak into, here, and the file by which they see whether they see this disk."""
@@ -66,6 +68,7 @@ class RayLauncher(ClusterLauncher):
         """Submit a task a part; Ray keeps those that it has no room for."""
         options = self.options
         wanted: dict[str, Any] = {"num_cpus": options.cpus, "num_gpus": options.gpus, "resources": options.resources}
+        wanted["runtime_env"] = {"env_vars": {"PYTHONPATH": python_path()}}
         if options.memory is not None:
             wanted["memory"] = round(options.memory * 1024**3)
         # A task that is lost is submitted anew from here, with what its directory holds by then.
@@ -82,10 +85,17 @@ class RayLauncher(ClusterLauncher):
             self.heard[key].append(message)
         messages = []
         for message in self.heard.pop(part.handle[0], []):
+            job = part.handle[0], message["job"]
             if "files" in message:
-                unpack(message["files"], part.jobs[message["job"]][message["home"]].path)
-            else:
-                messages.append(message)
+                self.absent.pop(job, None)
+                try:
+                    unpack(message["files"], part.jobs[message["job"]][message["home"]].path)
+                except (OSError, ValueError) as error:
+                    self.absent[job] = f"{type(error).__name__}: {one_line(error)}\n"
+                continue
+            if "ended" in message and message["ended"] is None:
+                message["ended"] = self.absent.get(job)
+            messages.append(message)
         return messages
 
     def ending(self, part: Part) -> Ending | None:
@@ -144,8 +154,7 @@ def connect(address: str | None) -> None:
     import ray
 
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-    settings = quiet | {"runtime_env": {"env_vars": {"PYTHONPATH": python_path()}}}
+    settings: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     with kept_handlers():
         if address or os.environ.get("RAY_ADDRESS"):
             try:
@@ -154,7 +163,7 @@ def connect(address: str | None) -> None:
                 place = address or os.environ["RAY_ADDRESS"]
                 raise ConfigError(f"--launcher ray: no cluster answers at {place}: {in_short(error)}") from None
             return
-        with suppress(ConnectionError):
+        with suppress(ConnectionError, RuntimeError):
             ray.init(address="auto", **settings)
             return
         ray.init(address="local", include_dashboard=False, **settings)

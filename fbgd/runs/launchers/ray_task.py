@@ -1,18 +1,13 @@
 """What Ray calls on a node: a bundle's jobs, in the study's folder where it is seen, else in one that is sent home."""
 
 import tempfile
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fbgd.runs.directory import RunDirectory
 from fbgd.runs.launchers.bundle import Bundle
-from fbgd.runs.launchers.home import Files, pack, unpack
 
 
-def execute(bundle: Bundle, key: str, queue: Any, mark: str | None, begun: list[list[Files]]) -> None:
+def execute(bundle: Bundle, key: str, queue: Any, mark: str | None, begun: list[list[dict]]) -> None:
     """Execute the jobs of a bundle.
 
     Args:
@@ -29,62 +24,8 @@ def execute(bundle: Bundle, key: str, queue: Any, mark: str | None, begun: list[
     if mark == "" or (mark is not None and Path(mark).exists()):
         bundle.execute(send)
         return
+    # Where the disk is shared, PyTorch is loaded by the worker alone.
+    from fbgd.runs.launchers.away import Away
+
     with tempfile.TemporaryDirectory(prefix="fbgd-") as name:
         Away(bundle, Path(name), begun, send).execute()
-
-
-class Away:
-    """Executes a bundle in a folder of this node, and sends run directories home: with every checkpoint, at the end.
-
-    Args:
-        bundle: the jobs.
-        folder: empty.
-        begun: what the run directories held at home.
-        send: tells the study.
-    """
-
-    def __init__(self, bundle: Bundle, folder: Path, begun: list[list[Files]], send: Callable[..., None]):
-        self.send = send
-        self.sent: dict[Path, int] = {}
-        jobs = []
-        for job, states in zip(bundle.jobs, begun, strict=True):
-            away = [folder / Path(run["path"]).name for run in job]
-            for path, files in zip(away, states, strict=True):
-                unpack(files, path)
-            jobs.append([run | {"path": str(path)} for run, path in zip(job, away, strict=True)])
-        self.bundle = replace(bundle, jobs=jobs)
-
-    def execute(self) -> None:
-        """Execute the jobs."""
-        try:
-            self.bundle.execute(self.hear)
-        except BaseException:
-            # Asked to end: the last checkpoints go home, if anybody is there.
-            with suppress(Exception):
-                for index in range(len(self.bundle.jobs)):
-                    self.bring(index)
-            raise
-
-    def hear(self, **message: object) -> None:
-        """Say on what the worker says; what its runs have written goes before it."""
-        if "row" in message or "ended" in message:
-            self.bring(int(str(message["job"])))
-        self.send(**message)
-
-    def bring(self, index: int) -> None:
-        """Send home those run directories of a job that have something new."""
-        for place, run in enumerate(self.bundle.jobs[index]):
-            path = Path(run["path"])
-            if (now := newest(path)) != self.sent.get(path, 0):
-                self.sent[path] = now
-                self.send(job=index, home=place, files=pack(path))
-
-
-def newest(path: Path) -> int:
-    """When a checkpoint or the summary was written last; 0 where there is neither."""
-    directory = RunDirectory(path)
-    times = [0]
-    for file in (directory.checkpoint, directory.summary):
-        with suppress(OSError):
-            times.append(file.stat().st_mtime_ns)
-    return max(times)

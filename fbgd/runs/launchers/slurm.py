@@ -31,6 +31,8 @@ from fbgd.runs.worker_process import GRACE_SECONDS
 FOLDER, JOBS = ".launcher", "jobs.json"
 # How often Slurm is asked by force how jobs are: submitit asks less and less often by itself.
 ASK_SECONDS = 30.0
+# How long a preempted job may take to be seen in the queue again: where preemption cancels jobs, none ever is.
+PREEMPTED_SECONDS = 600.0
 # What a job that was told to end may take: to load what it was loading, the step under way, a checkpoint.
 CANCEL_SECONDS = GRACE_SECONDS + 20.0
 
@@ -43,11 +45,13 @@ class Submitted:
         job: of submitit.
         reader: of what it says.
         stopped: whether it said that it ends before its jobs do.
+        preempted: since when Slurm says that it was preempted, on the clock ``time.monotonic``.
     """
 
     job: Any
     reader: Reader
     stopped: bool = False
+    preempted: float | None = None
 
 
 class SlurmLauncher(ClusterLauncher):
@@ -129,7 +133,7 @@ class SlurmLauncher(ClusterLauncher):
         if force:
             self.asked = time.monotonic()
         if not job.done(force_check=force):
-            return None
+            return None if self.local else given_up(part.handle)
         lines = [line for line in (job.stderr() or "no message").splitlines() if line.strip()]
         state = str(job.state).lower()
         # Whoever cancels a job does not want it again.
@@ -164,6 +168,18 @@ class SlurmLauncher(ClusterLauncher):
 
     def close(self) -> None:
         """There is nothing to let go of."""
+
+
+def given_up(submitted: Submitted) -> Ending | None:
+    """The end of a job that was preempted and is not in the queue again; it is cancelled, should it come back."""
+    if not str(submitted.job.state).upper().startswith("PREEMPTED"):
+        submitted.preempted = None
+        return None
+    submitted.preempted = submitted.preempted or time.monotonic()
+    if time.monotonic() - submitted.preempted < PREEMPTED_SECONDS:
+        return None
+    subprocess.call(["scancel", submitted.job.job_id])
+    return Ending(f"job {submitted.job.job_id} was preempted, and not put back into the queue")
 
 
 def launcher_folder(job: list[PlannedRun]) -> Path:

@@ -43,7 +43,7 @@ def make_executor(options: SlurmOptions, folder: Path, parallel: int | None) -> 
     Args:
         options: of the launcher.
         folder: for its files.
-        parallel: jobs of an array at a time; ``None``: submitit's own number.
+        parallel: jobs of an array at a time; ``None``: as many as Slurm runs.
     """
     import submitit
 
@@ -68,7 +68,7 @@ def parameters(options: SlurmOptions, parallel: int | None) -> dict[str, Any]:
         "mem": None if options.mem is None else f"{round(1024 * options.mem)}MB",
         "signal_delay_s": options.notice,
         "setup": list(options.setup) or None,
-        "array_parallelism": parallel,
+        "array_parallelism": parallel or options.array,
         "additional_parameters": options.sbatch or None,
     }
     return {name: value for name, value in words.items() if value is not None}
