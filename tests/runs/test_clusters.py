@@ -88,13 +88,31 @@ def checkpoints(folder):
     return [path for path in paths if not path.with_name("summary.json").exists()]
 
 
+def losses(folder):
+    """The test loss of every run of a study."""
+    return pd.read_csv(folder / "out" / "runs.csv").set_index(["rung", "seed"])["test_loss"]
+
+
 @pytest.fixture(scope="module")
-def expected(tmp_path_factory):
-    """The table of the local launcher."""
+def local(tmp_path_factory):
+    """The study by the local launcher."""
     folder = tmp_path_factory.mktemp("local")
     table = ended(start(folder, "--workers", "2"), folder)
     assert list(table["n"]) == [SEEDS, SEEDS]
-    return table
+    return folder
+
+
+@pytest.fixture(scope="module")
+def expected(local):
+    """The table of the local launcher."""
+    return pd.read_csv(local / "out" / "table.csv").drop(columns="seconds")
+
+
+def assert_same_runs(folder, local, seeds):
+    """A study over fewer seeds has the runs that the local launcher has."""
+    found = losses(folder)
+    assert len(found) == 2 * seeds
+    pd.testing.assert_series_equal(found, losses(local).loc[found.index])
 
 
 def processes(word):
@@ -149,18 +167,19 @@ def test_submitit_leaves_no_files_where_nothing_went_wrong(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_jobs_of_this_computer_end_with_their_study(tmp_path, expected, number):
+def test_jobs_of_this_computer_end_with_their_study(tmp_path, local, number):
     """Asked to end, with checkpoints and nothing failed; killed, within a second; the same command goes on."""
     pytest.importorskip("submitit", reason="the extra slurm is not installed")
-    study = start(tmp_path, *LOCAL)
+    study = start(tmp_path, *LOCAL, seeds=5)
     wait_for(lambda: summaries(tmp_path) and checkpoints(tmp_path))
     assert workers_of(tmp_path)
     study.send_signal(number)
     assert study.wait(60) == {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}[number]
     wait_for(lambda: not job_processes(tmp_path) and not workers_of(tmp_path), 20)
-    assert 0 < len(summaries(tmp_path)) < 2 * SEEDS
+    assert 0 < len(summaries(tmp_path)) < 10
     assert not list((tmp_path / "out" / "runs").glob("*/error.txt"))
-    pd.testing.assert_frame_equal(ended(start(tmp_path, *LOCAL), tmp_path), expected)
+    ended(start(tmp_path, *LOCAL, seeds=5), tmp_path)
+    assert_same_runs(tmp_path, local, 5)
 
 
 def test_a_run_that_fails_is_a_row_as_anywhere(tmp_path):
@@ -188,7 +207,9 @@ def running(home):
     return sorted(file.stem for file in home.glob("*.state") if file.read_text().startswith("RUNNING"))
 
 
-SLURM = ("--launcher", "slurm", "--launcher-options", "array=3,runs_per_job=10,retries=2", "--workers", "2")
+SLURM = ("--launcher", "slurm", "--workers", "2", "--launcher-options", "array=3,retries=2,runs_per_job")
+TENS = (*SLURM[:-1], f"{SLURM[-1]}=10")
+FOURS = (*SLURM[:-1], f"{SLURM[-1]}=4")
 
 
 def events(folder):
@@ -200,7 +221,7 @@ def events(folder):
 def test_slurm_in_miniature(tmp_path, expected, slurm):
     """One array of three jobs and one of one; a job is preempted and requeued, one is killed and submitted anew."""
     folder = tmp_path / "study"
-    study = start(folder, *SLURM)
+    study = start(folder, *TENS)
     wait_for(lambda: summaries(folder) and checkpoints(folder))
     scripts = [file.read_text() for file in sorted(slurm.glob("*.submitted"))]
     assert ["--array" in script for script in scripts] == [True, False]
@@ -214,21 +235,22 @@ def test_slurm_in_miniature(tmp_path, expected, slurm):
     assert (folder / "log.txt").read_text().count("it is tried once more") <= 1
 
 
-def test_a_study_that_was_killed_finds_its_jobs_again(tmp_path, expected, slurm):
+def test_a_study_that_was_killed_finds_its_jobs_again(tmp_path, local, slurm):
     """Jobs of Slurm go on without it; the same command submits nothing that is there."""
     folder = tmp_path / "study"
-    study = start(folder, *SLURM)
+    study = start(folder, *FOURS, seeds=6)
     wait_for(lambda: summaries(folder))
     study.kill()
     study.wait()
-    pd.testing.assert_frame_equal(ended(start(folder, *SLURM), folder), expected)
+    ended(start(folder, *FOURS, seeds=6), folder)
+    assert_same_runs(folder, local, 6)
     assert "jobs of an earlier call are still there" in (folder / "log.txt").read_text()
-    assert len(list(slurm.glob("*.submitted"))) == 2
+    assert len(list(slurm.glob("*.submitted"))) == 1
 
 
 def test_ctrl_c_cancels_the_jobs_of_slurm(tmp_path, slurm):
     folder = tmp_path / "study"
-    study = start(folder, *SLURM)
+    study = start(folder, *FOURS)
     wait_for(lambda: checkpoints(folder))
     study.send_signal(signal.SIGINT)
     assert study.wait(90) == 130
@@ -290,7 +312,8 @@ def test_ray_with_a_node_killed(tmp_path, expected, nodes, shared):
     cluster.remove_node(second, allow_graceful=False)
     pd.testing.assert_frame_equal(ended(study, tmp_path), expected)
     log = (tmp_path / "log.txt").read_text()
-    assert log.count("its node or process was lost") == 1
+    # The task that ran there, and perhaps one that Ray had given to that node already.
+    assert 1 <= log.count("its node or process was lost") <= 2
     assert not list((tmp_path / "out" / "runs").glob(".seen-*"))
 
 
