@@ -242,9 +242,16 @@ def test_a_study_that_was_killed_finds_its_jobs_again(tmp_path, local, slurm):
     wait_for(lambda: summaries(folder))
     study.kill()
     study.wait()
-    ended(start(folder, *FOURS, seeds=6), folder)
+    # Until the command is there again nothing happens.
+    there = workers_of(folder) + [number for job in running(slurm) for number in slurm_in_miniature.members(job)]
+    for number in there:
+        os.kill(number, signal.SIGSTOP)
+    study = start(folder, *FOURS, seeds=6)
+    wait_for(lambda: "jobs of an earlier call are still there" in (folder / "log.txt").read_text())
+    for number in there:
+        os.kill(number, signal.SIGCONT)
+    ended(study, folder)
     assert_same_runs(folder, local, 6)
-    assert "jobs of an earlier call are still there" in (folder / "log.txt").read_text()
     assert len(list(slurm.glob("*.submitted"))) == 1
 
 

@@ -406,7 +406,9 @@ class TestEvents:
         with open(path, "a") as file:
             file.write('{"job": 0, "row"')
         assert reader.read() == [{"job": 0, "started": "here"}]
-        assert reader.read() == []
+        with open(path, "a") as file:
+            file.write(': 1}\n{"job": 0, "row"')
+        assert reader.read() == [{"job": 0, "row": 1}]
         # Its writer was killed within the line, and its successor begins anew.
         Writer(path).send(job=1, ended=None)
         assert reader.read() == [{"job": 1, "ended": None}]

@@ -53,7 +53,9 @@ def sbatch(script):
         job = f"{number}_{index}" if array else str(number)
         say_state(job, "PENDING")
         words = [sys.executable, "-P", __file__, "keep", job, str(home / f"{number}.submitted")]
-        subprocess.Popen(words, start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        # Whoever submits reads what this command says to its end.
+        nowhere = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+        subprocess.Popen(words, start_new_session=True, **nowhere)
     print(f"Submitted batch job {number}")
 
 

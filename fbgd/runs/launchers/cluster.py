@@ -40,7 +40,8 @@ class Part:
         tries: how often it was lost before.
         shown: runs whose start is shown already, by their directories.
         open: the places of the jobs that have not ended.
-        over: when it was seen to have ended, on the clock ``time.monotonic``.
+        ending: how it ended; ``None``: it is not known to have.
+        over: when that was seen, on the clock ``time.monotonic``.
     """
 
     jobs: list[list[PlannedRun]]
@@ -48,7 +49,8 @@ class Part:
     tries: int = 0
     shown: set = field(default_factory=set)
     open: set[int] = field(init=False)
-    over: float | None = None
+    ending: Ending | None = None
+    over: float = 0.0
 
     def __post_init__(self):
         self.open = set(range(len(self.jobs)))
@@ -150,11 +152,11 @@ class ClusterLauncher(ABC):
 
     def attend(self, part: Part, display: StudyProgress) -> bool:
         """Show what a part has said; returns whether it has ended, and nothing more of it is to come."""
-        if part.over is None and self.ending(part) is not None:
-            part.over = time.monotonic()
+        if part.ending is None and (ending := self.ending(part)) is not None:
+            part.ending, part.over = ending, time.monotonic()
         for message in self.messages(part):
             hear(part, message, display)
-        return part.over is not None and (not part.open or time.monotonic() - part.over >= self.lag)
+        return part.ending is not None and (not part.open or time.monotonic() - part.over >= self.lag)
 
     def recovered(self, parts: Sequence[Part], display: StudyProgress) -> list[Part]:
         """What is left of parts that have ended, as far as it is tried once more; the rest has failed."""
@@ -163,7 +165,7 @@ class ClusterLauncher(ABC):
             if not part.open:
                 continue
             self.clean = False
-            ending = self.ending(part) or Ending()
+            ending = part.ending or Ending()
             if ending.again and part.tries < self.retries:
                 display.say(f"{part.name}: {ending.reason}; it is tried once more", "yellow")
                 again.append(part.left())
