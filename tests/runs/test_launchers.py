@@ -12,6 +12,7 @@ import pytest
 from files import ROOT
 from inprocess import launch_here
 
+from fbgd import api
 from fbgd.errors import ConfigError
 from fbgd.runs.devices import device_for
 from fbgd.runs.directory import RunDirectory
@@ -131,6 +132,14 @@ class TestCommandLine:
         assert "there is no command sbatch here" in capsys.readouterr().err
         assert sweep([*words, "--list", "--launcher-options", "tme=4h"]) == 2
         assert "did you mean 'time'?" in capsys.readouterr().err
+
+    def test_in_python_too(self, tmp_path):
+        study = api.Study("geiping_ladder")
+        with pytest.raises(ConfigError, match="did you mean 'time'"):
+            study.run(launcher="slurm", launcher_options="cluster=local,tme=4h", out=tmp_path / "out", quick=True)
+        with pytest.raises(ConfigError, match="did you mean 'time'"):
+            api.sweep("optimizer.lr=0.1,0.3 model=mlp", launcher="slurm", launcher_options=["tme=4h"])
+        assert not (tmp_path / "out").exists()
 
     def test_an_unknown_launcher(self, capsys):
         with pytest.raises(SystemExit):
