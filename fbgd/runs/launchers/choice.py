@@ -4,14 +4,15 @@ from collections.abc import Iterable
 
 from fbgd.errors import ConfigError, nearest
 from fbgd.runs.launch import Cluster
-from fbgd.runs.launchers.options import LAUNCHERS, read_options
+from fbgd.runs.launchers import LAUNCHERS
+from fbgd.runs.launchers.options import read_options
 
 
 def make_launcher(name: str, words: Iterable[str] = (), parallel: int | None = None) -> Cluster | None:
     """A launcher with its options; ``None`` for the local one, which is a study's own.
 
     Args:
-        name: one of :data:`fbgd.runs.launchers.options.LAUNCHERS`.
+        name: one of :data:`fbgd.runs.launchers.LAUNCHERS`.
         words: of its options, see :func:`fbgd.runs.launchers.options.read_options`.
         parallel: jobs at a time; ``None``: as many as the cluster runs.
 

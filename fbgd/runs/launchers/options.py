@@ -9,7 +9,6 @@ from typing import Any
 from fbgd.config.yaml_file import read_yaml
 from fbgd.errors import ConfigError, nearest
 
-LAUNCHERS = ("local", "slurm", "ray")
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 PROFILES = (".yaml", ".yml")
 
@@ -145,7 +144,7 @@ def read_options(launcher: str, words: Iterable[str]) -> Any:
     """The options of a launcher.
 
     Args:
-        launcher: one of :data:`LAUNCHERS`.
+        launcher: one of :data:`fbgd.runs.launchers.LAUNCHERS`.
         words: each several ``key=value`` with commas between them, or YAML profiles; of two about one key the last
             counts.
 
