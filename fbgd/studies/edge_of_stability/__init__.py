@@ -2,6 +2,7 @@
 
     python scripts/edge_of_stability.py sharpness     every optimizer, SGD, clipping, penalty; some twenty minutes
     python scripts/edge_of_stability.py flow          the distance of descent from the gradient flow; seven minutes
+    python scripts/edge_of_stability.py central_flow  descent at its edge beside the central flow; some minutes
     python scripts/edge_of_stability.py flow --quick  under a minute, to see that everything runs
     python scripts/edge_of_stability.py sharpness --list
 
@@ -10,6 +11,6 @@ Adam's metric, clipping, penalties and blocks move that threshold. Results go to
 results/edge_of_stability/<figure>_<data>/: table.md with the claims, table.csv, measurements.csv and figure.png.
 """
 
-from fbgd.studies.edge_of_stability import flow, sharpness
+from fbgd.studies.edge_of_stability import central_flow, flow, sharpness
 
-STUDIES = (sharpness.STUDY, flow.STUDY)
+STUDIES = (sharpness.STUDY, flow.STUDY, central_flow.STUDY)
