@@ -26,6 +26,8 @@ CALM = 0.8
 # How far from 2 / h the sharpness of the mean path may be, and which share of the loss the oscillation has to add, for
 # descent to be at its edge.
 AT_EDGE, SEEN = 0.05, 1e-3
+# Looks for the crossing to one of those that are wanted in the time of it.
+FINE = 6
 # Steps of descent to a step of the central flow.
 STRIDE = 2
 START, EDGE = "from the start", "from the edge"
@@ -229,7 +231,7 @@ def follow_both(place: CurvedLandscape, rate: float, longest: float, looks: int)
         longest: time until when the crossing, and the edge after it, are looked for.
         looks: in the unit of time.
     """
-    steps = crossing(place, rate, longest, 2 * looks)
+    steps = crossing(place, rate, longest, FINE * looks)
     if steps is None:
         return pd.DataFrame()
     between = STRIDE * max(1, round(steps / looks / STRIDE))
