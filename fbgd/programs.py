@@ -46,6 +46,9 @@ PROGRAMS = {
         "edge_of_stability", "fbgd.studies.edge_of_stability", "where the sharpness goes while a network trains"
     ),
     "minima": Program("minima", "fbgd.studies.minima", "where small and large batches end, and what sharpness says"),
+    "critical-batch": Program(
+        "critical_batch", "fbgd.studies.critical_batch", "up to which batch size fewer steps are needed"
+    ),
     "ladder-probed": Program("ladder_probed", "fbgd.studies.ladder_probed", "sharpness and noise, rung by rung"),
     "saddles": Program("saddles", "fbgd.studies.saddles", "what leaves saddles, and whether training waits at them"),
     "calibration": Program("calibration", "fbgd.studies.calibration", "how often conclusions of studies are false"),

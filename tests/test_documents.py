@@ -74,6 +74,7 @@ SCRIPTS: dict[str, Callable[[list[str]], list[str]]] = {
     "implicit_bias": settings_only,
     "calibration": settings_only,
     "minima": settings_only,
+    "critical_batch": settings_only,
     "ladder_probed": settings_only,
     "saddles": settings_only,
     "noise": settings_only,

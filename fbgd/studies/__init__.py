@@ -2,6 +2,7 @@
 
 from fbgd.studies import (
     calibration,
+    critical_batch,
     double_descent,
     edge_of_stability,
     fair_ladder,
@@ -30,6 +31,7 @@ BUILT_IN: dict[str, Study] = {
         *implicit_bias.STUDIES,
         *calibration.STUDIES,
         minima.STUDY,
+        critical_batch.STUDY,
         *saddles.STUDIES,
         ladder_probed.STUDY,
         noise.STUDY,

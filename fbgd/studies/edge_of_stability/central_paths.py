@@ -27,7 +27,7 @@ CALM = 0.8
 # descent to be at its edge.
 AT_EDGE, SEEN = 0.05, 1e-3
 # Looks for the crossing to one of those that are wanted in the time of it.
-FINE = 6
+FINE = 8
 # Steps of descent to a step of the central flow.
 STRIDE = 2
 START, EDGE = "from the start", "from the edge"
