@@ -53,6 +53,7 @@ PROGRAMS = {
     "saddles": Program("saddles", "fbgd.studies.saddles", "what leaves saddles, and whether training waits at them"),
     "calibration": Program("calibration", "fbgd.studies.calibration", "how often conclusions of studies are false"),
     "noise": Program("noise", "fbgd.studies.noise", "SGD's noise replaced by other noise of its size"),
+    "escape": Program("escape", "fbgd.studies.escape", "how soon which noise leaves a given minimum"),
     "benchmark": Program("benchmark", "fbgd.studies.benchmark.command", "speed, as ratios measured side by side"),
 }
 NAMES = {program.script: name for name, program in PROGRAMS.items()}

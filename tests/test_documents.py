@@ -78,6 +78,7 @@ SCRIPTS: dict[str, Callable[[list[str]], list[str]]] = {
     "ladder_probed": settings_only,
     "saddles": settings_only,
     "noise": settings_only,
+    "escape": settings_only,
     "study": settings_only,
     "sweep": settings_only,
 }

@@ -5,6 +5,7 @@ from fbgd.studies import (
     critical_batch,
     double_descent,
     edge_of_stability,
+    escape,
     fair_ladder,
     geiping_ladder,
     implicit_bias,
@@ -35,5 +36,6 @@ BUILT_IN: dict[str, Study] = {
         *saddles.STUDIES,
         ladder_probed.STUDY,
         noise.STUDY,
+        escape.STUDY,
     )
 }
