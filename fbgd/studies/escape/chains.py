@@ -1,5 +1,6 @@
 """Descent from a minimum with noise on its gradient, until its loss says that it has left."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -86,7 +87,7 @@ class Chains:
         return [(1 / len(cut[0]), blocks(at, *cut)[0])]
 
     def leave(self, params: Params, structure: str, scale: float, most: int, rise: float, draw: torch.Generator):
-        """After how many steps the loss is first more than ``rise`` above that of ``params``, and where.
+        """After how many steps the loss is first more than ``rise`` above that of ``params``, and where all steps end.
 
         The number is infinite where it never is.
 
@@ -94,18 +95,18 @@ class Chains:
             params: a minimum.
             structure: see :meth:`walk`.
             scale: see :meth:`walk`.
-            most: steps.
+            most: all steps.
             rise: of the training loss.
             draw: of partitions and noise.
         """
-        bound, steps = self.loss(params) + rise, float("inf")
-        for step, (at, loss) in enumerate(self.walk(params, structure, scale, draw)):
+        bound, left, at = self.loss(params) + rise, math.inf, params
+        for step, (ahead, loss) in enumerate(self.walk(params, structure, scale, draw)):
+            # A loss that is no number has left too.
             if not loss <= bound:
-                steps = float(step)
-            if not loss <= bound or step == most:
-                break
-            params = at
-        return steps, params
+                left = min(left, step)
+            if step == most:
+                return left, at
+            at = ahead
 
     def first_rise(self, params: Params, structure: str, draws: int, seed: int) -> float:
         """The mean rise of the loss by the noise of one step alone, at the trace of SGD's: without the gradient.
@@ -136,6 +137,11 @@ def dense(problem: Problem, params: Params) -> Tensor:
     )
     like = [param.double() for param in params]
     return torch.func.hessian(lambda at: problem.loss(unflatten(at, like), inputs, targets))(flatten(like))
+
+
+def largest(hessian: Tensor) -> float:
+    """The largest eigenvalue; not a number where the matrix is none."""
+    return float(torch.linalg.eigvalsh(hessian)[-1]) if bool(hessian.isfinite().all()) else math.nan
 
 
 def block_covariance(chains: Chains, params: Params, partitions: int, seed: int) -> Tensor:
@@ -174,7 +180,7 @@ def predicted_rises(hessian: Tensor, covariance: Tensor, rate: float) -> dict[st
         "isotropic": trace / len(hessian) * float(hessian.trace()),
         "diagonal": float(hessian.diagonal() @ covariance.diagonal()),
         "covariance": aligned,
-        "leading": trace * float(torch.linalg.eigvalsh(hessian)[-1]),
+        "leading": trace * largest(hessian),
         SGD: aligned,
     }
     return {name: rate**2 / 2 * value for name, value in rises.items()}

@@ -87,7 +87,7 @@ CLAIMS = (
           "natural logarithm of measured over predicted",
           lambda evidence: own_trace(evidence, lambda part: logarithm(part["rise"] / part["predicted"]), *EVERY),
           within(math.log(FACTOR)), f"the escaping efficiency tr(H Σ) ({ZHU})"),
-    Claim("flatter elsewhere", "Where it settles after it has left, the largest eigenvalue is smaller than where "
+    Claim("flatter elsewhere", "Where it settles in another basin, the largest eigenvalue is smaller than where "
           "descent without noise is by then.", "difference of largest eigenvalues, runs with a barrier in between",
           lambda evidence: own_trace(evidence, flatter, COVARIANCE, "SGD"), lower, f"flatter ({ZHU})"),
 )  # fmt: skip

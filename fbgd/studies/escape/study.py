@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 import seaborn as sns
-import torch
 from matplotlib.figure import Figure
 from rich.progress import track
 
@@ -17,7 +16,7 @@ from fbgd.runs.plan import Rung
 from fbgd.runs.provenance import git_revision
 from fbgd.seeds import generator
 from fbgd.studies.critical_batch.descent import Problem, problem_of
-from fbgd.studies.escape.chains import SGD, Chains, barrier, block_covariance, dense, predicted_rises
+from fbgd.studies.escape.chains import SGD, Chains, barrier, block_covariance, dense, largest, predicted_rises
 from fbgd.studies.escape.claims import BARRIER, CLAIMS
 from fbgd.studies.execution import Execution, Outcome
 from fbgd.studies.study import Preset, Study
@@ -33,7 +32,7 @@ class EscapePreset(Preset):
         rate: of all descent.
         block: samples of a block.
         products: with the Hessian in a step with leading noise.
-        settle: steps of descent to the minimum, and again from where a chain left it.
+        settle: steps of descent to the minimum, and again after those with noise.
         most: steps with noise.
         rise: of the training loss that counts as leaving.
         traces: of the noise, in units of SGD's.
@@ -57,7 +56,7 @@ PRESETS = {
         words=("data=mnist1d", "data.source.train=200", "data.source.test=100", "model=mlp", "model.layers=1",
                "model.width=8", "regime=full_batch", "regime.block_size=10", "impl.threads=1",
                "impl.blocks_per_call=1"),
-        rate=0.5, block=10, products=3, settle=2000, most=1000, rise=0.5, traces=(0.1, 1.0), draws=20, partitions=20,
+        rate=0.5, block=10, products=3, settle=1000, most=200, rise=0.5, traces=(0.25, 1.0), draws=20, partitions=20,
         seeds=10,
     )
 }  # fmt: skip
@@ -79,15 +78,15 @@ def rows_of_seed(problem: Problem, preset: EscapePreset, seed: int) -> list[dict
     """A row a kind of noise: ``steps`` to leave, and what is at the end and at the minimum.
 
     ``steps`` is the number of all steps where it has not left, and ``left`` says so; ``barrier`` is the one on the line
-    from where it settles to where descent without noise is by then, ``sharpness`` and ``reference`` the largest
-    eigenvalues there and there; ``rise`` and ``predicted`` are those of the loss by one step's noise.
+    from where it settles after all of them to where descent without noise is by then, ``sharpness`` and ``reference``
+    the largest eigenvalues there and there; ``rise`` and ``predicted`` are those of the loss by one step's noise.
     """
     chains = Chains(problem, preset.rate, preset.block, preset.products)
     start = chains.descend(problem.start(seed), preset.settle)
     reference = chains.descend(start, preset.settle)
     hessian = dense(problem, start)
     predicted = predicted_rises(hessian, block_covariance(chains, start, preset.partitions, seed), preset.rate)
-    sharp, later = (float(torch.linalg.eigvalsh(own)[-1]) for own in (hessian, dense(problem, reference)))
+    sharp, later = (largest(own) for own in (hessian, dense(problem, reference)))
     rows = []
     for structure, trace in [*((name, trace) for name in STRUCTURES for trace in preset.traces), (SGD, 1.0)]:
         draw = generator(seed, f"escape {structure} {trace:g}")
@@ -97,7 +96,7 @@ def rows_of_seed(problem: Problem, preset: EscapePreset, seed: int) -> list[dict
             {
                 "structure": structure, "trace": trace, "seed": seed, "left": int(steps <= preset.most),
                 "steps": min(steps, preset.most), "barrier": barrier(chains.loss, reference, settled),
-                "sharpness": float(torch.linalg.eigvalsh(dense(problem, settled))[-1]), "reference": later,
+                "sharpness": largest(dense(problem, settled)), "reference": later,
                 "minimum": sharp, "loss": chains.loss(start), "settled_loss": chains.loss(settled),
                 "predicted": predicted[structure],
                 "rise": chains.first_rise(start, structure, preset.draws, seed) if trace == 1 else float("nan"),
@@ -166,10 +165,10 @@ PARAGRAPH = (
     "Mean ± standard deviation over n seeds. From the place that full-batch descent came to, descent goes on at the "
     "same rate with noise on its gradient, with the trace of the covariance of one block's gradient at every point "
     "times the factor in the column trace; SGD takes a block of a new partition a step. It has left when the training "
-    "loss is more than 0.5 above that at the minimum; who has not counts with all steps. From there descent without "
-    "noise settles again. In another basin: on the line from there to where descent without noise is the loss rises by "
-    f"more than {BARRIER:g} above the higher end. One step's rise is that of the loss by the noise alone, predicted as "
-    "h² tr(H Σ) / 2."
+    "loss is first more than 0.5 above that at the minimum; who has not counts with all steps. After all steps descent "
+    "without noise settles again. In another basin: on the line from there to where descent without noise is, the loss "
+    f"rises by more than {BARRIER:g} above the higher end. One step's rise is that of the loss by the noise alone, "
+    "predicted as h² tr(H Σ) / 2."
 )
 
 
@@ -205,7 +204,7 @@ STUDY = Study(
     python scripts/escape.py --quick    seconds, to see that everything runs
 
 Full-batch descent comes to a minimum; from there it goes on with noise that is isotropic, diagonal, of the blocks'
-covariance or along the leading eigenvector, at the trace of SGD's or a tenth of it; and so does SGD.
+covariance or along the leading eigenvector, at the trace of SGD's or a quarter of it; and so does SGD.
 """,
     presets=PRESETS,
     rungs=rungs,
