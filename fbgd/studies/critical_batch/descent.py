@@ -43,11 +43,14 @@ def problem_of(words: Sequence[str], compose: Callable[[Sequence[str]], Config])
     objective, samples = experiment.gradient.objective, experiment.source.data.samples
     key = torch.zeros(2, dtype=torch.int64)
 
+    def loss(params: Params, inputs: Tensor, targets: Tensor) -> Tensor:
+        return objective(params, inputs, targets, key)[0]
+
     def start(seed: int) -> Params:
         model = build(compose([*words, f"seed={seed}"]), blocks_per_call=1).experiment.model
         return [param.detach().clone() for param in model.parameters()]
 
-    return Problem(samples.inputs, samples.targets, lambda params, *batch: objective(params, *batch, key)[0], start)
+    return Problem(samples.inputs, samples.targets, loss, start)
 
 
 class Copies:
