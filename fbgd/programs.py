@@ -54,6 +54,7 @@ PROGRAMS = {
     "calibration": Program("calibration", "fbgd.studies.calibration", "how often conclusions of studies are false"),
     "noise": Program("noise", "fbgd.studies.noise", "SGD's noise replaced by other noise of its size"),
     "escape": Program("escape", "fbgd.studies.escape", "how soon which noise leaves a given minimum"),
+    "gpu-check": Program("gpu_check", "fbgd.studies.gpu_check.command", "what a GPU does with this code, in 8 minutes"),
     "benchmark": Program("benchmark", "fbgd.studies.benchmark.command", "speed, as ratios measured side by side"),
 }
 NAMES = {program.script: name for name, program in PROGRAMS.items()}

@@ -77,6 +77,7 @@ SCRIPTS: dict[str, Callable[[list[str]], list[str]]] = {
     "critical_batch": settings_only,
     "ladder_probed": settings_only,
     "saddles": settings_only,
+    "gpu_check": settings_only,
     "noise": settings_only,
     "escape": settings_only,
     "study": settings_only,

@@ -64,6 +64,7 @@ def command(script, *words, cwd=ROOT):
         "sweep",
         "compare",
         "benchmark",
+        "gpu_check",
     ],
 )
 def test_help_teaches(script, capsys, monkeypatch):
