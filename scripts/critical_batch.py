@@ -3,9 +3,9 @@
 import sys
 from functools import partial
 
-from fbgd.studies import command, critical_batch
+from fbgd.studies import built_in
 
-main = partial(command.main, critical_batch.STUDY)
+main = partial(built_in.main, "critical_batch")
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -3,9 +3,9 @@
 import sys
 from functools import partial
 
-from fbgd.studies import command, escape
+from fbgd.studies import built_in
 
-main = partial(command.main, escape.STUDY)
+main = partial(built_in.main, "escape")
 
 if __name__ == "__main__":
     sys.exit(main())

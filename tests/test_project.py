@@ -153,6 +153,13 @@ def test_every_import_is_a_declared_dependency():
     assert names | extras <= pinned
 
 
+@pytest.mark.parametrize("package", ["commands", "config", "engine", "report", "runs", "studies"])
+def test_plots_and_statistics_are_imported_in_the_functions_that_use_them(package):
+    """A command that lists, refuses or trains draws nothing, and need not wait for what does."""
+    for path in sources(package):
+        assert not {"matplotlib", "scipy", "seaborn"} & set(imports_when_loaded(path)), path.relative_to(ROOT)
+
+
 def test_packages_and_data_are_in_a_built_wheel():
     declared = ConfigParser()
     declared.read(ROOT / "setup.cfg")

@@ -15,12 +15,14 @@ from fbgd.report.evidence import Evidence, read_evidence
 from fbgd.report.formats import Page
 from fbgd.report.pages import Recipe, page_of
 from fbgd.studies import BUILT_IN
-from fbgd.studies.arguments import make_parser, read_request
+from fbgd.studies.arguments import make_parser
 from fbgd.studies.command import execute
+from fbgd.studies.own import check_rungs, define, read_study
+from fbgd.studies.request import read_request
 from fbgd.studies.study import Study as Value
-from fbgd.studies.study_file import check_rungs, define, read_study
-from fbgd.studies.sweep.choice import METRICS
-from fbgd.studies.sweep.command import make_sweep_parser, of_study, read_sweep
+from fbgd.studies.sweep.command import make_sweep_parser
+from fbgd.studies.sweep.metrics import METRICS
+from fbgd.studies.sweep.request import of_study, read_sweep
 
 
 @dataclass(frozen=True)

@@ -12,44 +12,37 @@ import pandas as pd
 from fbgd.errors import EXPECTED, one_line
 from fbgd.report.evidence import Evidence
 from fbgd.runs.plan import collect, curves
+from fbgd.runs.ranks import check_alone
 from fbgd.runs.signals import exit_status, heard_by, interrupt
-from fbgd.studies.arguments import copies_of, make_parser, read_request
+from fbgd.studies.arguments import make_parser
 from fbgd.studies.estimate import show_estimate
 from fbgd.studies.execution import Execution, check_folder, check_only, count_workers
 from fbgd.studies.listing import show_rungs, wanted_rows
 from fbgd.studies.notify import news, notify
+from fbgd.studies.request import copies_of, read_request
 from fbgd.studies.study import Study
 from fbgd.studies.writer import whole, write
 
 
-def main(
-    studies: Study | Sequence[Study],
-    words: Sequence[str] | None = None,
-    about: str = "",
-    prog: str | None = None,
-) -> int:
-    """Run the command line of a study, or of a family of studies of which the first word chooses one.
-
-    What is wrong with the command line becomes one line on standard error.
+def main(study: Study, words: Sequence[str] | None = None, prog: str | None = None) -> int:
+    """Run the command line of a study that is at hand; what is wrong with it becomes one line on standard error.
 
     Args:
-        studies: one, or several.
+        study: one of the user's; built-in ones are run by :mod:`fbgd.studies.built_in`.
         words: the command line; ``None``: the process's own.
-        about: the help of a family.
         prog: what the program is called; ``None``: by its script.
 
     Returns:
         The exit status: 0, 1 where a run failed, 2 for a mistake, 130 after Ctrl-C, 143 after SIGTERM.
     """
-    studies = [studies] if isinstance(studies, Study) else list(studies)
-    arguments = make_parser(studies, about or studies[0].about, prog).parse_intermixed_args(words)
-    study = next((one for one in studies if one.name == getattr(arguments, "figure", "")), studies[0])
+    arguments = make_parser([study], study.about, prog).parse_intermixed_args(words)
     return reported(lambda: execute(study, arguments))
 
 
 def reported(work: Callable[[], int]) -> int:
     """The exit status of ``work``: what is wrong with what it was given becomes one line on standard error."""
     try:
+        check_alone("a study or sweep")
         with heard_by(interrupt, (signal.SIGTERM,)):
             return work()
     except KeyboardInterrupt as interruption:

@@ -1,5 +1,1 @@
 """The largest useful batch: what the gradient noise scale predicts against steps to a target that are measured."""
-
-from fbgd.studies.critical_batch.study import STUDY
-
-__all__ = ["STUDY"]

@@ -1,10 +1,17 @@
-"""The study as a value: batch sizes, a target, what is measured, told, drawn and asked."""
+"""Up to which batch size fewer steps are needed, and does the gradient noise scale predict it?
+
+    python scripts/critical_batch.py            MNIST-1D, a small MLP, 9 batch sizes, 10 seeds; two minutes
+    python scripts/critical_batch.py --quick    seconds, to see that everything runs
+
+Plain SGD with the best constant rate of every batch size takes S steps to a training loss. S / S_min = 1 + B_crit / B
+is fitted, and B_crit compared with the noise scale on the way there (McCandlish et al. 2018).
+"""
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from fbgd.config.compose import compose
 from fbgd.errors import ConfigError
@@ -18,6 +25,9 @@ from fbgd.studies.critical_batch.measures import NOISE, STEPS, noise_table, step
 from fbgd.studies.double_descent.drawing import draw_band, plain_numbers
 from fbgd.studies.execution import Execution, Outcome
 from fbgd.studies.study import Preset, Study
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # Seeds of the search for rates begin here, far from those that count.
 SEARCH = 1000
@@ -133,7 +143,7 @@ PARAGRAPH = (
 )
 
 
-def draw(table: pd.DataFrame, title: str) -> Figure:
+def draw(table: pd.DataFrame, title: str) -> "Figure":
     """Steps over batch sizes with the fit, and the noise scale on the way to the target."""
     figure, (left, right) = make_figure((13, 5), 1, 2)
     steps, noise = (table[table["kind"] == kind] for kind in (STEPS, NOISE))
@@ -160,14 +170,7 @@ def draw(table: pd.DataFrame, title: str) -> Figure:
 STUDY = Study(
     name="critical_batch",
     title="The critical batch size",
-    about="""Up to which batch size fewer steps are needed, and does the gradient noise scale predict it?
-
-    python scripts/critical_batch.py            MNIST-1D, a small MLP, 9 batch sizes, 10 seeds; two minutes
-    python scripts/critical_batch.py --quick    seconds, to see that everything runs
-
-Plain SGD with the best constant rate of every batch size takes S steps to a training loss. S / S_min = 1 + B_crit / B
-is fitted, and B_crit compared with the noise scale on the way there (McCandlish et al. 2018).
-""",
+    about=__doc__,
     presets=PRESETS,
     rungs=rungs,
     quick=quick,

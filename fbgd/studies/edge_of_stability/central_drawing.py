@@ -1,11 +1,14 @@
 """The figure ``central_flow``: a row a beginning; sharpness, distances and variance over time."""
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
-import seaborn as sns
-from matplotlib.figure import Figure
 
 from fbgd.report.plots import make_figure
 from fbgd.studies.double_descent.drawing import draw_band
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 DESCENT, CENTRAL, FLOW = "mean path of descent", "central flow", "gradient flow"
 LINES = {DESCENT: "-", CENTRAL: "--", FLOW: ":"}
@@ -20,8 +23,10 @@ PANELS = (
 SMALLEST = 1e-6
 
 
-def draw(table: pd.DataFrame, title: str) -> Figure | None:
+def draw(table: pd.DataFrame, title: str) -> "Figure | None":
     """Mean and range over seeds, a colour a learning rate; nothing where no descent has crossed."""
+    import seaborn as sns
+
     if not len(table):
         return None
     table, begins = drawn(table), list(dict.fromkeys(table["begin"]))

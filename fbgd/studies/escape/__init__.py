@@ -1,5 +1,1 @@
 """Escape from a given minimum: how soon noise of equal trace and different shape throws descent out of it."""
-
-from fbgd.studies.escape.study import STUDY
-
-__all__ = ["STUDY"]

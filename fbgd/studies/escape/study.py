@@ -1,10 +1,16 @@
-"""The study as a value: the minimum, kinds of noise, what is measured, told, drawn and asked."""
+"""How soon does noise of equal trace and different shape throw descent out of a given minimum?
+
+    python scripts/escape.py            MNIST-1D, a tiny MLP, 9 kinds of noise, 10 seeds; two minutes
+    python scripts/escape.py --quick    seconds, to see that everything runs
+
+Full-batch descent comes to a minimum; from there it goes on with noise that is isotropic, diagonal, of the blocks'
+covariance or along the leading eigenvector, at the trace of SGD's or a quarter of it; and so does SGD.
+"""
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import pandas as pd
-import seaborn as sns
-from matplotlib.figure import Figure
 from rich.progress import track
 
 from fbgd.config.compose import compose
@@ -20,6 +26,9 @@ from fbgd.studies.escape.chains import SGD, Chains, barrier, block_covariance, d
 from fbgd.studies.escape.claims import BARRIER, CLAIMS
 from fbgd.studies.execution import Execution, Outcome
 from fbgd.studies.study import Preset, Study
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 STRUCTURES = ("isotropic", "diagonal", "covariance", "leading")
 
@@ -172,8 +181,10 @@ PARAGRAPH = (
 )
 
 
-def draw(table: pd.DataFrame, title: str) -> Figure:
+def draw(table: pd.DataFrame, title: str) -> "Figure":
     """Steps to leave by kind of noise, and the rise of one step against the predicted one."""
+    import seaborn as sns
+
     figure, (left, right) = make_figure((14, 5), 1, 2)
     names = list(dict.fromkeys(table["structure"]))
     sns.stripplot(table, x="structure", y="steps", hue="trace", order=names, dodge=True, jitter=0.15, ax=left,
@@ -198,14 +209,7 @@ def draw(table: pd.DataFrame, title: str) -> Figure:
 STUDY = Study(
     name="escape",
     title="Escape from a minimum",
-    about="""How soon does noise of equal trace and different shape throw descent out of a given minimum?
-
-    python scripts/escape.py            MNIST-1D, a tiny MLP, 9 kinds of noise, 10 seeds; two minutes
-    python scripts/escape.py --quick    seconds, to see that everything runs
-
-Full-batch descent comes to a minimum; from there it goes on with noise that is isotropic, diagonal, of the blocks'
-covariance or along the leading eigenvector, at the trace of SGD's or a quarter of it; and so does SGD.
-""",
+    about=__doc__,
     presets=PRESETS,
     rungs=rungs,
     quick=quick,

@@ -10,8 +10,6 @@ from fbgd.studies.choice_words import doubt_about
 from fbgd.studies.selection import Choice
 from fbgd.studies.selection import choose as choose_value
 
-# What settings may be chosen by, and never the test set.
-METRICS = ("validation_accuracy", "train_accuracy", "train_loss", "accuracy", "loss")
 # Of fewer values an end says nothing about what lies beyond.
 INTERIOR = 3
 
