@@ -9,7 +9,6 @@ which is :math:`(S / S_{min} - 1)(E / E_{min} - 1) = 1` with :math:`E = B S` sam
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import least_squares
 
 
 class TradeOff(NamedTuple):
@@ -37,6 +36,8 @@ def fit(sizes: np.ndarray, steps: np.ndarray) -> TradeOff:
     >>> round(trade_off.steps, 3), round(trade_off.critical, 3), round(trade_off.residual, 6)
     (50.0, 40.0, 0.0)
     """
+    from scipy.optimize import least_squares
+
     measured = np.log(steps)
 
     def residuals(logarithms: np.ndarray) -> np.ndarray:

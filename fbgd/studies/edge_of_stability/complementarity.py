@@ -7,7 +7,6 @@ These are the conditions of optimality of :math:`\min_{S \succeq 0} \tfrac12 \la
 """
 
 import numpy as np
-from scipy.linalg import eigh
 
 # Of accelerated projected gradients, until a step changes the solution by less than this share.
 TOLERANCE = 1e-10
@@ -59,5 +58,7 @@ def positive_part(matrix: np.ndarray) -> np.ndarray:
     >>> positive_part(np.diag([2.0, -1.0])).tolist()
     [[2.0, 0.0], [0.0, 0.0]]
     """
+    from scipy.linalg import eigh
+
     values, vectors = eigh((matrix + matrix.T) / 2)
     return (vectors * values.clip(min=0)) @ vectors.T
