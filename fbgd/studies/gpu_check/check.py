@@ -1,6 +1,5 @@
 """A single check, and the words and weights that several of them use."""
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -75,21 +74,3 @@ def guarded(name: str, bound: float | None, measure: Callable[[], float]) -> Che
     except (ArithmeticError, AssertionError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())[:300]
         return Check(name, float("nan"), bound, f"{type(error).__name__}: {reason}", made=False)
-
-
-def synchronise(device: torch.device) -> None:
-    """Wait until a GPU has done what it was asked to."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
-def fastest(work: Callable[[], object], device: torch.device, repeats: int) -> float:
-    """The shortest seconds of ``repeats`` calls, after two that do not count."""
-    seconds = []
-    for _ in range(2 + repeats):
-        synchronise(device)
-        start = time.perf_counter()
-        work()
-        synchronise(device)
-        seconds.append(time.perf_counter() - start)
-    return min(seconds[2:])

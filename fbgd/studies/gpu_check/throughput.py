@@ -15,7 +15,8 @@ from fbgd.engine.objective import classification
 from fbgd.models import ResNet
 from fbgd.studies.benchmark.gradients import plain_loop
 from fbgd.studies.benchmark.ratio import LR, detached, random_samples, source_of
-from fbgd.studies.gpu_check.check import Check, fastest
+from fbgd.studies.gpu_check.check import Check
+from fbgd.studies.timing import fastest
 from regularizers import GradientPenalty
 
 SHAPE = (3, 32, 32)
