@@ -58,7 +58,7 @@ def main(words: list[str] | None = None, prog: str | None = None) -> int:
     from fbgd.config.compose import compose
     from fbgd.runs.directory import default_folder
     from fbgd.runs.progress import run_on_ranks, show_summary
-    from fbgd.runs.ranks import Meeting, RankLost, complain
+    from fbgd.runs.ranks import Meeting, RankLost, complain, end_process
     from fbgd.runs.signals import exit_status
 
     try:
@@ -86,4 +86,7 @@ def main(words: list[str] | None = None, prog: str | None = None) -> int:
         return 2
     if meeting.first:
         show_summary(summary, out)
-    return 3 if summary["status"] == "diverged" else 0
+    status = 3 if summary["status"] == "diverged" else 0
+    if meeting.place is not None:
+        end_process(status)
+    return status

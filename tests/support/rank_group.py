@@ -65,6 +65,7 @@ def main(folder):
     import torch._dynamo
 
     import fbgd.runs.dealt  # noqa: F401
+    from fbgd.runs.ranks import end_process
 
     torch.set_num_threads(1)
     rank = next((number for number in range(1, SIZE) if os.fork() == 0), 0)
@@ -89,10 +90,9 @@ def main(folder):
         if rank == 0:
             print(json.dumps({**results[0], "others": results[1 : job["ranks"]]}), file=answers, flush=True)
     dist.destroy_process_group()
-    if rank:
-        os._exit(0)
-    for _ in range(SIZE - 1):
+    for _ in range(SIZE - 1 if rank == 0 else 0):
         os.wait()
+    end_process(0)
 
 
 def spread(outputs, targets):

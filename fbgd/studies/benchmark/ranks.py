@@ -19,6 +19,7 @@ from fbgd.engine.gradient import MeanGradient
 from fbgd.engine.objective import classification
 from fbgd.engine.ranks import ALONE, RankGroup, Ranks
 from fbgd.models import ResNet
+from fbgd.runs.ranks import end_process
 from fbgd.studies.benchmark.ratio import LR, Ratio, detached, random_samples, source_of
 from optimizers import SGD
 
@@ -177,6 +178,7 @@ def main(words: list[str] | None = None) -> None:
     if rank == 0:
         print(json.dumps(asdict(measured)))
     dist.destroy_process_group()
+    end_process(0)
 
 
 if __name__ == "__main__":
