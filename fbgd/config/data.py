@@ -23,6 +23,7 @@ def load_data(config: Config) -> Dataset:
         label_noise_over=config.data.label_noise_over,
         augment=config.data.augment,
         seed=config.data.seed,
+        part=config.data.part,
         augment_seed=config.seed,
     )
 

@@ -21,6 +21,7 @@ def prepare(
     label_noise_over: str = "others",
     augment: str = "none",
     seed: int = 0,
+    part: int = 0,
     augment_seed: int = 0,
 ) -> Dataset:
     """Make the data set of an experiment; of tokens nothing but subset and split, see :func:`prepare_tokens`.
@@ -37,6 +38,7 @@ def prepare(
         label_noise_over: ``"others"`` or ``"all"``: the classes that a wrong label is drawn from.
         augment: ``"none"``; ``"random"``, fresh draws at every visit; ``"10x"`` (any k), a fixed set k times as large.
         seed: decides subset, split, noise and the fixed augmentation.
+        part: which one of the subsets of ``train_size`` samples that have none in common, from 0.
         augment_seed: decides the fresh draws of ``"random"``.
 
     Raises:
@@ -44,11 +46,16 @@ def prepare(
     """
     if arrays.tokens:
         return prepare_tokens(
-            arrays, train_size, validation_size, seed, does_not_apply={"label_noise": label_noise, "augment": augment}
+            arrays,
+            train_size,
+            validation_size,
+            seed,
+            part,
+            does_not_apply={"label_noise": label_noise, "augment": augment},
         )
     copies = parse_augment(augment)
     check_applies(arrays, augment, label_noise)
-    chosen, held_out = split_indices(strata(arrays), train_size, validation_size, seed)
+    chosen, held_out = split_indices(strata(arrays), train_size, validation_size, seed, part)
     noisy = arrays.train_targets
     if not arrays.regression:
         noisy = with_label_noise(noisy, label_noise, arrays.classes, seed, label_noise_over)

@@ -65,7 +65,7 @@ def to_jobs(todo: list[PlannedRun], say: Callable[[str], None]) -> list[list[Pla
         if reason and wanted is True:
             refused[run.rung] = reason
         # Seeds of one setting on other data are no twins.
-        key = (run.rung, run.config.data.seed) if wanted and reason is None else run.path
+        key = (run.rung, str(run.config.data)) if wanted and reason is None else run.path
         jobs.setdefault(key, []).append(run)
     for rung, reason in refused.items():
         say(f"{rung}: the seeds are trained separately: {reason}")

@@ -400,3 +400,10 @@ def test_the_rule_s_limit_is_what_auto_compares_with(tmp_path, monkeypatch):
     monkeypatch.setattr(together, "MOST_WORK", 0)
     execute_together(made, [tmp_path / "0", tmp_path / "1"])
     assert "together" not in json.loads((tmp_path / "0" / "summary.json").read_text())
+
+
+def test_seeds_on_other_parts_of_the_data_are_no_twins(tmp_path):
+    planned = plan([Rung("together", (*SMALL, "impl.seeds_together=true", "data.train_size=20"))], [], 2, tmp_path)
+    apart = [replace(planned[1], config=replace(own, data=replace(own.data, part=1))) for own in [planned[1].config]]
+    assert [len(job) for job in to_jobs(planned, print)] == [2]
+    assert [len(job) for job in to_jobs([planned[0], *apart], print)] == [1, 1]
