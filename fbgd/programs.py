@@ -40,6 +40,9 @@ PROGRAMS = {
     "double-descent": Program(
         "double_descent", "fbgd.studies.double_descent", "test error over width, passes and samples"
     ),
+    "bias-variance": Program(
+        "bias_variance", "fbgd.studies.bias_variance", "what the risk is made of, over width, label noise and procedure"
+    ),
     "weight-decay": Program("weight_decay", "fbgd.studies.weight_decay", "a prior, and a partner of the dynamics"),
     "implicit-bias": Program("implicit_bias", "fbgd.studies.implicit_bias", "the modified loss that descent follows"),
     "edge-of-stability": Program(

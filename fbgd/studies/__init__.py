@@ -1,6 +1,7 @@
 """Built-in studies. A new one: its module here, a line in :data:`BUILT_IN`, and a script that runs its command line."""
 
 from fbgd.studies import (
+    bias_variance,
     calibration,
     double_descent,
     edge_of_stability,
@@ -25,6 +26,7 @@ BUILT_IN: dict[str, Study] = {
         optimizer_comparison.STUDY,
         regularizer_comparison.STUDY,
         *double_descent.STUDIES,
+        *bias_variance.STUDIES,
         *weight_decay.STUDIES,
         *edge_of_stability.STUDIES,
         *implicit_bias.STUDIES,
