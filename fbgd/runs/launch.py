@@ -12,7 +12,7 @@ from fbgd.config.schema import Config, to_dict
 from fbgd.runs.directory import RunDirectory, write_atomically
 from fbgd.runs.plan import PlannedRun
 from fbgd.runs.study_progress import StudyProgress
-from fbgd.runs.together import declined
+from fbgd.runs.together import alike, declined
 from fbgd.runs.worker_process import GRACE_SECONDS, Failure, Worker, end
 
 
@@ -64,8 +64,7 @@ def to_jobs(todo: list[PlannedRun], say: Callable[[str], None]) -> list[list[Pla
         reason = declined(run.config) if wanted else ""
         if reason and wanted is True:
             refused[run.rung] = reason
-        # Seeds of one setting on other data are no twins.
-        key = (run.rung, str(run.config.data)) if wanted and reason is None else run.path
+        key = (run.rung, alike(run.config)) if wanted and reason is None else run.path
         jobs.setdefault(key, []).append(run)
     for rung, reason in refused.items():
         say(f"{rung}: the seeds are trained separately: {reason}")

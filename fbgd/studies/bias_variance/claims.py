@@ -157,8 +157,8 @@ MATCHED_QUANTITY = "at matched training error, minus SGD's, mean over the widths
 CLAIMS = (
     *(claim for loss, prefix in LOSSES.items() for claim in curve_claims(loss, prefix)),
     Claim("noise adds variance", "Label noise raises the variance.", "variance minus that without label noise, mean "
-          "over the widths", of_noise("variance"), higher, "Yang et al. 2020: label noise raises it, near the threshold "
-          "the most", "+.3f", "noise"),
+          "over the widths", of_noise("variance"), higher, "Yang et al. 2020: label noise raises it, most near the "
+          "threshold", "+.3f", "noise"),
     Claim("noise adds bias", "Label noise raises the bias².", "bias² minus that without label noise, mean over the "
           "widths", of_noise("bias"), higher, "", "+.3f", "noise"),
     Claim("more variance than SGD", "At matched training error its variance is larger than SGD's.",

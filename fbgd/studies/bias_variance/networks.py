@@ -4,7 +4,7 @@ import pandas as pd
 
 from fbgd.report.cells import UNKNOWN
 from fbgd.report.pages import Summary, measured
-from fbgd.runs.plan import PlannedRun, Rung
+from fbgd.runs.plan import Rung
 from fbgd.studies.bias_variance.claims import CLAIMS
 from fbgd.studies.bias_variance.drawing import draw_noise, draw_procedures, draw_sources
 from fbgd.studies.bias_variance.matching import matched_rungs, matched_runs
@@ -71,8 +71,8 @@ def spread(values: pd.Series, form: str) -> str:
 
 
 PARAGRAPHS = [
-    "Mean ± standard deviation over n repetitions, each with training sets, label noise and, where they are generated or "
-    "split by a seed, test samples of its own. Train and test: errors in percent, of labels as they are trained on and "
+    "Mean ± standard deviation over n repetitions, each with training sets, label noise and, where they are generated "
+    "or split by a seed, test samples of its own. Train and test: errors in percent, of labels as they are trained on and "
     "of clean labels. A repetition has training sets without a sample in common, and networks that differ in initial "
     "weights and order too. Risk, bias² and variance are of the squared error of probabilities, summed over classes, "
     "without bias: risk = bias² + variance. With several networks on a training set the variance is that of sampling, "
@@ -80,8 +80,8 @@ PARAGRAPHS = [
     "cross-entropy in nats about the normalised geometric mean of a repetition's networks, one a training set; its "
     "parts depend on their number. Noise on test labels there is none, so the bias² is that of clean labels.",
     "End: the end of each procedure's budget. Matched: for every training set all procedures at their first evaluation "
-    "with a training error no larger than the lowest that all of them reach on it, with the same initial weights. Rates "
-    "are constant, so the runs that end there are beginnings of the others.",
+    "with a training error no larger than the lowest that all of them reach on it, with the same initial weights. "
+    "Rates are constant, so the runs that end there are beginnings of the others, up to rounding.",
     "A peak is measured where other repetitions say that it is (cross-fitted); its intervals are widened for what they "
     "have in common (Nadeau & Bengio 2003).",
 ]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fbgd.runs.plan import PlannedRun, Rung, run_path
-from fbgd.studies.double_descent.presets import PLAIN_SGD, full_batch
+from fbgd.studies.double_descent.presets import PLAIN_SGD, TINY, full_batch
 from fbgd.studies.double_descent.settings import Procedure
 from fbgd.studies.study import Preset
 
