@@ -112,8 +112,8 @@ def summarise(table: pd.DataFrame) -> Summary:
 
 PARAGRAPH = (
     "Features max(0, Wx), {samples} training samples, least squares on one-hot labels in float64. All numbers are "
-    "exact expectations over label noise and over which of six draws of W is taken, at fixed inputs, mean over n draws of "
-    "inputs and W: risk = bias² + variance + noise at labels with noise, and the variance that of labels plus that of "
+    "exact expectations over label noise and over which of six draws of W is taken, at fixed inputs, mean over n "
+    "draws of inputs and W: risk = bias² + variance + noise at labels with noise, and the variance that of labels plus that of "
     "features. Ridge has the strength with the smallest exact risk for its number of features. The estimators are "
     "given two sets of labels with two fits on each, many times over."
 )

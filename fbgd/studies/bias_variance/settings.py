@@ -155,15 +155,7 @@ def procedures(block: int, size: int, rates: tuple[float, float, float], passes:
 
 def sgd(data: str, *words: str) -> tuple[str, ...]:
     """What all runs on a data set have in common."""
-    return (
-        f"data={data}",
-        *words,
-        "model=mlp",
-        "regime=sgd",
-        "regime.block_size=50",
-        *RECORD,
-        "impl.blocks_per_call=1",
-    )
+    return (f"data={data}", *words, "model=mlp", "regime=sgd", "regime.block_size=50", *RECORD, *TINY)
 
 
 PRESETS = {
