@@ -10,6 +10,7 @@
     python scripts/compare.py results/geiping_ladder/mnist1d --where 'rung!=Baseline FB' --sort -mean
     python scripts/compare.py results/geiping_ladder/mnist1d --by regularizer --where schedule.warmup=28
     python scripts/compare.py results/geiping_ladder/mnist1d --metric test_loss,test_accuracy
+    python scripts/compare.py results/minima/mnist1d --metric gap_accuracy,test_accuracy     training minus test
     python scripts/compare.py results/geiping_ladder/mnist1d --format latex --out table.tex
     python scripts/compare.py runs --by optimizer --best optimizer.lr     each with its best rate, on validation data
     python scripts/compare.py results/geiping_ladder --aggregate --figure profiles.png
@@ -30,6 +31,7 @@ from fbgd.programs import make_parser
 from fbgd.report.aggregate_page import aggregate
 from fbgd.report.compare import compare
 from fbgd.report.formats import FORMATS, Page, check_format, render, show
+from fbgd.report.gaps import GAPS
 from fbgd.report.plots import save
 from fbgd.report.profiles import profile_figure
 from fbgd.runs.directory import RUNS, write_atomically
@@ -58,7 +60,8 @@ def make_compare_parser(prog: str | None = None) -> argparse.ArgumentParser:
     parser.add_argument(
         "--metric",
         metavar="NAME[,NAME]",
-        help="what to compare (default: the study's, else test_accuracy); of several the first, the others beside it",
+        help="what to compare (default: the study's, else test_accuracy); of several the first, the others beside it; "
+        f"also {' and '.join(GAPS)}",
     )
     parser.add_argument(
         "--best",
@@ -117,6 +120,8 @@ def make_page(arguments: argparse.Namespace) -> Page:
         raise ValueError(
             f"--across {arguments.across} sets side by side what --aggregate puts into one row; choose one"
         )
+    if arguments.metric in GAPS:
+        raise ValueError(f"--metric {arguments.metric}: a gap has no better end to aggregate by; leave out --aggregate")
     if arguments.best or "," in (arguments.metric or ""):
         raise ValueError("--best and several metrics need a table of each; leave out --aggregate")
     if arguments.figure and arguments.figure.suffix != ".png":

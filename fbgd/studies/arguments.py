@@ -33,6 +33,7 @@ COMMON = {
     "figures",
     "columns",
     "run_limit",
+    "metric",
 }
 
 
@@ -91,6 +92,11 @@ def make_parser(studies: Sequence[Study], about: str, prog: str | None = None) -
         choices=(1, 2),
         metavar="1|2",
         help="with --figures pdf or svg: as wide as one or both columns of a printed page, without titles",
+    )
+    parser.add_argument(
+        "--metric",
+        metavar="NAME[,NAME]",
+        help="print a table of this column of the runs, as test_loss or gap_accuracy, instead of the page",
     )
     parser.add_argument("--notify", metavar="CMD", help=HELP)
     for option in {option.name: option for study in studies for option in study.options}.values():

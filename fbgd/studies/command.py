@@ -10,13 +10,16 @@ from functools import partial
 import pandas as pd
 
 from fbgd.errors import EXPECTED, one_line
+from fbgd.report.compare import compare
 from fbgd.report.evidence import Evidence
+from fbgd.report.formats import show
 from fbgd.runs.plan import collect, curves
 from fbgd.runs.signals import exit_status, heard_by, interrupt
 from fbgd.studies.arguments import copies_of, make_parser, read_request
 from fbgd.studies.estimate import show_estimate
 from fbgd.studies.execution import Execution, check_folder, check_only, count_workers
 from fbgd.studies.listing import show_rungs, wanted_rows
+from fbgd.studies.metric import check_metric
 from fbgd.studies.notify import news, notify
 from fbgd.studies.study import Study
 from fbgd.studies.writer import whole, write
@@ -72,6 +75,7 @@ def execute(study: Study, arguments: argparse.Namespace, *, quiet: bool = False)
     if arguments.list:
         show_rungs(rungs, request)
         return 0
+    check_metric(arguments.metric, rungs, request.overrides)
     check_folder(request.out)
     seeds = request.preset.seeds if arguments.seeds is None else arguments.seeds
     execution = Execution(
@@ -103,7 +107,9 @@ def execute(study: Study, arguments: argparse.Namespace, *, quiet: bool = False)
     )
     wanted = [rung.labels for rung in outcome.rungs or rungs if execution.wanted(rung.name)]
     shown = partial(wanted_rows, wanted) if arguments.only else whole
-    succeeded = write(study, evidence, request.out, shown, copies, quiet=quiet)
+    succeeded = write(study, evidence, request.out, shown, copies, quiet=quiet or bool(arguments.metric))
+    if arguments.metric and len(evidence.runs) and not quiet:
+        show(shown(compare([request.out], metric=arguments.metric)))
     if arguments.notify:
         notify(arguments.notify, news(request.title, request.out, evidence.runs, finished=execution.finished))
     if not execution.finished:

@@ -77,14 +77,16 @@ def against_sgd(column: str) -> Callable[[Evidence], list[Estimate]]:
     """At matched training error each procedure's mean over the widths minus the first one's, by repetition."""
 
     def estimates(evidence: Evidence) -> list[Estimate]:
-        matched = [(name, part) for name, part in cases(evidence.measurements) if name.endswith(MATCHED)]
-        means = {name: whole_curves(part, column, "width").mean(1) for name, part in matched}
-        first, *others = means or [""]
+        matched = [own for own in cases(evidence.measurements) if own[0].endswith(MATCHED)]
+        curves = {name.removesuffix(f", {MATCHED}"): whole_curves(part, column, "width") for name, part in matched}
+        first = next(iter(curves), "")
         return [
-            of_mean(means[name] - means[first], evidence.level, name.removesuffix(f", {MATCHED}"))
-            if len(means[name]) == len(means[first])
-            else Estimate(float(means[name].mean() - means[first].mean()), math.nan, math.nan, name)
-            for name in others
+            of_mean(own.mean(1) - curves[first].mean(1), evidence.level, name)
+            if own.shape == curves[first].shape
+            # A mean of what survived has no interval.
+            else Estimate(float(own.mean() - curves[first].mean()), math.nan, math.nan, name)
+            for name, own in curves.items()
+            if name != first
         ]
 
     return estimates

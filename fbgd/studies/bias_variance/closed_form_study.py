@@ -45,14 +45,14 @@ class FeaturePreset(Preset):
     """
 
     train_size: int = 200
-    test_size: int = 500
-    estimates: int = 100
+    test_size: int = 200
+    estimates: int = 50
     most: float = 5.0
 
 
 PRESETS = {
     data: FeaturePreset(words=(f"data={data}", *words), seeds=10)
-    for data, words in (("mnist1d", ("data.source.train=200", "data.source.test=500")), ("digits", ()),
+    for data, words in (("mnist1d", ("data.source.train=200", "data.source.test=200")), ("digits", ()),
                         ("fashion_mnist", ()))
 }  # fmt: skip
 
@@ -112,9 +112,9 @@ def summarise(table: pd.DataFrame) -> Summary:
 
 PARAGRAPH = (
     "Features max(0, Wx), {samples} training samples, least squares on one-hot labels in float64. All numbers are "
-    "exact expectations over label noise and over which of six draws of W is taken, at fixed inputs, mean over n "
-    "draws of inputs and W: risk = bias² + variance + noise at labels with noise, and the variance that of labels plus that of "
-    "features. Ridge has the strength with the smallest exact risk for its number of features. The estimators are "
+    "exact expectations over label noise and over which of six draws of W is taken, at fixed inputs, mean over n draws "
+    "of inputs and W: risk = bias² + variance + noise at labels with noise, and the variance that of labels plus that "
+    "of features. Ridge has the strength with the smallest exact risk for its number of features. The estimators are "
     "given two sets of labels with two fits on each, many times over."
 )
 

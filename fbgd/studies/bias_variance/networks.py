@@ -73,12 +73,12 @@ def spread(values: pd.Series, form: str) -> str:
 PARAGRAPHS = [
     "Mean ± standard deviation over n repetitions, each with training sets, label noise and, where they are generated "
     "or split by a seed, test samples of its own. Train and test: errors in percent, of labels as they are trained on "
-    "and of clean labels. A repetition has training sets without a sample in common, and networks that differ in initial "
-    "weights and order too. Risk, bias² and variance are of the squared error of probabilities, summed over classes, "
-    "without bias: risk = bias² + variance. With several networks on a training set the variance is that of sampling, "
-    "of the mean network over training sets, plus that of optimisation, of networks on one training set. CE: the "
-    "cross-entropy in nats about the normalised geometric mean of a repetition's networks, one a training set; its "
-    "parts depend on their number. Noise on test labels there is none, so the bias² is that of clean labels.",
+    "and of clean labels. A repetition has training sets without a sample in common, and networks that differ in "
+    "initial weights and order too. Risk, bias² and variance are of the squared error of probabilities, summed over "
+    "classes, without bias: risk = bias² + variance. With several networks on a training set the variance is that of "
+    "sampling, of the mean network over training sets, plus that of optimisation, of networks on one training set. "
+    "CE: the cross-entropy in nats about the normalised geometric mean of a repetition's networks, one a training "
+    "set; its parts depend on their number. Noise on test labels there is none, so the bias² is that of clean labels.",
     "End: the end of each procedure's budget. Matched: for every training set all procedures at their first evaluation "
     "with a training error no larger than the lowest that all of them reach on it, with the same initial weights. "
     "Rates are constant, so the runs that end there are beginnings of the others, up to rounding.",

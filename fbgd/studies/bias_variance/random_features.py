@@ -11,7 +11,7 @@ from fbgd.data import Dataset
 from fbgd.data.label_noise import with_label_noise
 from fbgd.models.random_features import factorise, random_directions, random_features
 from fbgd.seeds import generator
-from fbgd.studies.bias_variance.closed_form import LinearParts, label_moments, linear_parts, smoothers
+from fbgd.studies.bias_variance.closed_form import label_moments, linear_parts, smoothers
 from fbgd.studies.bias_variance.estimators import squared_parts
 
 MIN_NORM, RIDGE = "min norm", "ridge"
@@ -35,12 +35,14 @@ def rows_of_draw(
         noises: probabilities of a wrong label.
         strengths: of ridge.
         seed: of the draw, and of the features.
-        estimates: that are averaged; 0 for none.
+        estimates: that are averaged, at least 1.
     """
     train, test = data.train.samples, data.test
     directions = [random_directions(max(widths), train.inputs[0].numel(), DRAWS * seed + draw) for draw in range(DRAWS)]
     features = [[random_features(part.inputs, own) for own in directions] for part in (train, test)]
-    rows = []
+    moments = {noise: [label_moments(part.targets, data.classes, noise) for part in (train, test)] for noise in noises}
+    labels = {noise: drawn_labels(data, noise, seed, estimates) for noise in noises}
+    draw, rows = generator(seed, "estimates"), []
     for width in widths:
         fits = torch.stack(
             [
@@ -49,49 +51,46 @@ def rows_of_draw(
             ],
             dim=1,
         )
-        for noise in noises:
-            own, points = (label_moments(part.targets, data.classes, noise) for part in (train, test))
+        for noise, (own, points) in moments.items():
             exact = [linear_parts(fit, *own, *points) for fit in fits]
             best = 1 + min(range(len(strengths)), key=lambda place: exact[1 + place].risk)
             for procedure, place in ((MIN_NORM, 0), (RIDGE, best)):
-                estimated = estimate(fits[place], data, noise, (seed, width), estimates)
+                about: dict[str, object] = {"procedure": procedure, "label_noise": noise, "width": width, "seed": seed}
+                estimated = estimate(fits[place], labels[noise], points[0], draw)
                 strength = (0.0, *strengths)[place]
-                about = {"procedure": procedure, "label_noise": noise, "width": width, "seed": seed}
                 rows.append({**about, "train_size": len(train), "strength": strength, **exact[place]._asdict(),
-                             **compared(exact[place], estimated)})  # fmt: skip
+                             **estimated})  # fmt: skip
     return rows
 
 
-def estimate(fits: Tensor, data: Dataset, noise: float, key: tuple[int, int], count: int) -> list[Tensor]:
-    """Estimates of bias, variance, optimisation and sampling, from labels and features drawn anew for each.
+def drawn_labels(data: Dataset, noise: float, seed: int, count: int) -> Tensor:
+    """One-hot training labels (count, SETS, n, C) with noise drawn anew for each estimate and set."""
+    labels = data.train.samples.targets
+    first = seed * count * SETS
+    noisy = [with_label_noise(labels, noise, data.classes, first + number) for number in range(count * SETS)]
+    return F.one_hot(torch.stack(noisy), data.classes).double().unflatten(0, (count, SETS))
+
+
+def estimate(fits: Tensor, labels: Tensor, means: Tensor, draw: torch.Generator) -> dict[str, float]:
+    """The mean estimates of bias, variance, optimisation and sampling.
 
     Args:
         fits: smoothers (M, N, n), of which each fit takes one by chance.
-        data: whose true labels are drawn anew.
-        noise: probability of a wrong label.
-        key: decides the draws, with ``noise``.
-        count: of estimates.
+        labels: of :func:`drawn_labels`.
+        means: of the labels of the points (N, C).
+        draw: decides which smoothers are taken.
     """
-    labels, (means, _) = data.train.samples.targets, label_moments(data.test.targets, data.classes, noise)
-    draw = generator(key[0], "estimates", key[1])
-    found = []
-    for number in range(count):
-        predictions = []
-        for own in range(SETS):
-            noisy = with_label_noise(labels, noise, data.classes, (key[0] * count + number) * SETS + own)
-            chosen = torch.randint(len(fits), (FITS,), generator=draw)
-            predictions.append(fits[chosen] @ F.one_hot(noisy, data.classes).double())
-        parts = squared_parts(torch.stack(predictions), means)
-        found.append(torch.tensor([parts.bias, parts.variance, parts.optimisation, parts.sampling]))
-    return found
-
-
-def compared(exact: LinearParts, estimated: list[Tensor]) -> dict[str, float]:
-    """The mean estimates; none where nothing was estimated."""
-    if not estimated:
-        return {}
-    mean = torch.stack(estimated).mean(0).tolist()
-    return dict(zip(("bias_hat", "variance_hat", "optimisation_hat", "sampling_hat"), mean, strict=True))
+    count, sets, samples, classes = labels.shape
+    chosen = torch.randint(len(fits), (count, sets, FITS), generator=draw)
+    # All fits to all labels at once; then those that were chosen.
+    outputs = fits @ labels.permute(2, 0, 1, 3).reshape(samples, -1)
+    outputs = outputs.view(len(fits), len(means), count, sets, classes).permute(2, 3, 0, 1, 4)
+    places = torch.arange(count).view(-1, 1, 1), torch.arange(sets).view(1, -1, 1), chosen
+    found = [squared_parts(own, means) for own in outputs[places]]
+    return {
+        f"{name}_hat": sum(getattr(parts, name) for parts in found) / count
+        for name in ("bias", "variance", "optimisation", "sampling")
+    }
 
 
 def table_of(rows: list[dict[str, object]]) -> pd.DataFrame:
