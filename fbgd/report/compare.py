@@ -60,11 +60,10 @@ def compare(
     plain = not (by or where or metric or best or baseline or across)
     if plain and (page := own_page(sources, recipe_of)) is not None:
         return sort_page(page, sort)
-    runs = combine(sources)
+    runs = with_gaps(combine(sources), names_of(metric))
     if not len(runs):
         names = ", ".join(str(source.path) for source in sources)
         raise ValueError(f"{names}: no runs to group anew, the page is made of measurements.csv")
-    runs = with_gaps(runs, names_of(metric))
     metric, others = check_metrics(runs, metric)
     description = agreed(sources, metric)
     asked = across

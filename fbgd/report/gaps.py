@@ -36,7 +36,7 @@ def with_gaps(runs: pd.DataFrame, metrics: Iterable[str]) -> pd.DataFrame:
     [0.25]
     """
     for name in metrics:
-        if name in GAPS and name not in runs:
+        if name in GAPS and name not in runs and len(runs):
             whole, part = (runs[key].astype(float) if key in runs else pd.Series(dtype=float) for key in GAPS[name])
             gap = whole - part
             if not gap.notna().any():

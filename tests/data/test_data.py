@@ -57,7 +57,7 @@ class TestSplits:
         assert all(torch.equal(own, held[0]) for own in held)
         together = torch.cat([*parts, held[0]]).tolist()
         assert len(set(together)) == len(together) == 58
-        assert all(targets[part].bincount(minlength=4).tolist() == [4, 4, 4, 4] for part in parts)
+        assert all((targets[part].bincount(minlength=4) - 4).abs().max() <= 1 for part in parts)
         assert torch.equal(parts[0], split_indices(targets, 16, 10, seed=1)[0])
 
     @pytest.mark.parametrize(("size", "part"), [(16, 3), (16, -1), (None, 1)])
