@@ -45,23 +45,19 @@ def prepare(
         ValueError: an option is outside its range, or does not apply to tokens, features or a regression.
     """
     if arrays.tokens:
-        return prepare_tokens(
-            arrays,
-            train_size,
-            validation_size,
-            seed,
-            part,
-            does_not_apply={"label_noise": label_noise, "augment": augment},
-        )
+        refused = {"label_noise": label_noise, "augment": augment}
+        return prepare_tokens(arrays, train_size, validation_size, seed, part, does_not_apply=refused)
     copies = parse_augment(augment)
     check_applies(arrays, augment, label_noise)
     chosen, held_out = split_indices(strata(arrays), train_size, validation_size, seed, part)
     noisy = arrays.train_targets
     if not arrays.regression:
         noisy = with_label_noise(noisy, label_noise, arrays.classes, seed, label_noise_over)
-    raw = Samples(arrays.train_inputs[chosen], noisy[chosen])
+    raw, raw_test = (
+        Samples(arrays.train_inputs[chosen], noisy[chosen]),
+        Samples(arrays.test_inputs, arrays.test_targets),
+    )
     raw_validation = Samples(arrays.train_inputs[held_out], arrays.train_targets[held_out]) if len(held_out) else None
-    raw_test = Samples(arrays.test_inputs, arrays.test_targets)
     mean, std = channel_statistics(raw.inputs)
     of_targets = channel_statistics(raw.targets) if arrays.regression else None
 

@@ -79,6 +79,20 @@ def make_parser(studies: Sequence[Study], about: str, prog: str | None = None) -
     )
     parser.add_argument("--list", action="store_true", help="print the settings and run nothing")
     parser.add_argument("--estimate", action="store_true", help="time every setting for seconds and print hours of all")
+    add_figure_options(parser)
+    parser.add_argument(
+        "--metric",
+        metavar="NAME[,NAME]",
+        help="print a table of this column of the runs, as test_loss or gap_accuracy, instead of the page",
+    )
+    parser.add_argument("--notify", metavar="CMD", help=HELP)
+    for option in {option.name: option for study in studies for option in study.options}.values():
+        parser.add_argument(f"--{option.name}", metavar=option.metavar, help=option.help)
+    return parser
+
+
+def add_figure_options(parser: argparse.ArgumentParser) -> None:
+    """What figures are written as."""
     parser.add_argument(
         "--figures",
         default="png",
@@ -93,15 +107,6 @@ def make_parser(studies: Sequence[Study], about: str, prog: str | None = None) -
         metavar="1|2",
         help="with --figures pdf or svg: as wide as one or both columns of a printed page, without titles",
     )
-    parser.add_argument(
-        "--metric",
-        metavar="NAME[,NAME]",
-        help="print a table of this column of the runs, as test_loss or gap_accuracy, instead of the page",
-    )
-    parser.add_argument("--notify", metavar="CMD", help=HELP)
-    for option in {option.name: option for study in studies for option in study.options}.values():
-        parser.add_argument(f"--{option.name}", metavar=option.metavar, help=option.help)
-    return parser
 
 
 def copies_of(arguments: argparse.Namespace) -> Copies:

@@ -55,11 +55,9 @@ def rows_of_draw(
             exact = [linear_parts(fit, *own, *points) for fit in fits]
             best = 1 + min(range(len(strengths)), key=lambda place: exact[1 + place].risk)
             for procedure, place in ((MIN_NORM, 0), (RIDGE, best)):
-                about: dict[str, object] = {"procedure": procedure, "label_noise": noise, "width": width, "seed": seed}
-                estimated = estimate(fits[place], labels[noise], points[0], draw)
-                strength = (0.0, *strengths)[place]
-                rows.append({**about, "train_size": len(train), "strength": strength, **exact[place]._asdict(),
-                             **estimated})  # fmt: skip
+                row: dict[str, object] = {"procedure": procedure, "label_noise": noise, "width": width, "seed": seed}
+                row |= {"train_size": len(train), "strength": (0.0, *strengths)[place], **exact[place]._asdict()}
+                rows.append(row | estimate(fits[place], labels[noise], points[0], draw))
     return rows
 
 
