@@ -26,8 +26,8 @@ def prepare(
 ) -> Dataset:
     """Make the data set of an experiment; of tokens nothing but subset and split, see :func:`prepare_tokens`.
 
-    Inputs are normalised by channel, or by feature where there are no positions, and the targets of a regression one by
-    one: by mean and deviation of the training subset.
+    Inputs are normalised by channel, or by feature where there are no positions, targets of a regression one by one:
+    by mean and deviation of the training subset.
 
     Args:
         arrays: what the source gave.
@@ -46,17 +46,15 @@ def prepare(
     """
     if arrays.tokens:
         refused = {"label_noise": label_noise, "augment": augment}
-        return prepare_tokens(arrays, train_size, validation_size, seed, part, does_not_apply=refused)
+        return prepare_tokens(arrays, train_size, validation_size, seed, part, refused)
     copies = parse_augment(augment)
     check_applies(arrays, augment, label_noise)
     chosen, held_out = split_indices(strata(arrays), train_size, validation_size, seed, part)
     noisy = arrays.train_targets
     if not arrays.regression:
         noisy = with_label_noise(noisy, label_noise, arrays.classes, seed, label_noise_over)
-    raw, raw_test = (
-        Samples(arrays.train_inputs[chosen], noisy[chosen]),
-        Samples(arrays.test_inputs, arrays.test_targets),
-    )
+    raw = Samples(arrays.train_inputs[chosen], noisy[chosen])
+    raw_test = Samples(arrays.test_inputs, arrays.test_targets)
     raw_validation = Samples(arrays.train_inputs[held_out], arrays.train_targets[held_out]) if len(held_out) else None
     mean, std = channel_statistics(raw.inputs)
     of_targets = channel_statistics(raw.targets) if arrays.regression else None
