@@ -14,9 +14,9 @@ from fbgd.seeds import generator
 from fbgd.studies.bias_variance.closed_form import label_moments, linear_parts, smoothers
 from fbgd.studies.bias_variance.estimators import squared_parts
 
-MIN_NORM, RIDGE = "min norm", "ridge"
+WEAK, TUNED = "weak ridge", "tuned ridge"
 # Features that are drawn, of which each fit has one as probable as another.
-DRAWS = 6
+DRAWS = 20
 # Of an estimate: sets of labels, and fits on each.
 SETS, FITS = 2, 2
 
@@ -26,14 +26,14 @@ def rows_of_draw(
 ) -> list[dict[str, object]]:
     """The rows for one draw of data and features: exact parts, and the mean of so many estimates of each.
 
-    Min norm, and ridge with the strength of the smallest exact risk. The training labels are drawn anew from the true
+    Ridge with the first strength, and with that of the smallest exact risk. Training labels are drawn anew from the true
     ones, inputs stay; the points are the test samples.
 
     Args:
         data: without label noise.
         widths: numbers of features.
         noises: probabilities of a wrong label.
-        strengths: of ridge.
+        strengths: of ridge, the weak one first.
         seed: of the draw, and of the features.
         estimates: that are averaged, at least 1.
     """
@@ -46,17 +46,17 @@ def rows_of_draw(
     for width in widths:
         fits = torch.stack(
             [
-                smoothers(factorise(own[:, :width]), other[:, :width], (0.0, *strengths))
+                smoothers(factorise(own[:, :width]), other[:, :width], strengths)
                 for own, other in zip(*features, strict=True)
             ],
             dim=1,
         )
         for noise, (own, points) in moments.items():
             exact = [linear_parts(fit, *own, *points) for fit in fits]
-            best = 1 + min(range(len(strengths)), key=lambda place: exact[1 + place].risk)
-            for procedure, place in ((MIN_NORM, 0), (RIDGE, best)):
+            best = min(range(len(strengths)), key=lambda place: exact[place].risk)
+            for procedure, place in ((WEAK, 0), (TUNED, best)):
                 row: dict[str, object] = {"procedure": procedure, "label_noise": noise, "width": width, "seed": seed}
-                row |= {"train_size": len(train), "strength": (0.0, *strengths)[place], **exact[place]._asdict()}
+                row |= {"train_size": len(train), "strength": strengths[place], **exact[place]._asdict()}
                 rows.append(row | estimate(fits[place], labels[noise], points[0], draw))
     return rows
 
