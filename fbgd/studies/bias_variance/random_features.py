@@ -26,8 +26,8 @@ def rows_of_draw(
 ) -> list[dict[str, object]]:
     """The rows for one draw of data and features: exact parts, and the mean of so many estimates of each.
 
-    Ridge with the first strength, and with that of the smallest exact risk. Training labels are drawn anew from the true
-    ones, inputs stay; the points are the test samples.
+    Ridge with the first strength, and with that of the smallest exact risk. Training labels are drawn anew from the
+    true ones, inputs stay; the points are the test samples.
 
     Args:
         data: without label noise.
