@@ -16,44 +16,37 @@ class Program:
 
     Args:
         script: its file in ``scripts/``, without the ending.
-        module: with a function ``main(words, prog)``, or with a ``STUDY``, or with ``STUDIES``.
         about: a line.
+        module: with a function ``main(words, prog)``; empty for built-in studies, which are called like the script.
     """
 
     script: str
-    module: str
     about: str
+    module: str = ""
 
 
 PROGRAMS = {
-    "train": Program("train", "fbgd.commands.train", "one network, and everything about the run in one directory"),
-    "study": Program("study", "fbgd.studies.study_file", "a study of your own, in a YAML file"),
-    "sweep": Program("sweep", "fbgd.studies.sweep.command", "every combination of some values, or a search in ranges"),
-    "compare": Program("compare", "fbgd.commands.compare", "one table of any runs and studies"),
-    "report": Program("report", "fbgd.commands.report", "one interactive page of any studies, in a single file"),
-    "ladder": Program("geiping_ladder", "fbgd.studies.geiping_ladder", "from full batch up to SGD, a step a rung"),
-    "fair-ladder": Program("fair_ladder", "fbgd.studies.fair_ladder", "the same ingredients for SGD, at equal cost"),
-    "optimizers": Program("optimizer_comparison", "fbgd.studies.optimizer_comparison", "each of them in both regimes"),
-    "regularizers": Program(
-        "regularizer_comparison", "fbgd.studies.regularizer_comparison", "each of them in both regimes"
-    ),
-    "double-descent": Program(
-        "double_descent", "fbgd.studies.double_descent", "test error over width, passes and samples"
-    ),
-    "bias-variance": Program(
-        "bias_variance", "fbgd.studies.bias_variance", "what the risk is made of, over width, label noise and procedure"
-    ),
-    "weight-decay": Program("weight_decay", "fbgd.studies.weight_decay", "a prior, and a partner of the dynamics"),
-    "implicit-bias": Program("implicit_bias", "fbgd.studies.implicit_bias", "the modified loss that descent follows"),
-    "edge-of-stability": Program(
-        "edge_of_stability", "fbgd.studies.edge_of_stability", "where the sharpness goes while a network trains"
-    ),
-    "minima": Program("minima", "fbgd.studies.minima", "where small and large batches end, and what sharpness says"),
-    "ladder-probed": Program("ladder_probed", "fbgd.studies.ladder_probed", "sharpness and noise, rung by rung"),
-    "saddles": Program("saddles", "fbgd.studies.saddles", "what leaves saddles, and whether training waits at them"),
-    "calibration": Program("calibration", "fbgd.studies.calibration", "how often conclusions of studies are false"),
-    "noise": Program("noise", "fbgd.studies.noise", "SGD's noise replaced by other noise of its size"),
-    "benchmark": Program("benchmark", "fbgd.studies.benchmark.command", "speed, as ratios measured side by side"),
+    "train": Program("train", "one network, and everything about the run in one directory", "fbgd.commands.train"),
+    "study": Program("study", "a study of your own, in a YAML file", "fbgd.studies.study_file"),
+    "sweep": Program("sweep", "every combination of some values, or a search in ranges", "fbgd.studies.sweep.command"),
+    "compare": Program("compare", "one table of any runs and studies", "fbgd.commands.compare"),
+    "report": Program("report", "one interactive page of any studies, in a single file", "fbgd.commands.report"),
+    "ladder": Program("geiping_ladder", "from full batch up to SGD, a step a rung"),
+    "fair-ladder": Program("fair_ladder", "the same ingredients for SGD, at equal cost"),
+    "optimizers": Program("optimizer_comparison", "each of them in both regimes"),
+    "regularizers": Program("regularizer_comparison", "each of them in both regimes"),
+    "double-descent": Program("double_descent", "test error over width, passes and samples"),
+    "bias-variance": Program("bias_variance", "what the risk is made of, over width, label noise and procedure"),
+    "weight-decay": Program("weight_decay", "a prior, and a partner of the dynamics"),
+    "implicit-bias": Program("implicit_bias", "the modified loss that descent follows"),
+    "edge-of-stability": Program("edge_of_stability", "where the sharpness goes while a network trains"),
+    "minima": Program("minima", "where small and large batches end, and what sharpness says"),
+    "ladder-probed": Program("ladder_probed", "sharpness and noise, rung by rung"),
+    "saddles": Program("saddles", "what leaves saddles, and whether training waits at them"),
+    "calibration": Program("calibration", "how often conclusions of studies are false"),
+    "noise": Program("noise", "SGD's noise replaced by other noise of its size"),
+    "gpu-check": Program("gpu_check", "what a GPU does with this code, in 8 minutes", "fbgd.studies.gpu_check.command"),
+    "benchmark": Program("benchmark", "speed, as ratios measured side by side", "fbgd.studies.benchmark.command"),
 }
 NAMES = {program.script: name for name, program in PROGRAMS.items()}
 

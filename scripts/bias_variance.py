@@ -3,9 +3,9 @@
 import sys
 from functools import partial
 
-from fbgd.studies import bias_variance, command
+from fbgd.studies import built_in
 
-main = partial(command.main, bias_variance.STUDIES, about=bias_variance.__doc__)
+main = partial(built_in.main, "bias_variance")
 
 if __name__ == "__main__":
     sys.exit(main())

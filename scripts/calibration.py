@@ -3,9 +3,9 @@
 import sys
 from functools import partial
 
-from fbgd.studies import calibration, command
+from fbgd.studies import built_in
 
-main = partial(command.main, calibration.STUDIES, about=calibration.__doc__)
+main = partial(built_in.main, "calibration")
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -3,9 +3,9 @@
 import sys
 from functools import partial
 
-from fbgd.studies import command, double_descent
+from fbgd.studies import built_in
 
-main = partial(command.main, double_descent.STUDIES, about=double_descent.__doc__)
+main = partial(built_in.main, "double_descent")
 
 if __name__ == "__main__":
     sys.exit(main())

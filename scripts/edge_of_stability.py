@@ -3,9 +3,9 @@
 import sys
 from functools import partial
 
-from fbgd.studies import command, edge_of_stability
+from fbgd.studies import built_in
 
-main = partial(command.main, edge_of_stability.STUDIES, about=edge_of_stability.__doc__)
+main = partial(built_in.main, "edge_of_stability")
 
 if __name__ == "__main__":
     sys.exit(main())

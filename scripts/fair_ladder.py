@@ -3,10 +3,9 @@
 import sys
 from functools import partial
 
-from fbgd.studies import command
-from fbgd.studies.fair_ladder import STUDY
+from fbgd.studies import built_in
 
-main = partial(command.main, STUDY)
+main = partial(built_in.main, "fair_ladder")
 
 if __name__ == "__main__":
     sys.exit(main())

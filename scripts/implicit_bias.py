@@ -3,9 +3,9 @@
 import sys
 from functools import partial
 
-from fbgd.studies import command, implicit_bias
+from fbgd.studies import built_in
 
-main = partial(command.main, implicit_bias.STUDIES, about=implicit_bias.__doc__)
+main = partial(built_in.main, "implicit_bias")
 
 if __name__ == "__main__":
     sys.exit(main())

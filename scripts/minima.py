@@ -3,9 +3,9 @@
 import sys
 from functools import partial
 
-from fbgd.studies import command, minima
+from fbgd.studies import built_in
 
-main = partial(command.main, minima.STUDY)
+main = partial(built_in.main, "minima")
 
 if __name__ == "__main__":
     sys.exit(main())

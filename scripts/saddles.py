@@ -3,9 +3,9 @@
 import sys
 from functools import partial
 
-from fbgd.studies import command, saddles
+from fbgd.studies import built_in
 
-main = partial(command.main, saddles.STUDIES, about=saddles.__doc__)
+main = partial(built_in.main, "saddles")
 
 if __name__ == "__main__":
     sys.exit(main())

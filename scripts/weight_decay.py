@@ -3,9 +3,9 @@
 import sys
 from functools import partial
 
-from fbgd.studies import command, weight_decay
+from fbgd.studies import built_in
 
-main = partial(command.main, weight_decay.STUDIES, about=weight_decay.__doc__)
+main = partial(built_in.main, "weight_decay")
 
 if __name__ == "__main__":
     sys.exit(main())

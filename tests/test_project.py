@@ -24,7 +24,7 @@ ALLOWED = {
 }
 LONGEST_MODULE, LONGEST_FUNCTION = 300, 60
 # Of packages that fbgd imports where they are needed.
-EXTRAS = ("translation", "sweep", "images", "huggingface", "tensorboard", "wandb", "mlflow", "trackio")
+EXTRAS = ("translation", "sweep", "slurm", "ray", "images", "huggingface", "tensorboard", "wandb", "mlflow", "trackio")
 
 
 def imports(path):
@@ -151,6 +151,13 @@ def test_every_import_is_a_declared_dependency():
     assert {f"fbgd[{extra}]" for extra in EXTRAS} <= set(declared["options.extras_require"]["test"].split())
     pinned = {line.split("==")[0] for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line}
     assert names | extras <= pinned
+
+
+@pytest.mark.parametrize("package", ["commands", "config", "engine", "report", "runs", "studies"])
+def test_plots_and_statistics_are_imported_in_the_functions_that_use_them(package):
+    """A command that lists, refuses or trains draws nothing, and need not wait for what does."""
+    for path in sources(package):
+        assert not {"matplotlib", "scipy", "seaborn"} & set(imports_when_loaded(path)), path.relative_to(ROOT)
 
 
 def test_packages_and_data_are_in_a_built_wheel():

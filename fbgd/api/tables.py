@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from fbgd.api.words import Folder, Words, arguments, several, with_one_error
-from fbgd.commands.compare import make_compare_parser, make_page
+from fbgd.commands.compare import make_compare_parser
+from fbgd.commands.comparison import make_page
 from fbgd.report.formats import Page
 from fbgd.report.html.pool import run_directories
 from fbgd.report.sources import Source, combine, find

@@ -28,15 +28,9 @@ from pathlib import Path
 
 from fbgd.errors import EXPECTED, one_line
 from fbgd.programs import make_parser
-from fbgd.report.aggregate_page import aggregate
-from fbgd.report.compare import compare
-from fbgd.report.formats import FORMATS, Page, check_format, render, show
-from fbgd.report.gaps import GAPS
-from fbgd.report.plots import save
-from fbgd.report.profiles import profile_figure
-from fbgd.runs.directory import RUNS, write_atomically
-from fbgd.studies.known import recipe_of, study_of
-from fbgd.studies.writer import rewrite
+
+RUNS = Path("runs")
+FORMATS = ("terminal", "md", "csv", "latex", "html")
 
 
 def make_compare_parser(prog: str | None = None) -> argparse.ArgumentParser:
@@ -61,7 +55,7 @@ def make_compare_parser(prog: str | None = None) -> argparse.ArgumentParser:
         "--metric",
         metavar="NAME[,NAME]",
         help="what to compare (default: the study's, else test_accuracy); of several the first, the others beside it; "
-        f"also {' and '.join(GAPS)}",
+        "also gap_accuracy and gap_loss",
     )
     parser.add_argument(
         "--best",
@@ -99,40 +93,6 @@ def make_compare_parser(prog: str | None = None) -> argparse.ArgumentParser:
     return parser
 
 
-def make_page(arguments: argparse.Namespace) -> Page:
-    """The page that is asked for; draws the figure that goes with it.
-
-    Raises:
-        ValueError: there are no such runs, columns or values, or the options do not go together.
-    """
-    chosen = {
-        "by": arguments.by.split(",") if arguments.by else None,
-        "where": arguments.where,
-        "metric": arguments.metric,
-        "sort": arguments.sort,
-        "baseline": arguments.baseline,
-    }
-    if not arguments.aggregate:
-        if arguments.figure:
-            raise ValueError(f"--figure {arguments.figure}: performance profiles need --aggregate")
-        return compare(arguments.paths, across=arguments.across, best=arguments.best, recipe_of=recipe_of, **chosen)
-    if arguments.across:
-        raise ValueError(
-            f"--across {arguments.across} sets side by side what --aggregate puts into one row; choose one"
-        )
-    if arguments.metric in GAPS:
-        raise ValueError(f"--metric {arguments.metric}: a gap has no better end to aggregate by; leave out --aggregate")
-    if arguments.best or "," in (arguments.metric or ""):
-        raise ValueError("--best and several metrics need a table of each; leave out --aggregate")
-    if arguments.figure and arguments.figure.suffix != ".png":
-        raise ValueError(f"--figure {arguments.figure}: figures are written as .png")
-    page, evidence = aggregate(arguments.paths, **chosen)
-    if arguments.figure:
-        arguments.figure.parent.mkdir(parents=True, exist_ok=True)
-        save(profile_figure(evidence), arguments.figure)
-    return page
-
-
 def main(words: list[str] | None = None, prog: str | None = None) -> int:
     """Run the command line ``words``; returns the exit status."""
     # A leading dash of a column is no option.
@@ -141,18 +101,11 @@ def main(words: list[str] | None = None, prog: str | None = None) -> int:
         if words[index - 1] == "--sort":
             words[index - 1 : index + 1] = [f"--sort={words[index]}"]
     arguments = make_compare_parser(prog).parse_args(words)
+    # What reads tables takes seconds to import, and the help needs none of it.
+    from fbgd.commands.comparison import carry_out
+
     try:
-        check_format(arguments.format)
-        if arguments.rewrite:
-            for path in arguments.paths:
-                rewrite(study_of, path)
-            return 0
-        page = make_page(arguments)
-        if arguments.out:
-            arguments.out.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(arguments.out, render(page, arguments.format))
-        else:
-            show(page, arguments.format)
+        carry_out(arguments)
     except EXPECTED as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         return 2

@@ -49,13 +49,9 @@ def overview() -> str:
 
 def find_main(program: Program) -> Callable[..., int]:
     """The function ``(words, prog) -> exit status`` of a command; its module is imported here."""
-    module = import_module(program.module)
-    studies = getattr(module, "STUDIES", getattr(module, "STUDY", None))
-    if studies is None:
-        return module.main
-    from fbgd.studies import command
-
-    return partial(command.main, studies, about=(module.__doc__ or "") if hasattr(module, "STUDIES") else "")
+    if program.module:
+        return import_module(program.module).main
+    return partial(import_module("fbgd.studies.built_in").main, program.script)
 
 
 if __name__ == "__main__":

@@ -16,12 +16,36 @@ running runs are; a study's folder is there only when it ends, so name the one t
 nothing.
 """
 
+import argparse
 from collections.abc import Sequence
+from pathlib import Path
 
-from fbgd.report.html import command
-from fbgd.studies.known import recipe_of
+from fbgd.programs import make_parser
+
+OUT = Path("report.html")
+
+
+def make_report_parser(prog: str | None = None) -> argparse.ArgumentParser:
+    """The options."""
+    parser = make_parser(__doc__, prog)
+    parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="a study's folder, one or several")
+    parser.add_argument("--out", type=Path, default=OUT, metavar="FILE", help="the page (default: %(default)s)")
+    parser.add_argument(
+        "--watch",
+        action="store_true",
+        help="serve a live page on this machine instead of writing a file, also of studies that have not ended yet",
+    )
+    parser.add_argument(
+        "--port", type=int, default=8000, metavar="N", help="of the live page (default: %(default)s; 0: any free one)"
+    )
+    return parser
 
 
 def main(words: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Run the command line ``words``; returns the exit status."""
-    return command.main(__doc__, recipe_of, words, prog)
+    arguments = make_report_parser(prog).parse_args(words)
+    # What makes pages takes seconds to import, and the help needs none of it.
+    from fbgd.report.html.command import carry_out
+    from fbgd.studies.known import recipe_of
+
+    return carry_out(arguments, recipe_of)

@@ -16,21 +16,15 @@ from omegaconf.errors import OmegaConfBaseException
 
 from fbgd.config.files import data_name, merge_file, merge_files
 from fbgd.config.full_batch_gd import translate
+from fbgd.config.groups import FOLDER, GROUPS, choices
 from fbgd.config.optimizer import arguments
 from fbgd.config.overrides import SEVERAL, Override, check_override, is_file, normalise, parse
 from fbgd.config.schema import Config, as_list
 from fbgd.config.targets import check_target, import_from
 from fbgd.errors import ConfigError
 
-FOLDER = Path(__file__).parent / "conf"
-GROUPS = tuple(sorted(path.name for path in FOLDER.iterdir() if path.is_dir()))
 SKELETON = cast(dict, OmegaConf.to_container(OmegaConf.structured(Config)))
 PARSER = OverridesParser.create()
-
-
-def choices(group: str) -> list[str]:
-    """The names that ``group=NAME`` may take."""
-    return sorted(path.stem for path in (FOLDER / group).glob("*.yaml"))
 
 
 def compose(overrides: Iterable[str] = (), module_path: Iterable[Path | str] = ()) -> Config:

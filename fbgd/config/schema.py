@@ -1,7 +1,8 @@
 """What a run may set: the sections of its configuration, and their valid ranges."""
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -124,7 +125,8 @@ class ImplConfig:
     """How the arithmetic is carried out: speed and rounding, no part of a run's identity.
 
     ``module_path`` are folders of the user's modules. It is part of the configuration so that it reaches whatever
-    process executes the run.
+    process executes the run. ``rank_timeout`` is how many seconds the ranks of a run wait for one that does not answer;
+    a probe, for which the others wait, must take less.
     """
 
     device: str = "auto"
@@ -135,6 +137,7 @@ class ImplConfig:
     evaluation_batch: int = 1000
     checkpoint_seconds: float = 20.0
     seeds_together: Any = False
+    rank_timeout: float = 1800.0
     module_path: Any = field(default_factory=list)
 
     def __post_init__(self):
@@ -148,6 +151,8 @@ class ImplConfig:
         require(self.evaluation_batch >= 1, "impl.evaluation_batch", self.evaluation_batch, ">= 1")
         together = self.seeds_together
         require(together in (True, False, "auto"), "impl.seeds_together", together, "auto, true, false")
+        valid = 0 < self.rank_timeout < 1e8
+        require(valid, "impl.rank_timeout", self.rank_timeout, "(0, 1e8) seconds")
         require(self.checkpoint_seconds >= 0, "impl.checkpoint_seconds", self.checkpoint_seconds, ">= 0 seconds")
 
 
@@ -182,5 +187,26 @@ def from_dict(node: Node) -> Config:
 
 
 def to_dict(config: Config) -> Node:
-    """The configuration as nested dictionaries of plain values."""
-    return cast(Node, OmegaConf.to_container(OmegaConf.structured(config), resolve=True))
+    """The configuration as nested dictionaries of plain values; a whole number where a float belongs is made one."""
+    return section_values(config)
+
+
+def section_values(section: Any) -> Node:
+    """The fields of a section, those that are sections themselves by their fields."""
+    return {own.name: plain(getattr(section, own.name), own.type) for own in fields(section)}
+
+
+def plain(value: Any, declared: Any = Any) -> Any:
+    """A value in dictionaries, lists and scalars.
+
+    Args:
+        value: of a field, or inside one.
+        declared: the field's type.
+    """
+    if is_dataclass(value):
+        return section_values(value)
+    if isinstance(value, Mapping):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    return float(value) if declared in (float, float | None) and value is not None else value

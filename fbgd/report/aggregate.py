@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 Scores = Sequence[Any] | Mapping[str, Any]
 Statistic = Callable[[list[np.ndarray]], np.ndarray]
@@ -64,6 +63,8 @@ def interquartile_mean(scores: Scores) -> np.ndarray:
     >>> float(interquartile_mean([[0, 1, 2, 3], [4, 5, 6, 700]]))
     3.5
     """
+    from scipy import stats
+
     return stats.trim_mean(np.concatenate(tasks_of(scores), axis=-1), 0.25, axis=-1)
 
 
@@ -84,6 +85,8 @@ def probability_of_improvement(left: Scores, right: Scores) -> np.ndarray:
     >>> float(probability_of_improvement([[1, 2], [3, 4]], [[0, 0], [3, 4]]))
     0.75
     """
+    from scipy import stats
+
     shares = []
     for ours, theirs in zip(*matched(left, right), strict=True):
         n, m = ours.shape[-1], theirs.shape[-1]

@@ -4,7 +4,6 @@ import math
 from functools import lru_cache
 
 import numpy as np
-from scipy import optimize, special, stats
 
 from fbgd.report.statistics import DUNNETT, Difference
 
@@ -53,6 +52,8 @@ def critical_value(sizes: tuple[int, ...], control: int, freedom: int, level: fl
         freedom: degrees of freedom of the pooled variance.
         level: of the intervals.
     """
+    from scipy import optimize, stats
+
     # One comparison needs least, and Bonferroni's correction of all is enough.
     one, all_of_them = (float(stats.t.ppf(1 - (1 - level) / 2 / count, freedom)) for count in (1, len(sizes)))
     if len(sizes) == 1:
@@ -70,6 +71,8 @@ def probability_within(bound: float, sizes: tuple[int, ...], control: int, freed
     Given the control's mean and the pooled deviation the groups are independent, so that a product of normal
     probabilities is left to integrate over these two.
     """
+    from scipy import special
+
     means, weights, deviations, shares = quadrature(freedom)
     inside = np.ones((len(means), len(deviations)))
     for size in set(sizes):
@@ -85,6 +88,8 @@ def probability_within(bound: float, sizes: tuple[int, ...], control: int, freed
 @lru_cache(maxsize=64)
 def quadrature(freedom: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Nodes and weights for a standard normal variable, and for the root of a mean square with so many degrees."""
+    from scipy import special
+
     points, weights = np.polynomial.legendre.leggauss(NODES)
     normal = 8.5 * points
     share = 8.5 * weights * np.exp(-(normal**2) / 2) / math.sqrt(2 * math.pi)

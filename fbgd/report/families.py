@@ -5,7 +5,6 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import TypeVar
 
 import pandas as pd
-from scipy import stats
 
 from fbgd.report.dunnett import dunnett
 from fbgd.report.statistics import (
@@ -71,6 +70,8 @@ def equal_variances(groups: list[pd.Series]) -> bool:
     Args:
         groups: the reference first. What it has too much of variance harms every comparison.
     """
+    from scipy import stats
+
     values = [own.to_numpy() for own in groups]
     if any(without_spread(own) for own in values) or stats.bartlett(*values).pvalue <= BARTLETT:
         return False

@@ -1,19 +1,22 @@
 """Figures of groups: a dot a seed, means with their intervals, and what was published."""
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
-import seaborn as sns
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from fbgd.report.paper import points
 from fbgd.report.plots import MOST_COLOURS, make_figure, palette_of, with_shown
 from fbgd.report.statistics import t_interval
 from fbgd.report.tables import is_fraction
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 
 def ladder_figure(
     runs: pd.DataFrame, table: pd.DataFrame, title: str, by: str = "rung", metric: str = "test_accuracy"
-) -> Figure:
+) -> "Figure":
     """Accuracy by rung: a dot a seed, the mean with its 95 % interval, and published values where there are any.
 
     Args:
@@ -49,7 +52,7 @@ def upper_rows(table: pd.DataFrame) -> pd.Series:
 
 def panels_figure(
     runs: pd.DataFrame, table: pd.DataFrame, by: str, panel: str, title: str, metric: str = "test_accuracy"
-) -> Figure:
+) -> "Figure":
     """:func:`ladder_figure` by the label ``by``, in a panel for each value of the label ``panel``."""
     values = list(dict.fromkeys(table[panel]))
     rows = max(int((table[panel] == value).sum()) for value in values)
@@ -61,8 +64,10 @@ def panels_figure(
     return figure
 
 
-def draw_groups(axes: Axes, runs: pd.DataFrame, table: pd.DataFrame, by: str, metric: str = "test_accuracy") -> None:
+def draw_groups(axes: "Axes", runs: pd.DataFrame, table: pd.DataFrame, by: str, metric: str = "test_accuracy") -> None:
     """A row a group: a dot a seed, the mean with its 95 % interval, the published value."""
+    import seaborn as sns
+
     palette = row_colours(list(table[by]))
     counted, name = with_shown(runs.dropna(subset=[metric]), metric)
     sns.stripplot(
@@ -105,6 +110,8 @@ def draw_groups(axes: Axes, runs: pd.DataFrame, table: pd.DataFrame, by: str, me
 
 def row_colours(names: list[str]) -> dict[str, object]:
     """A colour a row; of many rows, which are named beside the axis and need none, one colour for all."""
+    import seaborn as sns
+
     colours = sns.color_palette("colorblind", MOST_COLOURS)
     few = len(names) <= MOST_COLOURS
     return {name: colours[place if few else 0] for place, name in enumerate(names)}
@@ -126,8 +133,10 @@ def limits(runs: pd.DataFrame, table: pd.DataFrame, metric: str) -> tuple[float,
     return shown.min() - margin, shown.max() + margin
 
 
-def pairs_figure(runs: pd.DataFrame, by: str, across: str, title: str, metric: str = "test_accuracy") -> Figure:
+def pairs_figure(runs: pd.DataFrame, by: str, across: str, title: str, metric: str = "test_accuracy") -> "Figure":
     """Accuracy by group, for the values of ``across`` next to each other: a dot a seed, mean and 95 % t-interval."""
+    import seaborn as sns
+
     order = list(dict.fromkeys(runs[by]))
     figure, (axes,) = make_figure((9, 0.75 * len(order) + 1.8), 1, 1)
     shown, name = with_shown(runs.dropna(subset=[metric]), metric)

@@ -1,18 +1,21 @@
 """Many groups in one figure: a panel each, before all others in grey."""
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
-import seaborn as sns
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from fbgd.report.paper import points
 from fbgd.report.plots import legend_below, make_figure, palette_of
 from fbgd.report.tables import is_fraction
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 OTHERS = "0.8"
 
 
-def multiples(count: int) -> tuple[Figure, list[Axes]]:
+def multiples(count: int) -> "tuple[Figure, list[Axes]]":
     """So many panels with the same axes, at most six in a row; the lowest of a column has the ticks' labels."""
     columns = min(6, count)
     rows = -(-count // columns)
@@ -32,7 +35,7 @@ def multiples_figure(
     hue: str = "",
     column: str = "test_accuracy",
     x: str = "gradient_evaluations",
-) -> Figure:
+) -> "Figure":
     """A recorded column over its cost, a panel for each value of ``by``: mean and range over seeds.
 
     Args:
@@ -44,6 +47,8 @@ def multiples_figure(
         column: what is drawn, fractions in percent.
         x: over what.
     """
+    import seaborn as sns
+
     labels = [by, *filter(None, [hue])]
     shown = curves.dropna(subset=[column])
     shown = shown.assign(shown=shown[column] * (100 if is_fraction(column) else 1))

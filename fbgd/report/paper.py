@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import seaborn as sns
-from matplotlib.figure import Figure
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # Inches of a column and of both, as on the pages of most conferences.
 WIDTHS = {1: 3.25, 2: 6.75}
@@ -39,6 +39,8 @@ def on_paper(columns: int) -> Iterator[None]:
 
 def sheet(size: tuple[float, float], panels: int) -> tuple[float, float]:
     """Set the style; the size in inches of a figure that measures ``size`` on screen, with so many panels in a row."""
+    import seaborn as sns
+
     if not (columns := _columns.get()):
         sns.set_theme(style="whitegrid", context="notebook")
         return size
@@ -53,7 +55,7 @@ def points(size: float) -> float:
     return size * TEXT / SCREEN_TEXT if _columns.get() else size
 
 
-def without_title(figure: Figure) -> Figure:
+def without_title(figure: "Figure") -> "Figure":
     """The figure, on paper without its title."""
     if _columns.get() and figure.get_suptitle():
         figure.suptitle("")

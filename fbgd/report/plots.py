@@ -3,19 +3,17 @@
 import io
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib
 import pandas as pd
-import seaborn as sns
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullFormatter
 
 from fbgd.report.paper import points, sheet, without_title
 from fbgd.report.tables import is_fraction
 from fbgd.runs.directory import write_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 PANELS = (
     ("loss", "training loss", "log"),
@@ -47,7 +45,7 @@ def search_figure(
     title: str,
     columns: int = 5,
     metric: str = "validation_accuracy",
-) -> Figure:
+) -> "Figure":
     """Validation accuracy over the candidates for a setting: how forgiving each group is.
 
     Args:
@@ -61,6 +59,8 @@ def search_figure(
         columns: panels in a row.
         metric: what was chosen by.
     """
+    import seaborn as sns
+
     names = list(dict.fromkeys(searched[by]))
     count = min(columns, len(names))
     rows = -(-len(names) // count)
@@ -94,16 +94,20 @@ def search_figure(
     return figure
 
 
-def powers_of_ten(axes: Axes) -> None:
+def powers_of_ten(axes: "Axes") -> None:
     """A logarithmic axis of settings: few ticks, written out, and marks between them."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     axes.set(xscale="log")
     axes.xaxis.set_major_locator(LogLocator(numticks=5))
     axes.xaxis.set_major_formatter(lambda value, place: f"{value:g}")
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def legend_below(figure: Figure, colours: Mapping[str, Any]) -> None:
+def legend_below(figure: "Figure", colours: Mapping[str, Any]) -> None:
     """One legend for all panels, at the figure's lower edge."""
+    from matplotlib.lines import Line2D
+
     handles = [Line2D([], [], color=colour, lw=points(2)) for colour in colours.values()]
     figure.legend(handles, list(colours), loc="outside lower center", ncols=len(colours), frameon=False)
 
@@ -115,6 +119,8 @@ def with_numbers(searched: pd.DataFrame) -> pd.DataFrame:
 
 def palette_of(values: pd.Series) -> dict[str, Any]:
     """A colour a value: the regimes have their own."""
+    import seaborn as sns
+
     names = list(dict.fromkeys(values))
     return {
         name: REGIMES.get(name, colour)
@@ -122,8 +128,10 @@ def palette_of(values: pd.Series) -> dict[str, Any]:
     }
 
 
-def curves_figure(curves: pd.DataFrame, order: list[str], title: str, hue: str = "rung") -> Figure:
+def curves_figure(curves: pd.DataFrame, order: list[str], title: str, hue: str = "rung") -> "Figure":
     """Loss, accuracy, gradient norm and learning rate over passes (logarithmic), a line a group, a band over seeds."""
+    import seaborn as sns
+
     figure, panels = make_figure((13, 8), 2, 2, sharex=True)
     for index, (axes, (column, label, scale)) in enumerate(zip(panels, PANELS, strict=True)):
         draw_curves(axes, curves, column, hue, order, legend=index == 0)
@@ -134,8 +142,10 @@ def curves_figure(curves: pd.DataFrame, order: list[str], title: str, hue: str =
     return figure
 
 
-def panel_curves_figure(curves: pd.DataFrame, order: list[str], title: str, hue: str, panel: str) -> Figure:
+def panel_curves_figure(curves: pd.DataFrame, order: list[str], title: str, hue: str, panel: str) -> "Figure":
     """Training loss and test accuracy over their cost: a row of panels for each value of the label ``panel``."""
+    import seaborn as sns
+
     values = list(dict.fromkeys(curves[panel]))
     figure, panels = make_figure((14, 5 * len(values)), len(values), 2)
     for index, axes in enumerate(panels):
@@ -150,9 +160,11 @@ def panel_curves_figure(curves: pd.DataFrame, order: list[str], title: str, hue:
 
 
 def draw_curves(
-    axes: Axes, curves: pd.DataFrame, column: str, hue: str, order: list[str], *, legend: bool, x: str = "passes"
+    axes: "Axes", curves: pd.DataFrame, column: str, hue: str, order: list[str], *, legend: bool, x: str = "passes"
 ) -> None:
     """A recorded column over passes, or over another column, a line a group."""
+    import seaborn as sns
+
     shown = curves.dropna(subset=[column])
     if column == "test_accuracy":
         shown = shown.assign(test_accuracy=100 * shown["test_accuracy"])
@@ -172,8 +184,10 @@ def draw_curves(
     )
 
 
-def make_figure(size: tuple[float, float], rows: int, columns: int, **options) -> tuple[Figure, list[Axes]]:
+def make_figure(size: tuple[float, float], rows: int, columns: int, **options) -> "tuple[Figure, list[Axes]]":
     """A figure in the common style and its axes, row by row; ``size`` in inches is that on screen."""
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=sheet(size, columns), layout="constrained")
     return figure, list(figure.subplots(rows, columns, squeeze=False, **options).flat)
 
@@ -186,8 +200,10 @@ UNDATED: dict[str, dict[str, str | None]] = {
 }
 
 
-def save(figure: Figure, path: Path) -> None:
+def save(figure: "Figure", path: Path) -> None:
     """Write a figure as PNG, PDF or SVG, by the file's ending, without a date, so that equal ones are equal files."""
+    import matplotlib
+
     picture = io.BytesIO()
     # Text stays text, in fonts that are part of a PDF, and names within an SVG are no random ones.
     with matplotlib.rc_context({"pdf.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": path.name}):

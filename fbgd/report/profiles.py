@@ -1,10 +1,9 @@
 """Performance profiles: which share of a group's runs is better than a score, for every score at once."""
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
-import seaborn as sns
-from matplotlib.figure import Figure
 
 from fbgd.report.aggregate import performance_profile, stratified_bootstrap
 from fbgd.report.aggregate_table import lower_is_better, named, score
@@ -14,14 +13,19 @@ from fbgd.report.multiples import OTHERS, multiples
 from fbgd.report.paper import points
 from fbgd.report.plots import DASHES, MOST_COLOURS, make_figure
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 MARGIN = 0.03
 
 
-def profile_figure(evidence: Evidence) -> Figure:
+def profile_figure(evidence: Evidence) -> "Figure":
     """A step line a group, with the 95 % band of the stratified bootstrap where all its runs have a value.
 
     The lines are exact: they change at the runs' own scores and nowhere else. Of a loss, the share below it is shown.
     """
+    import seaborn as sns
+
     metric = evidence.description.metric
     groups = {group: own for group, own in score(evidence).items() if own.known}
     if not groups:

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 PAIRED, WELCH, DUNNETT = "paired t", "Welch", "Dunnett"
 # What a page says of differences by :func:`difference`.
@@ -25,6 +24,8 @@ class Difference(NamedTuple):
 
 def t_interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
     """Student's confidence interval of the mean; NaN for fewer than two values."""
+    from scipy import stats
+
     if len(values) < 2:
         return math.nan, math.nan
     half = stats.t.ppf((1 + level) / 2, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values))
@@ -58,6 +59,8 @@ def welch(left: pd.Series, right: pd.Series, level: float = 0.95) -> Difference:
 
 def by_student(delta: float, error: float, freedom: float, level: float, test: str) -> Difference:
     """A difference with a standard error of so many degrees of freedom: its interval and its two-sided p-value."""
+    from scipy import stats
+
     half = stats.t.ppf((1 + level) / 2, freedom) * error
     p_value = 2 * stats.t.sf(abs(delta) / error, freedom)
     return Difference(float(delta), float(delta - half), float(delta + half), float(p_value), test)
@@ -122,6 +125,8 @@ def pairing_pays(groups: list[pd.Series], reference: pd.Series) -> bool:
     because of a lucky correlation, the lower 95 % limit of the mean correlation (Fisher's z; the groups share the
     reference, so they count as one) has to be above that.
     """
+    from scipy import stats
+
     seeds = len(reference)
     if seeds < 4 or not all(paired(own, reference) for own in groups):
         return False

@@ -10,7 +10,8 @@ from pathlib import Path
 import pandas as pd
 
 from fbgd.config.build import check, work
-from fbgd.config.compose import GROUPS, compose
+from fbgd.config.compose import compose
+from fbgd.config.groups import GROUPS
 from fbgd.config.overrides import Override, overlay, parse
 from fbgd.config.schema import Config, to_dict
 from fbgd.errors import ConfigError
@@ -116,17 +117,16 @@ def plan(
     for word in overrides:
         if (name := regularizer_of(word)) and not any(word in rung_words(rung, overrides) for rung in [*rungs, *among]):
             raise ConfigError(f"{word}: no rung has the regulariser {name!r}; choose it with regularizer={name}")
-    settings = []
+    columns = []
     for rung in rungs:
         config = compose(rung_words(rung, overrides))
-        check(config)
-        settings.append((rung, config))
-    return [
-        PlannedRun(rung.name, rung.labels, own, run_path(rung.name, own, out))
-        for seed in seeds
-        for rung, config in settings
-        for own in [replace(config, seed=seed)]
-    ]
+        own = [replace(config, seed=seed) for seed in seeds]
+        runs = [PlannedRun(rung.name, rung.labels, mine, run_path(rung.name, mine, out)) for mine in own]
+        # What has ended was checked when it began; building an optimizer and a network takes seconds.
+        if not all(run.done for run in runs):
+            check(config)
+        columns.append(runs)
+    return [run for row in zip(*columns, strict=True) for run in row]
 
 
 def run_path(name: str, config: Config, out: Path) -> Path:

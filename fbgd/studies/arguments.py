@@ -1,23 +1,20 @@
-"""The command line that all studies share: its options, and what its words mean."""
+"""The options that the command lines of all studies share; reading them imports nothing that runs a study."""
 
 import argparse
-import hashlib
 import re
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 from fbgd import programs
-from fbgd.config.overrides import Override, parse
-from fbgd.errors import ConfigError, nearest
-from fbgd.report.paper import Copies
-from fbgd.studies.notify import HELP
-from fbgd.studies.study import Study
-from fbgd.studies.writer import RESULTS
+from fbgd.errors import nearest
+from fbgd.runs.launchers import LAUNCHERS
 
-HELD = "this study sets it itself"
 FIGURES = ("png", "pdf", "svg")
+NOTIFY = (
+    "run CMD in a shell when the study has ended: it gets FBGD_STUDY, FBGD_FOLDER, FBGD_STATUS (finished, failed or "
+    "interrupted), FBGD_DONE, FBGD_DIVERGED, FBGD_FAILED, FBGD_MISSING as variables, and the same as JSON on its input"
+)
 # What every study's command line has; the rest are options of single studies.
 COMMON = {
     "figure",
@@ -33,11 +30,36 @@ COMMON = {
     "figures",
     "columns",
     "run_limit",
+    "launcher",
+    "launcher_options",
+    "runs_per_gpu",
     "metric",
 }
 
 
-def make_parser(studies: Sequence[Study], about: str, prog: str | None = None) -> argparse.ArgumentParser:
+class Named(Protocol):
+    """What an option of a study's own is called on the command line."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def metavar(self) -> str: ...
+    @property
+    def help(self) -> str: ...
+
+
+class Described(Protocol):
+    """What a command line says of a study: the study itself, or its entry among the built-in ones."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def about(self) -> str: ...
+    @property
+    def options(self) -> Sequence[Named]: ...
+
+
+def make_parser(studies: Sequence[Described], about: str, prog: str | None = None) -> argparse.ArgumentParser:
     """A parser with the options of every study; all other words are overrides for all of its settings.
 
     Args:
@@ -54,12 +76,7 @@ def make_parser(studies: Sequence[Study], about: str, prog: str | None = None) -
         parser.add_argument("figure", metavar="FIGURE", type=one_of(figures), help=f"one of {', '.join(figures)}")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="an override for all settings")
     parser.add_argument("--seeds", type=int, metavar="N", help="seeds of every setting (default: the preset's)")
-    parser.add_argument(
-        "--workers",
-        type=int,
-        metavar="W",
-        help="processes at a time (default: one a core, each with one thread; one where there is a GPU)",
-    )
+    add_launching(parser)
     parser.add_argument(
         "--run-limit",
         type=duration,
@@ -85,14 +102,14 @@ def make_parser(studies: Sequence[Study], about: str, prog: str | None = None) -
         metavar="NAME[,NAME]",
         help="print a table of this column of the runs, as test_loss or gap_accuracy, instead of the page",
     )
-    parser.add_argument("--notify", metavar="CMD", help=HELP)
+    parser.add_argument("--notify", metavar="CMD", help=NOTIFY)
     for option in {option.name: option for study in studies for option in study.options}.values():
         parser.add_argument(f"--{option.name}", metavar=option.metavar, help=option.help)
     return parser
 
 
 def add_figure_options(parser: argparse.ArgumentParser) -> None:
-    """What figures are written as."""
+    """Add the options that say what figures are written as."""
     parser.add_argument(
         "--figures",
         default="png",
@@ -109,15 +126,31 @@ def add_figure_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def copies_of(arguments: argparse.Namespace) -> Copies:
-    """What figures are written as beside PNG.
-
-    Raises:
-        ConfigError: a width in columns without a kind of file for print.
-    """
-    if arguments.columns and arguments.figures == "png":
-        raise ConfigError(f"--columns {arguments.columns} is for print: say --figures pdf or svg as well")
-    return Copies(arguments.figures, arguments.columns or 0)
+def add_launching(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say where runs are executed, and how many at a time."""
+    parser.add_argument(
+        "--workers",
+        type=int,
+        metavar="W",
+        help="processes at a time (default: one a core, each with one thread; one a GPU where there are some); of a "
+        "cluster, jobs at a time (default: as many as it runs)",
+    )
+    parser.add_argument(
+        "--launcher",
+        default="local",
+        metavar="|".join(LAUNCHERS),
+        type=one_of(LAUNCHERS),
+        help="where runs are executed: on this computer, or as jobs of Slurm or Ray (default: local)",
+    )
+    parser.add_argument(
+        "--launcher-options",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE,...",
+        help="of the launcher, or a YAML file of them; may be repeated. Slurm has partition, time, gpus, cpus, mem, "
+        "array and more, Ray address, cpus, gpus and more; docs/cluster.md has all",
+    )
+    parser.add_argument("--runs-per-gpu", type=int, metavar="N", help="processes at a time on every GPU (default: 1)")
 
 
 def duration(word: str) -> float:
@@ -141,116 +174,3 @@ def one_of(names: Collection[str]) -> Callable[[str], str]:
         return word
 
     return read
-
-
-@dataclass(frozen=True)
-class Request:
-    """A study's command line, taken apart.
-
-    Args:
-        study: which.
-        data: the data set, which decides the preset.
-        preset: with what options and ``--quick`` changed.
-        overrides: words for all settings.
-        arguments: the options.
-    """
-
-    study: Study
-    data: str
-    preset: Any
-    overrides: list[Override]
-    arguments: argparse.Namespace
-
-    @property
-    def changed(self) -> list[str]:
-        """The overrides that change the experiments."""
-        return science_words(self.overrides)
-
-    @property
-    def out(self) -> Path:
-        """Where page and figures go: one folder for each variant, so that no setting overwrites another's."""
-        if self.arguments.out:
-            return self.arguments.out
-        return default_out(self.study, self.data, self.preset.variant, self.arguments.quick, self.overrides)
-
-    @property
-    def pool(self) -> Path:
-        """The folder whose ``runs/`` they go to: the variants of a study, and the studies of a family, share one."""
-        return self.arguments.out or self.out.parent
-
-    @property
-    def title(self) -> str:
-        """The title of page and figures: what, on which data, and what is special about it."""
-        quick, changed = "quick" * self.arguments.quick, "changed settings" * bool(self.changed)
-        return ", ".join(filter(None, [self.study.title, self.data, self.preset.variant, quick, changed]))
-
-
-def read_request(study: Study, arguments: argparse.Namespace) -> Request:
-    """What a command line asks of a study.
-
-    Raises:
-        ConfigError: there is no preset for the data set, or a word is about what the study itself sets.
-    """
-    data, overrides = split_data(arguments.overrides, next(iter(study.presets)))
-    refuse(overrides, study.held)
-    if data not in study.presets:
-        raise ConfigError(f"data={data}: {study.key} has no preset for it; {nearest(data, study.presets)}")
-    preset = study.presets[data]
-    for option in study.options:
-        preset = option.apply(data, preset, getattr(arguments, option.name))
-    foreign = set(vars(arguments)) - COMMON - {option.name for option in study.options}
-    if given := sorted(name for name in foreign if getattr(arguments, name) is not None):
-        raise ConfigError(f"--{given[0]}: {study.key} has no such option")
-    if arguments.quick:
-        preset = study.quick(preset, data)
-    return Request(study, data, preset, overrides, arguments)
-
-
-def split_data(words: list[str], default: str) -> tuple[str, list[Override]]:
-    """The data set that ``words`` choose, which decides a study's preset, and the other words.
-
-    Raises:
-        ConfigError: a word is not ``key=value``.
-    """
-    overrides = parse(words)
-    data = {word.key: word.value for word in overrides}.get("data", default)
-    return data, [word for word in overrides if word.key != "data"]
-
-
-def refuse(overrides: list[Override], held: tuple[str, ...]) -> None:
-    """Raise :class:`ConfigError` when an override is about what the study itself sets.
-
-    Args:
-        overrides: the user's words.
-        held: keys, with all that is below them; with ``=`` at the end the key alone.
-    """
-    for word in overrides:
-        key = word.key
-        if key == "seed":
-            raise ConfigError(f"{word}: a study counts its own seeds; choose how many with --seeds N")
-        for entry in held:
-            name = entry.removesuffix("=")
-            if key == name or (entry == name and key.startswith(f"{name}.")):
-                raise ConfigError(f"{word}: {HELD}; --list shows its settings, --only chooses among them")
-
-
-def default_out(study: Study, data: str, variant: str, quick: bool, overrides: Sequence[str]) -> Path:
-    """The folder of a study's results.
-
-    Args:
-        study: which; the studies of a family have their folders side by side.
-        data: name of the data set.
-        variant: what a study's own option changed, or nothing.
-        quick: tiny sizes; their results are not kept in git.
-        overrides: the user's words.
-    """
-    name = "_".join(filter(None, [study.name if study.family else "", data, variant]))
-    if words := " ".join(sorted(science_words(overrides))):
-        name += f"_custom-{hashlib.sha256(words.encode()).hexdigest()[:6]}"
-    return (RESULTS / "quick" if quick else RESULTS) / (study.family or study.name) / name
-
-
-def science_words(overrides: Sequence[str]) -> list[str]:
-    """The overrides that change an experiment: none about ``impl``, ``record``, ``tracker`` or where data lies."""
-    harmless = re.compile(r"\+*(impl|record|tracker|data\.source\.(folder|download))\b")
-    return [word for word in overrides if not harmless.match(word)]

@@ -9,50 +9,46 @@ from functools import partial
 
 import pandas as pd
 
-from fbgd.errors import EXPECTED, one_line
+from fbgd.errors import EXPECTED, ConfigError, one_line
 from fbgd.report.compare import compare
 from fbgd.report.evidence import Evidence
 from fbgd.report.formats import show
+from fbgd.runs.launch import Cluster
+from fbgd.runs.launchers.choice import make_launcher
+from fbgd.runs.launchers.options import read_options
 from fbgd.runs.plan import collect, curves
+from fbgd.runs.ranks import check_alone
 from fbgd.runs.signals import exit_status, heard_by, interrupt
-from fbgd.studies.arguments import copies_of, make_parser, read_request
+from fbgd.studies.arguments import make_parser
 from fbgd.studies.estimate import show_estimate
-from fbgd.studies.execution import Execution, check_folder, check_only, count_workers
+from fbgd.studies.execution import Execution, check_folder, check_only, places
 from fbgd.studies.listing import show_rungs, wanted_rows
 from fbgd.studies.metric import check_metric
 from fbgd.studies.notify import news, notify
+from fbgd.studies.request import copies_of, read_request
 from fbgd.studies.study import Study
 from fbgd.studies.writer import whole, write
 
 
-def main(
-    studies: Study | Sequence[Study],
-    words: Sequence[str] | None = None,
-    about: str = "",
-    prog: str | None = None,
-) -> int:
-    """Run the command line of a study, or of a family of studies of which the first word chooses one.
-
-    What is wrong with the command line becomes one line on standard error.
+def main(study: Study, words: Sequence[str] | None = None, prog: str | None = None) -> int:
+    """Run the command line of a study that is at hand; what is wrong with it becomes one line on standard error.
 
     Args:
-        studies: one, or several.
+        study: one of the user's; built-in ones are run by :mod:`fbgd.studies.built_in`.
         words: the command line; ``None``: the process's own.
-        about: the help of a family.
         prog: what the program is called; ``None``: by its script.
 
     Returns:
         The exit status: 0, 1 where a run failed, 2 for a mistake, 130 after Ctrl-C, 143 after SIGTERM.
     """
-    studies = [studies] if isinstance(studies, Study) else list(studies)
-    arguments = make_parser(studies, about or studies[0].about, prog).parse_intermixed_args(words)
-    study = next((one for one in studies if one.name == getattr(arguments, "figure", "")), studies[0])
+    arguments = make_parser([study], study.about, prog).parse_intermixed_args(words)
     return reported(lambda: execute(study, arguments))
 
 
 def reported(work: Callable[[], int]) -> int:
     """The exit status of ``work``: what is wrong with what it was given becomes one line on standard error."""
     try:
+        check_alone("a study or sweep")
         with heard_by(interrupt, (signal.SIGTERM,)):
             return work()
     except KeyboardInterrupt as interruption:
@@ -66,6 +62,7 @@ def reported(work: Callable[[], int]) -> int:
 def execute(study: Study, arguments: argparse.Namespace, *, quiet: bool = False) -> int:
     """Plan, run and write a study, and print its page unless ``quiet``; returns the exit status."""
     copies = copies_of(arguments)
+    read_options(arguments.launcher, arguments.launcher_options)
     request = read_request(study, arguments)
     rungs = study.rungs(request.preset)
     if request.changed:
@@ -78,15 +75,18 @@ def execute(study: Study, arguments: argparse.Namespace, *, quiet: bool = False)
     check_metric(arguments.metric, rungs, request.overrides)
     check_folder(request.out)
     seeds = request.preset.seeds if arguments.seeds is None else arguments.seeds
+    workers, devices, cluster = launching(arguments)
     execution = Execution(
         request.preset,
         seeds,
         request.overrides,
         request.pool,
-        count_workers(arguments.workers),
+        workers,
         arguments.only,
         request.out,
         arguments.run_limit,
+        devices,
+        cluster,
     )
     if arguments.estimate:
         show_estimate(execution, rungs, request.title)
@@ -98,6 +98,8 @@ def execute(study: Study, arguments: argparse.Namespace, *, quiet: bool = False)
         request.title, preset, rungs if outcome.rungs is None else outcome.rungs, request.changed
     )
     planned = outcome.planned
+    if cluster is not None and not planned:
+        print(f"note: {study.key} trains nothing, so it was computed here", file=sys.stderr)
     evidence = Evidence(
         description,
         collect(planned) if planned else pd.DataFrame(),
@@ -115,3 +117,18 @@ def execute(study: Study, arguments: argparse.Namespace, *, quiet: bool = False)
     if not execution.finished:
         return execution.status
     return 0 if succeeded else 1
+
+
+def launching(arguments: argparse.Namespace) -> tuple[int, Sequence[str], Cluster | None]:
+    """Where runs are executed: processes at a time, their GPUs, and a cluster, ``None`` for this computer.
+
+    Raises:
+        ConfigError: an option is wrong, or there is no such cluster.
+    """
+    cluster = make_launcher(arguments.launcher, arguments.launcher_options, arguments.workers)
+    if cluster is None:
+        return *places(arguments.workers, arguments.runs_per_gpu), None
+    if arguments.runs_per_gpu is not None:
+        hint = "--launcher-options gpus=0.25 puts four runs on a GPU" if arguments.launcher == "ray" else "leave it out"
+        raise ConfigError(f"--runs-per-gpu {arguments.runs_per_gpu} is for the launcher local; {hint}")
+    return places(None, None)[0], (), cluster

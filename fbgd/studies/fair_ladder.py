@@ -19,20 +19,24 @@ finished run is never computed again, an interrupted one resumes.
 """
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from fbgd.report.claims import Claim, higher
 from fbgd.report.evidence import Evidence
 from fbgd.report.group_plots import pairs_figure
 from fbgd.report.plots import search_figure
 from fbgd.runs.plan import Rung
+from fbgd.studies.catalogue import PASSES
 from fbgd.studies.differences import accuracy_difference
 from fbgd.studies.nested import NestedTuning, chosen_counts
 from fbgd.studies.presets import data_words, ingredient_words, quick_words, share_of
 from fbgd.studies.study import Option, Preset, Study
 from fbgd.studies.tuning import Candidates
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 KEY = "optimizer.lr"
 TRAINING = {"SGD": "regime=sgd", "full batch": "regime=full_batch"}
@@ -135,7 +139,7 @@ def shortened(data: str, preset: FairPreset, budget: str | None) -> FairPreset:
     return replace(preset, short=share * preset.short, long=share * preset.long, variant=f"budget-{share:g}")
 
 
-def rates_figure(evidence: Evidence) -> Figure:
+def rates_figure(evidence: Evidence) -> "Figure":
     """Validation accuracy by learning rate, the chosen ones ringed."""
     title = f"{evidence.title}: validation accuracy by learning rate\na ring's area is its share of the seeds' choices"
     chosen = chosen_counts(evidence.searched, ["ingredient", "training"])
@@ -176,7 +180,7 @@ STUDY = Study(
         "step, reshuffled every pass; full batch: all blocks a step, fixed. The difference is SGD minus full batch.",
     ),
     held=(KEY, "regime=", "regime.blocks_per_step", "regime.block_size", "regularizer=", "budget"),
-    options=(Option("budget", "SHARE", "so much of all passes and warm-ups, as 0.05 (default: all)", shortened),),
+    options=(Option(*PASSES, shortened),),
     execute=NestedTuning(KEY, candidates),
     figures={
         "pairs.png": lambda evidence: pairs_figure(evidence.runs, "ingredient", "training", evidence.title),

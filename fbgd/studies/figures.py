@@ -1,8 +1,7 @@
 """Figures that any study of one or two labels can have, by the names of their files."""
 
 from collections.abc import Callable, Mapping
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from fbgd.report.evidence import Evidence
 from fbgd.report.group_plots import ladder_figure, pairs_figure, panels_figure
@@ -11,8 +10,11 @@ from fbgd.report.plots import MOST_COLOURS, curves_figure, panel_curves_figure, 
 from fbgd.studies.nested import chosen_counts
 from fbgd.studies.tuning import by_setting
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-def results(evidence: Evidence) -> Figure | None:
+
+def results(evidence: Evidence) -> "Figure | None":
     """The metric of every rung, side by side where the table is; nothing for more than two labels."""
     description = evidence.description
     by, metric, runs = description.by, description.metric, evidence.runs
@@ -23,7 +25,7 @@ def results(evidence: Evidence) -> Figure | None:
     return panels_figure(runs, evidence.table, by[1], by[0], evidence.title, metric) if len(by) == 2 else None
 
 
-def curves(evidence: Evidence) -> Figure | None:
+def curves(evidence: Evidence) -> "Figure | None":
     """Loss, accuracy, gradient norm and learning rate over passes; of two labels, loss and accuracy by the other."""
     description = evidence.description
     labels = [*description.by, *filter(None, [description.across])]
@@ -32,7 +34,7 @@ def curves(evidence: Evidence) -> Figure | None:
     return curves_of(evidence, *labels)
 
 
-def curves_of(evidence: Evidence, by: str, other: str = "") -> Figure:
+def curves_of(evidence: Evidence, by: str, other: str = "") -> "Figure":
     """Curves with a colour for each value of ``by``; of more than can be told apart, small multiples."""
     curves, title = evidence.curves, evidence.title
     order = list(dict.fromkeys(evidence.runs[by]))
@@ -43,10 +45,10 @@ def curves_of(evidence: Evidence, by: str, other: str = "") -> Figure:
     return panel_curves_figure(curves, order, title, hue=by, panel=other)
 
 
-def search(key: str) -> Callable[[Evidence], Figure | None]:
+def search(key: str) -> "Callable[[Evidence], Figure | None]":
     """What draws the validation accuracy over the values of a tuned setting, the chosen ones ringed."""
 
-    def draw(evidence: Evidence) -> Figure | None:
+    def draw(evidence: Evidence) -> "Figure | None":
         description = evidence.description
         labels = [*description.by, *filter(None, [description.across])]
         searched = by_setting(evidence.searched, key).get(key)
@@ -64,7 +66,7 @@ def search(key: str) -> Callable[[Evidence], Figure | None]:
     return draw
 
 
-def figures(tuned: tuple[str, ...] = ()) -> Mapping[str, Callable[[Evidence], Figure | None]]:
+def figures(tuned: tuple[str, ...] = ()) -> "Mapping[str, Callable[[Evidence], Figure | None]]":
     """What can be drawn of a study, by the names of the files.
 
     Args:

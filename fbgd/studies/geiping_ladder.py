@@ -19,6 +19,7 @@ from fbgd.report.claims import Claim, Rule, higher, lower, within
 from fbgd.report.group_plots import ladder_figure
 from fbgd.report.plots import curves_figure
 from fbgd.runs.plan import Published, Rung
+from fbgd.studies.catalogue import AUGMENT, BUDGET
 from fbgd.studies.differences import accuracy_difference
 from fbgd.studies.presets import data_words, ingredient_words, share_of
 from fbgd.studies.study import Option, Preset, Study
@@ -171,16 +172,7 @@ STUDY = Study(
     baseline={"rung": BASELINE},
     source="Geiping et al. 2022, arXiv 2109.14119",
     paragraphs=(RUNGS, "Nothing was selected on the test set."),
-    options=(
-        Option(
-            "augment",
-            "none|random|10x|40x",
-            "the paper's other tables: no augmentation, fresh draws, or a fixed set k times as large "
-            "(default: random for cifar10, none for the others)",
-            augmented,
-        ),
-        Option("budget", "SHARE", "so much of all passes, warm-ups and horizons, as 0.05 (default: all)", shortened),
-    ),
+    options=(Option(*AUGMENT, augmented), Option(*BUDGET, shortened)),
     figures={
         "ladder.png": lambda evidence: ladder_figure(evidence.runs, evidence.table, evidence.title),
         "curves.png": lambda evidence: curves_figure(evidence.curves, list(evidence.table["rung"]), evidence.title),

@@ -8,11 +8,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from fbgd.config.compose import GROUPS, compose
+from fbgd.config.compose import compose
+from fbgd.config.groups import GROUPS
 from fbgd.config.overrides import overlay, parse
 from fbgd.report.formats import Page
 from fbgd.runs.plan import Rung
-from fbgd.studies.arguments import Request
+from fbgd.studies.request import Request
 
 
 def show_rungs(rungs: list[Rung], request: Request) -> None:

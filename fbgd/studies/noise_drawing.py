@@ -1,19 +1,24 @@
 """Figures of the study ``noise``."""
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
-import seaborn as sns
-from matplotlib.figure import Figure
 
 from fbgd.report.evidence import Evidence
 from fbgd.report.plots import make_figure
 from fbgd.report.statistics import t_interval
 from fbgd.studies.noise_claims import NONE, RATIO, SGD
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 REFERENCES = {SGD: "#d55e00", NONE: "black"}
 
 
-def accuracy_figure(evidence: Evidence) -> Figure | None:
+def accuracy_figure(evidence: Evidence) -> "Figure | None":
     """Test accuracy by shape, over the trace of the noise; SGD and descent without noise as lines with their bands."""
+    import seaborn as sns
+
     runs = evidence.runs.dropna(subset=["test_accuracy"])
     if not len(runs):
         return None
@@ -54,8 +59,10 @@ def accuracy_figure(evidence: Evidence) -> Figure | None:
     return figure
 
 
-def anisotropy_figure(evidence: Evidence) -> Figure | None:
+def anisotropy_figure(evidence: Evidence) -> "Figure | None":
     """The anisotropy ratio and the trace of the gradients' covariance over the steps, a line a setting."""
+    import seaborn as sns
+
     table = evidence.measurements
     if not len(table):
         return None
@@ -81,8 +88,10 @@ def anisotropy_figure(evidence: Evidence) -> Figure | None:
     return figure
 
 
-def spectrum_figure(evidence: Evidence) -> Figure | None:
+def spectrum_figure(evidence: Evidence) -> "Figure | None":
     """The largest eigenvalues of the covariance of block gradients and of the Hessian after the last step, by rank."""
+    import seaborn as sns
+
     table = evidence.measurements
     if not len(table):
         return None

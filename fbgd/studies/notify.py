@@ -10,10 +10,6 @@ from pathlib import Path
 import pandas as pd
 
 SECONDS = 60
-HELP = (
-    "run CMD in a shell when the study has ended: it gets FBGD_STUDY, FBGD_FOLDER, FBGD_STATUS (finished, failed or "
-    "interrupted), FBGD_DONE, FBGD_DIVERGED, FBGD_FAILED, FBGD_MISSING as variables, and the same as JSON on its input"
-)
 
 
 def news(title: str, folder: Path, runs: pd.DataFrame, *, finished: bool) -> dict[str, object]:

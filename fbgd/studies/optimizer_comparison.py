@@ -25,19 +25,22 @@ never computed again, an interrupted one resumes.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from fbgd.errors import ConfigError
 from fbgd.report.evidence import Evidence
 from fbgd.report.group_plots import panels_figure
 from fbgd.report.plots import search_figure
 from fbgd.runs.plan import Rung
+from fbgd.studies import catalogue
 from fbgd.studies.differences import against_baseline
 from fbgd.studies.figures import curves_of
 from fbgd.studies.presets import data_words, quick_words
 from fbgd.studies.study import Option, Preset, Study
 from fbgd.studies.tuning import Candidates, Tuning, by_setting, chosen_values, log_grid
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 KEY = "optimizer.lr"
 DECAY = "weight decay"
@@ -185,10 +188,10 @@ def quick(preset: OptimizerPreset, data: str) -> OptimizerPreset:
     return replace(preset, words=words, seeds=1, passes=2, warmup=0, candidates=1, decays=1)
 
 
-def searched_figure(key: str, name: str) -> Callable[[Evidence], Figure | None]:
+def searched_figure(key: str, name: str) -> "Callable[[Evidence], Figure | None]":
     """What draws the validation accuracy by a setting, the chosen value ringed; nothing where it was not searched."""
 
-    def draw(evidence: Evidence) -> Figure | None:
+    def draw(evidence: Evidence) -> "Figure | None":
         searched = by_setting(evidence.searched, KEY).get(key)
         if searched is None:
             return None
@@ -230,9 +233,7 @@ STUDY = Study(
         "optimizer.others.weight_decay",
         "regularizer.l2",
     ),
-    options=(
-        Option("decay", "none|tuned", "weight decay: none for anyone (the default), or chosen for each", with_decay),
-    ),
+    options=(Option(*catalogue.DECAY, with_decay),),
     execute=Tuning(KEY, candidates, then=decays),
     figures={
         "accuracy.png": lambda evidence: panels_figure(

@@ -20,8 +20,7 @@ learning_rates.png. A finished run is never computed again, an interrupted one r
 """
 
 from dataclasses import dataclass, replace
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from fbgd.report.evidence import Evidence
 from fbgd.report.group_plots import panels_figure
@@ -31,6 +30,9 @@ from fbgd.studies.differences import against_baseline
 from fbgd.studies.presets import data_words, quick_words
 from fbgd.studies.study import Preset, Study
 from fbgd.studies.tuning import Candidates, Tuning, chosen_values, log_grid
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 KEY = "optimizer.lr"
 BASELINE = "baseline"
@@ -128,7 +130,7 @@ def quick(preset: RegularizerPreset, data: str) -> RegularizerPreset:
     return replace(preset, words=words, seeds=1, sgd=(2, 0), full_batch=(2, 0), rates=(0.3,))
 
 
-def rates_figure(evidence: Evidence) -> Figure:
+def rates_figure(evidence: Evidence) -> "Figure":
     """Validation accuracy by learning rate, the chosen one ringed."""
     chosen = chosen_values(evidence.searched, ["regime", "ingredient"])
     title = f"{evidence.title}: validation accuracy by learning rate, the chosen one ringed"

@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from fbgd.report.claims import Claim
 from fbgd.report.description import Description
@@ -13,6 +12,9 @@ from fbgd.report.evidence import Evidence
 from fbgd.report.pages import Recipe, Summary, by_description, no_paragraphs
 from fbgd.runs.plan import PlannedRun, Rung
 from fbgd.studies.execution import Execution, Outcome
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +108,7 @@ class Study:
     execute: Callable[[Execution, list[Rung]], Outcome] = run_all
     measure: Callable[[list[PlannedRun]], pd.DataFrame] | None = None
     summarise: Callable[[Evidence], Summary] = by_description
-    figures: Mapping[str, Callable[[Evidence], Figure | None]] = field(default_factory=dict)
+    figures: "Mapping[str, Callable[[Evidence], Figure | None]]" = field(default_factory=dict)
     claims: tuple[Claim, ...] = ()
     definition: Mapping[str, Any] = field(default_factory=dict)
 

@@ -1,15 +1,18 @@
 """Configuration: every file composes, every mistake is answered with the nearest valid name."""
 
+import json
 import re
+from dataclasses import replace
 
 import pytest
 import torch
 from omegaconf import OmegaConf
 
 from fbgd.config.build import build
-from fbgd.config.compose import FOLDER, GROUPS, choices, compose
+from fbgd.config.compose import compose
+from fbgd.config.groups import FOLDER, GROUPS, choices
 from fbgd.config.overrides import CLASS_KEYS, overlay, parse
-from fbgd.config.schema import Config, to_dict
+from fbgd.config.schema import BudgetConfig, Config, to_dict
 from fbgd.errors import ConfigError
 from fbgd.runs.provenance import differences, identity
 
@@ -34,9 +37,24 @@ def test_every_file_composes(group, choice):
     assert isinstance(config, Config)
     path = FOLDER / group / f"{choice}.yaml"
     made = to_dict(config)
+    # By OmegaConf's own reading of the classes of the configuration.
+    assert made == OmegaConf.to_container(OmegaConf.structured(config), resolve=True)
     if not path.read_text().startswith("# @package _global_"):
         made = made[group]
     assert set(OmegaConf.load(path)) <= set(made) or choice == "custom"
+
+
+def test_whole_numbers_stand_for_floats_in_an_identity():
+    """Settings that code replaces are written as those that words set."""
+    config = compose(["budget.passes=3", "data.label_noise=0", "record.growth=2"])
+    changed = replace(
+        config,
+        budget=BudgetConfig(passes=3),
+        data=replace(config.data, label_noise=0),
+        record=replace(config.record, growth=2),
+    )
+    assert json.dumps(to_dict(changed)) == json.dumps(to_dict(config))
+    assert to_dict(replace(config, metric={"mine": {"scales": (1, 2)}}))["metric"] == {"mine": {"scales": [1, 2]}}
 
 
 def test_every_file_says_what_it_is():

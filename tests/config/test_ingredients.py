@@ -9,7 +9,8 @@ from problems import network, parameters, source
 from reference import flat, norm
 
 from fbgd.config.build import build
-from fbgd.config.compose import choices, compose
+from fbgd.config.compose import compose
+from fbgd.config.groups import choices
 from fbgd.config.ingredients import sort_ingredients
 from fbgd.engine.blocks import BlockTransforms
 from fbgd.engine.experiment import Progress

@@ -7,7 +7,8 @@ import torch
 from reference import flat
 
 from fbgd.config.build import build, build_optimizer, check
-from fbgd.config.compose import choices, compose
+from fbgd.config.compose import compose
+from fbgd.config.groups import choices
 from fbgd.engine.experiment import Progress
 from fbgd.engine.train import train
 from fbgd.errors import ConfigError

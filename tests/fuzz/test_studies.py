@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fbgd.errors import ConfigError
-from fbgd.studies.study_file import check_rungs, main, read_study
+from fbgd.studies.own import check_rungs, read_study
+from fbgd.studies.study_file import main
 
 EXAMPLE = (ROOT / "docs" / "examples" / "my_ladder.yaml").read_bytes()
 NAMES = st.sampled_from(["SGD", "full batch", "clipped", "ü"])
@@ -91,7 +92,10 @@ OPTIONS = st.one_of(
     ),
     st.tuples(
         st.sampled_from(
-            ["--seeds", "--workers", "--run-limit", "--only", "--figures", "--out", "--notify", "--augment"]
+            [
+                *("--seeds", "--workers", "--run-limit", "--only", "--figures", "--out", "--notify", "--augment"),
+                *("--launcher", "--launcher-options", "--runs-per-gpu"),
+            ]
         ),
         VALUES,
     ).map(list),

@@ -5,7 +5,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fbgd.config.build import check
-from fbgd.config.compose import GROUPS, choices, compose
+from fbgd.config.compose import compose
+from fbgd.config.groups import GROUPS, choices
 from fbgd.config.schema import from_dict, to_dict
 from fbgd.errors import ConfigError, MissingPackageError
 from fbgd.runs.provenance import identity

@@ -7,6 +7,7 @@ import pytest
 from files import ROOT
 
 from fbgd.errors import ConfigError
+from fbgd.runs.attempt import execute
 from fbgd.runs.directory import RunDirectory
 from fbgd.runs.launch import launch
 from fbgd.runs.plan import Published, Rung, collect, curves, plan
@@ -40,6 +41,32 @@ def test_plan_is_seed_by_seed_with_one_directory_each(tmp_path):
     assert len({run.path for run in planned}) == 4
     assert planned[3].config.seed == 1
     assert planned[1].path.name.startswith("sgd-larger-steps-seed0-")
+
+
+def test_what_has_ended_is_not_tried_again(tmp_path):
+    """A trial step of an optimizer of the user's, which counts how often it is made."""
+    (tmp_path / "counted.py").write_text("""
+import torch
+
+class Counted(torch.optim.SGD):
+    made = 0
+
+    def __init__(self, params, lr=0.1):
+        super().__init__(params, lr)
+        Counted.made += 1
+""")
+    words = (*TINY, "optimizer._target_=counted.Counted", f"impl.module_path={tmp_path}")
+    planned = plan([Rung("mine", words)], [], 1, tmp_path)
+    from counted import Counted
+
+    assert Counted.made == 1
+    execute(planned[0].config, planned[0].path)
+    made = Counted.made
+    assert plan([Rung("mine", words)], [], 1, tmp_path) == planned
+    assert Counted.made == made
+    # A further seed is a run that has not ended.
+    plan([Rung("mine", words)], [], 2, tmp_path)
+    assert Counted.made == made + 1
 
 
 def test_overrides_win_over_rungs(tmp_path):

@@ -11,7 +11,8 @@ from directories import Stopped, assert_same, numbers, stop_after
 from probe_cases import PROBES
 
 from fbgd.config.build import check
-from fbgd.config.compose import choices, compose
+from fbgd.config.compose import compose
+from fbgd.config.groups import choices
 from fbgd.errors import ConfigError
 from fbgd.runs.attempt import execute
 from fbgd.runs.directory import RunDirectory

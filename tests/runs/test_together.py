@@ -12,7 +12,8 @@ import torch
 from cases import MODELS
 
 from fbgd.config.build import build, load_data
-from fbgd.config.compose import choices, compose
+from fbgd.config.compose import compose
+from fbgd.config.groups import choices
 from fbgd.engine.experiment import Member, Progress
 from fbgd.engine.gradient import MeanGradient
 from fbgd.engine.probe import ScheduledProbe

@@ -14,14 +14,15 @@ import pandas as pd
 import pytest
 from files import ROOT, write_cifar, write_fashion_mnist
 
-from fbgd.config.compose import choices, compose
+from fbgd.config.compose import compose
+from fbgd.config.groups import choices
 from fbgd.config.parts import build_schedule
 from fbgd.report.tables import COLUMNS
 from fbgd.runs.attempt import execute
 from fbgd.runs.plan import plan
 from fbgd.studies import fair_ladder, geiping_ladder, optimizer_comparison, regularizer_comparison
-from fbgd.studies.arguments import default_out
 from fbgd.studies.command import main
+from fbgd.studies.request import default_out
 from scripts import benchmark, train
 
 RUNGS = [
@@ -64,6 +65,7 @@ def command(script, *words, cwd=ROOT):
         "sweep",
         "compare",
         "benchmark",
+        "gpu_check",
     ],
 )
 def test_help_teaches(script, capsys, monkeypatch):
@@ -444,7 +446,7 @@ def leaves(node, prefix=""):
 def test_benchmark_measures_and_writes(tmp_path, capsys):
     assert benchmark.main(["--quick", "--json", str(tmp_path / "ratios.json")]) == 0
     written = json.loads((tmp_path / "ratios.json").read_text())
-    assert len(written["ratios"]) == 18
+    assert len(written["ratios"]) == 23
     assert all(ratio["value"] > 0 and ratio["wanted"] for ratio in written["ratios"])
     assert re.search(r"e-1\d in float64", written["ratios"][0]["note"])
     assert "engine / bare autograd.grad" in capsys.readouterr().out

@@ -18,8 +18,9 @@ from fbgd.studies.figures import figures
 from fbgd.studies.given import DATA, tiny_words
 from fbgd.studies.known import study_of
 from fbgd.studies.nested import FRESH, NestedTuning
+from fbgd.studies.own import check_rungs, read_study
 from fbgd.studies.study_content import make_study
-from fbgd.studies.study_file import check_rungs, main, read_study
+from fbgd.studies.study_file import main
 from scripts import compare
 
 EXAMPLE = ROOT / "docs" / "examples" / "my_ladder.yaml"

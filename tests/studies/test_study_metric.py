@@ -4,8 +4,9 @@ import pytest
 
 from fbgd.errors import ConfigError
 from fbgd.runs.rows import read_rows
+from fbgd.studies.own import check_rungs, read_study
 from fbgd.studies.study_content import make_study
-from fbgd.studies.study_file import check_rungs, main, read_study
+from fbgd.studies.study_file import main
 from scripts import compare
 
 CODE = """

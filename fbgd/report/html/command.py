@@ -1,33 +1,14 @@
-"""The command line of the report."""
+"""What ``report`` does once its options are read."""
 
-import argparse
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from fbgd.programs import make_parser
 from fbgd.report.html.data import RecipeOf, Source
 from fbgd.report.html.document import document
 from fbgd.report.html.serve import HOST, LivePage, make_server
 from fbgd.runs.directory import write_atomically
-
-OUT = Path("report.html")
-
-
-def make_report_parser(about: str, prog: str | None = None) -> argparse.ArgumentParser:
-    """The options."""
-    parser = make_parser(about, prog)
-    parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="a study's folder, one or several")
-    parser.add_argument("--out", type=Path, default=OUT, metavar="FILE", help="the page (default: %(default)s)")
-    parser.add_argument(
-        "--watch",
-        action="store_true",
-        help="serve a live page on this machine instead of writing a file, also of studies that have not ended yet",
-    )
-    parser.add_argument(
-        "--port", type=int, default=8000, metavar="N", help="of the live page (default: %(default)s; 0: any free one)"
-    )
-    return parser
 
 
 def make(folders: Sequence[Path], recipe_of: RecipeOf, version: str = "") -> str:
@@ -44,16 +25,13 @@ def make(folders: Sequence[Path], recipe_of: RecipeOf, version: str = "") -> str
     return document([Source(folder, recipe_of, live=bool(version)).read() for folder in folders], version)
 
 
-def main(about: str, recipe_of: RecipeOf, words: Sequence[str] | None = None, prog: str | None = None) -> int:
-    """Run the command line ``words``; returns the exit status.
+def carry_out(arguments: Namespace, recipe_of: RecipeOf) -> int:
+    """Write the page that is asked for, or serve it; returns the exit status.
 
     Args:
-        about: the help.
+        arguments: the options.
         recipe_of: what the code of a study adds to its ``study.json``.
-        words: of the command line.
-        prog: what the program is called; ``None``: by its script.
     """
-    arguments = make_report_parser(about, prog).parse_args(words)
     folders = list(dict.fromkeys(arguments.folders))
     try:
         if arguments.watch:

@@ -8,7 +8,3 @@
 Results go to results/bias_variance/<figure>_<data>/: table.md with the claims, table.csv, measurements.csv (a row a
 setting and repetition), runs.csv and figures.
 """
-
-from fbgd.studies.bias_variance import closed_form_study, networks
-
-STUDIES = (networks.STUDY, closed_form_study.STUDY)

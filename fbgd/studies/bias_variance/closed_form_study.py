@@ -1,10 +1,13 @@
-"""The closed form as a study: bias, variance and noise over features per sample, and what the estimators make of it."""
+"""Bias, variance and noise of least squares on random features, exactly; and the estimators beside them.
+
+python scripts/bias_variance.py random_features
+"""
 
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import pandas as pd
-from matplotlib.figure import Figure
 from rich.progress import track
 
 from fbgd.config.build import load_data
@@ -24,6 +27,9 @@ from fbgd.studies.double_descent.random_feature_study import feature_grid
 from fbgd.studies.double_descent.shape import whole_curves
 from fbgd.studies.execution import Execution, Outcome
 from fbgd.studies.study import Preset, Study
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 NAME = "random_features"
 STRENGTHS = (1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0)
@@ -120,7 +126,7 @@ PARAGRAPH = (
 )
 
 
-def draw(evidence: Evidence) -> Figure | None:
+def draw(evidence: Evidence) -> "Figure | None":
     """The parts over features per sample: a row a procedure, a column a label noise."""
     table = evidence.measurements
     if not len(table):
@@ -210,10 +216,7 @@ STUDY = Study(
     name=NAME,
     family="bias_variance",
     title="Bias and variance of random features",
-    about="""Bias, variance and noise of least squares on random features, exactly; and the estimators beside them.
-
-    python scripts/bias_variance.py random_features
-    """,
+    about=__doc__,
     presets=PRESETS,
     rungs=rungs,
     quick=lambda preset, data: replace(preset, train_size=20, test_size=30, seeds=3, estimates=10),

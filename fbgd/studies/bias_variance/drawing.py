@@ -1,13 +1,17 @@
 """Figures: bias, variance and risk over the width, by procedure and by label noise; the sources of the variance."""
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from fbgd.report.evidence import Evidence
 from fbgd.report.plots import make_figure
 from fbgd.studies.bias_variance.settings import END, MATCHED
 from fbgd.studies.double_descent.drawing import draw_band, plain_ticks
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 PARTS = {"risk": ("risk", "C3", "o"), "bias": ("bias²", "C0", "s"), "variance": ("variance", "C1", "^")}
 SOURCES = {
@@ -18,7 +22,7 @@ SOURCES = {
 ABOUT = "squared error of probabilities, mean and range over repetitions; dashed: training error"
 
 
-def draw_procedures(evidence: Evidence) -> Figure | None:
+def draw_procedures(evidence: Evidence) -> "Figure | None":
     """A panel a procedure, at matched training error."""
     table = evidence.measurements
     matched = table[table["moment"] == MATCHED] if len(table) else table
@@ -26,7 +30,7 @@ def draw_procedures(evidence: Evidence) -> Figure | None:
     return panels_of(panels, f"{evidence.title}, at matched training error: {ABOUT}", PARTS)
 
 
-def draw_noise(evidence: Evidence) -> Figure | None:
+def draw_noise(evidence: Evidence) -> "Figure | None":
     """A panel a label noise, of the first procedure at the end of its budget."""
     table = evidence.measurements
     if not len(table):
@@ -37,7 +41,7 @@ def draw_noise(evidence: Evidence) -> Figure | None:
     return panels_of(panels, f"{evidence.title}: {ABOUT}", PARTS)
 
 
-def draw_sources(evidence: Evidence) -> Figure | None:
+def draw_sources(evidence: Evidence) -> "Figure | None":
     """The variance and its sources over the width, a panel a procedure with several networks on a training set."""
     table = evidence.measurements
     known = table[(table["moment"] == END) & table["optimisation"].notna()] if len(table) else table
@@ -48,7 +52,7 @@ def draw_sources(evidence: Evidence) -> Figure | None:
 
 def panels_of(
     panels: list[tuple[str, pd.DataFrame]], title: str, parts: dict[str, tuple[str, str, str]], *, errors: bool = True
-) -> Figure | None:
+) -> "Figure | None":
     """Curves over the width side by side; nothing where there are no panels."""
     if not panels:
         return None
@@ -64,7 +68,7 @@ def panels_of(
     return figure
 
 
-def curves_of(axes: Axes, part: pd.DataFrame, parts: dict[str, tuple[str, str, str]], *, errors: bool) -> None:
+def curves_of(axes: "Axes", part: pd.DataFrame, parts: dict[str, tuple[str, str, str]], *, errors: bool) -> None:
     """The curves of one panel."""
     for column, (label, colour, marker) in parts.items():
         draw_band(axes, part, "width", column, scale=1, color=colour, marker=marker, markersize=4, label=label)

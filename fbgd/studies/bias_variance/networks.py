@@ -1,4 +1,7 @@
-"""Bias and variance of networks over the width, as a study: what is run, measured, told, drawn and asked."""
+"""Bias and variance over the width, over label noise, and by procedure at matched training error.
+
+python scripts/bias_variance.py networks
+"""
 
 import pandas as pd
 
@@ -90,10 +93,7 @@ STUDY = Study(
     name="networks",
     family="bias_variance",
     title="Bias and variance of networks",
-    about="""Bias and variance over the width, over label noise, and by procedure at matched training error.
-
-    python scripts/bias_variance.py networks
-    """,
+    about=__doc__,
     presets=PRESETS,
     rungs=rungs,
     quick=quick,

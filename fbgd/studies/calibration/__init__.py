@@ -11,7 +11,3 @@ A planted one has a row that is a point better, which should be found. Results g
 results/calibration/<figure>_<data>/: table.md with the claims, table.csv, measurements.csv (a row a simulated study, or
 a small one), figure.png.
 """
-
-from fbgd.studies.calibration import choices, seeds, simulations
-
-STUDIES = (simulations.STUDY, choices.STUDY, seeds.STUDY)

@@ -1,13 +1,16 @@
-"""Rows with equal best rates: how often does a page tell them apart, by the way in which rates are chosen?"""
+"""How often rows with equal best rates are told apart, by the way in which rates are chosen; trains nothing.
+
+python scripts/calibration.py choices               40 ladders and 20 comparisons a cell, 10 minutes on 2 cores
+python scripts/calibration.py choices --seeds 400   so many ladders a cell, half as many comparisons
+"""
 
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
-from matplotlib.figure import Figure
 
 from fbgd.report.claims import Claim, Estimate
 from fbgd.report.evidence import Evidence
@@ -22,6 +25,9 @@ from fbgd.studies.calibration.simulations import cell, check_words
 from fbgd.studies.calibration.verdicts import study_page
 from fbgd.studies.execution import Execution, Outcome
 from fbgd.studies.study import Preset, Study
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 EQUAL = (
     *(SCENARIOS[name] for name in ("equal spreads", "one row four times the spread", "graded spreads", "heavy tails",
@@ -112,8 +118,10 @@ def summarise(table: pd.DataFrame) -> Summary:
     return Summary(pd.DataFrame(numbers), rows, 3, [PARAGRAPH], metric="")
 
 
-def draw(table: pd.DataFrame, title: str) -> Figure:
+def draw(table: pd.DataFrame, title: str) -> "Figure":
     """Shares of studies with Wilson's 95 % intervals: a panel a kind of study, a colour a way to choose."""
+    import seaborn as sns
+
     studies = list(dict.fromkeys(table["study"]))
     figure, panels = make_figure((13, 6), 1, len(studies), sharey=True)
     names = list(dict.fromkeys(table["scenario"]))
@@ -164,11 +172,7 @@ STUDY = Study(
     name="choices",
     family="calibration",
     title="Simulated choices of a rate",
-    about="""How often rows with equal best rates are told apart, by the way in which rates are chosen; trains nothing.
-
-    python scripts/calibration.py choices               40 ladders and 20 comparisons a cell, 10 minutes on 2 cores
-    python scripts/calibration.py choices --seeds 400   so many ladders a cell, half as many comparisons
-    """,
+    about=__doc__,
     presets=PRESETS,
     rungs=rungs,
     quick=lambda preset, data: replace(preset, seeds=2, counted=3),

@@ -1,13 +1,16 @@
 """Figures of the calibration: false claims and coverage by scenario, power by number of seeds."""
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
-import seaborn as sns
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from fbgd.report.plots import make_figure
 from fbgd.studies.calibration.scenarios import NULL, PLANTED
 from fbgd.studies.calibration.shares import percentage
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # The promised share, in percent.
 PROMISED = {"false_table": 5, "false_claims": 5, "mean_covered": 95, "table_covered": 95, "claims_covered": 95}
@@ -20,13 +23,15 @@ TITLES = {
 }
 
 
-def draw(table: pd.DataFrame, title: str) -> Figure:
+def draw(table: pd.DataFrame, title: str) -> "Figure":
     """Shares of simulated studies with Wilson's 95 % intervals, a colour a number of seeds, and what was promised.
 
     Args:
         table: of :func:`fbgd.studies.calibration.cells.measure`.
         title: of the figure.
     """
+    import seaborn as sns
+
     counts = sorted(set(table["seeds"]))
     palette = dict(zip(counts, sns.color_palette("colorblind", len(counts)), strict=True))
     figure, panels = make_figure((16, 13), 2, 3)
@@ -44,7 +49,7 @@ def draw(table: pd.DataFrame, title: str) -> Figure:
     return figure
 
 
-def draw_shares(axes: Axes, table: pd.DataFrame, column: str, palette: dict) -> None:
+def draw_shares(axes: "Axes", table: pd.DataFrame, column: str, palette: dict) -> None:
     """A row a scenario and kind of study, a mark a number of seeds."""
     keys = list(dict.fromkeys(table[["scenario", "study"]].itertuples(index=False, name=None)))
     for place, (scenario, study) in enumerate(keys):
@@ -60,8 +65,10 @@ def draw_shares(axes: Axes, table: pd.DataFrame, column: str, palette: dict) -> 
     axes.set(ylim=(len(keys) - 0.4, -0.6))
 
 
-def draw_power(axes: Axes, table: pd.DataFrame, palette: dict) -> None:
+def draw_power(axes: "Axes", table: pd.DataFrame, palette: dict) -> None:
     """How often the better row is found, over the number of seeds: solid in the ladder, dashed in the comparison."""
+    import seaborn as sns
+
     colours = sns.color_palette("colorblind", len(PLANTED))
     for scenario, colour in zip(PLANTED, colours, strict=True):
         for study, style in (("ladder", "-"), ("comparison", "--")):

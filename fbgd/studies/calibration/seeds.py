@@ -1,10 +1,12 @@
-"""Two rungs of the ladder with 60 seeds each, split into small studies: do their printed intervals hold?"""
+"""Two rungs of the Geiping ladder with 60 seeds each, split into studies of 5 and of 10.
+
+python scripts/calibration.py seeds          MNIST-1D, 120 runs
+"""
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from fbgd.report.claims import Claim, Estimate
 from fbgd.report.evidence import Evidence
@@ -15,6 +17,10 @@ from fbgd.studies import geiping_ladder
 from fbgd.studies.calibration.shares import at_least, percentage
 from fbgd.studies.calibration.splitting import CONSECUTIVE, DIFFERENCE, RANDOM, split, under_normality
 from fbgd.studies.study import Preset, Study
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 FULL_BATCH = "Baseline FB"
 SIZES = (5, 10)
@@ -133,7 +139,7 @@ def covered(evidence: Evidence) -> list[Estimate]:
     ]
 
 
-def draw(runs: pd.DataFrame, table: pd.DataFrame, title: str) -> Figure:
+def draw(runs: pd.DataFrame, table: pd.DataFrame, title: str) -> "Figure":
     """Every seed's accuracy, and the shares of the small studies' intervals that hold what they should."""
     figure, panels = make_figure((13, 4.6), 1, 3)
     names = list(dict.fromkeys(runs["rung"]))
@@ -147,7 +153,7 @@ def draw(runs: pd.DataFrame, table: pd.DataFrame, title: str) -> Figure:
     return figure
 
 
-def draw_shares(axes: Axes, table: pd.DataFrame) -> None:
+def draw_shares(axes: "Axes", table: pd.DataFrame) -> None:
     """The shares with their intervals; 95 % is dotted."""
     labels: list[str] = []
     for size, mine in table.groupby("size") if len(table) else ():
@@ -165,10 +171,7 @@ STUDY = Study(
     name="seeds",
     family="calibration",
     title="Splitting many seeds",
-    about="""Two rungs of the Geiping ladder with 60 seeds each, split into studies of 5 and of 10.
-
-    python scripts/calibration.py seeds          MNIST-1D, 120 runs
-    """,
+    about=__doc__,
     presets=PRESETS,
     rungs=rungs,
     quick=quick,

@@ -2,8 +2,6 @@
 
 import math
 
-from scipy import stats
-
 from fbgd.report.claims import OPPOSITE, SUPPORTED, UNDECIDED, Estimate, Rule
 
 # Points of a rate by which its interval may reach beyond the limit that is claimed.
@@ -25,6 +23,8 @@ def wilson(hits: float, trials: float, level: float = 0.95) -> tuple[float, floa
     >>> [round(end, 4) for end in wilson(5, 100)]
     [0.0215, 0.1118]
     """
+    from scipy import stats
+
     if not trials:
         return math.nan, math.nan
     z = float(stats.norm.ppf((1 + level) / 2))

@@ -1,4 +1,9 @@
-"""Studies whose truth is known: how often do their pages say what is not true, and find what is?"""
+"""Studies whose truth is known, through the code of real ones: false claims, coverage, power; trains nothing.
+
+python scripts/calibration.py simulations               150 studies a cell, half an hour on 2 cores
+python scripts/calibration.py simulations --seeds 400   so many studies a cell
+python scripts/calibration.py simulations --only "heavy" --seeds 20
+"""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +17,6 @@ from fbgd.report.claims import Claim, Estimate, exactly
 from fbgd.report.evidence import Evidence
 from fbgd.report.pages import Summary, measured
 from fbgd.runs.plan import Rung
-from fbgd.studies.arguments import science_words
 from fbgd.studies.calibration.cells import CURVE, PLACES, cells_of, measure
 from fbgd.studies.calibration.drawing import draw
 from fbgd.studies.calibration.scenarios import (
@@ -30,6 +34,7 @@ from fbgd.studies.calibration.scenarios import (
 )
 from fbgd.studies.calibration.shares import at_least, at_most, never, percentage
 from fbgd.studies.execution import Execution, Outcome
+from fbgd.studies.request import science_words
 from fbgd.studies.study import Preset, Study
 
 # What the table of the page tells in shares, by column of the measurements.
@@ -201,12 +206,7 @@ STUDY = Study(
     name="simulations",
     family="calibration",
     title="Simulated studies",
-    about="""Studies whose truth is known, through the code of real ones: false claims, coverage, power; trains nothing.
-
-    python scripts/calibration.py simulations               150 studies a cell, half an hour on 2 cores
-    python scripts/calibration.py simulations --seeds 400   so many studies a cell
-    python scripts/calibration.py simulations --only "heavy" --seeds 20
-    """,
+    about=__doc__,
     presets=PRESETS,
     rungs=rungs,
     quick=lambda preset, data: replace(preset, seeds=2, counts={"ladder": (3,), CURVE: (3,)}),

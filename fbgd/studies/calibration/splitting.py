@@ -6,7 +6,6 @@ from functools import cache
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from fbgd.report.tables import summarise
 
@@ -121,6 +120,8 @@ def under_normality(
         The share of t-intervals that hold the mean of all ``total`` values; the share of widened ones that hold the
         mean of the others; and so many independent studies would make the latter vary as much.
     """
+    from scipy import stats
+
     rng = np.random.default_rng([total, size])
     quantile, wider = stats.t.ppf(0.975, size - 1), widening(size, total - size)
     plain, wide = np.zeros((2, repetitions))

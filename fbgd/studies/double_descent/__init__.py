@@ -12,22 +12,3 @@ computed again. Results go to results/double_descent/<figure>_<data>_<model>/: t
 measurements.csv (a row a run, or an evaluation), runs.csv and figure.png. Words like optimizer.lr=0.02 change all runs,
 and get a folder of their own.
 """
-
-from fbgd.studies.double_descent import (
-    emc,
-    epoch_wise,
-    heatmap,
-    model_wise,
-    random_features,
-    regularisation,
-    sample_wise,
-    stochasticity,
-    translation,
-)
-
-STUDIES = tuple(
-    module.STUDY
-    for module in (
-        random_features, model_wise, epoch_wise, sample_wise, heatmap, emc, regularisation, stochasticity, translation
-    )
-)  # fmt: skip

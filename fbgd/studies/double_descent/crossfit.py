@@ -9,7 +9,6 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from fbgd.report.statistics import Difference, t_interval, without_spread
 
@@ -115,6 +114,8 @@ def widening(seeds: int) -> float:
 
 def corrected(values: np.ndarray, level: float = 0.95) -> Difference:
     """The mean of held-out values, its widened t-interval and p-value; NaN for fewer than two, or no spread."""
+    from scipy import stats
+
     if len(values) < 2 or without_spread(values):
         return Difference(float(values.mean()), math.nan, math.nan, math.nan)
     mean, wider = values.mean(), widening(len(values))

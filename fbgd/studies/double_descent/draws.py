@@ -7,6 +7,7 @@ from typing import Any
 from fbgd.errors import ConfigError, nearest
 from fbgd.report.evidence import Evidence
 from fbgd.runs.plan import PlannedRun, Rung, run_path
+from fbgd.studies.catalogue import DRAWS
 from fbgd.studies.double_descent.settings import Sizes
 from fbgd.studies.execution import Execution, Outcome
 from fbgd.studies.study import Option
@@ -29,9 +30,7 @@ def drawn(data: str, sizes: Sizes, word: str | None) -> Sizes:
     return replace(sizes, draws=True, variant=f"{sizes.variant}_draws") if word == FRESH else sizes
 
 
-OPTION = Option(
-    "draws", f"{SHARED}|{FRESH}", "whether all seeds share one draw of data and label noise, or have their own", drawn
-)
+OPTION = Option(*DRAWS, drawn)
 
 
 class Draws:

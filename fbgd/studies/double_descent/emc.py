@@ -1,4 +1,6 @@
-r"""The effective model complexity: the most samples that a training procedure still fits.
+r"""The most samples that every width fits, by bisection; its threshold against the observed peak.
+
+    python scripts/double_descent.py emc
 
 .. math:: \mathrm{EMC}(T) = \max \{ n : \mathrm{E}_S[\text{train error of } T(S), |S| = n] \le \epsilon \}
 
@@ -7,11 +9,10 @@ error is taken to grow with n.
 """
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
-from scipy.stats import binomtest
 
 from fbgd.report.cells import UNKNOWN
 from fbgd.report.claims import Claim, Estimate, higher
@@ -28,6 +29,9 @@ from fbgd.studies.double_descent.shape import EPSILON, Peak, find_heights, find_
 from fbgd.studies.double_descent.tidy import run_table
 from fbgd.studies.double_descent.words import place, points
 from fbgd.studies.execution import Execution, Outcome
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # The search ends when the smallest n that is not fitted is at most so many times the largest that is.
 RESOLUTION = 1.1
@@ -179,7 +183,7 @@ PARAGRAPH = (
 )
 
 
-def draw(table: pd.DataFrame, title: str) -> Figure:
+def draw(table: pd.DataFrame, title: str) -> "Figure":
     """Left, EMC over width; right, the three regimes over the model-wise curve at the largest number of samples."""
     emc, samples = complexity(table), common_sizes(table)
     most = samples[-1]
@@ -225,6 +229,8 @@ def at_threshold(evidence: Evidence) -> list[Estimate]:
 
     As if these were independent; they share seeds and nested samples, so the interval is too narrow rather than wide.
     """
+    from scipy.stats import binomtest
+
     table = summarise(evidence.measurements).numbers.dropna(subset=["predicted_low", "peak_width"])
     inside = table["peak_width"].between(table["predicted_low"], table["predicted_high"])
     if not len(inside):
@@ -246,10 +252,7 @@ CLAIMS = (
 STUDY = descent(
     "emc",
     "Effective model complexity",
-    """The most samples that every width fits, by bisection; its threshold against the observed peak.
-
-    python scripts/double_descent.py emc
-    """,
+    __doc__,
     choose,
     measure,
     measured(summarise),

@@ -1,7 +1,11 @@
-"""Test error over training, for a model that is too small, a critical one and a large one."""
+"""Test error over passes for three sizes, on a logarithmic axis.
+
+python scripts/double_descent.py epoch_wise
+"""
+
+from typing import TYPE_CHECKING
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from fbgd.report.pages import Summary, measured
 from fbgd.report.plots import make_figure
@@ -14,6 +18,9 @@ from fbgd.studies.double_descent.settings import Point, Sizes
 from fbgd.studies.double_descent.shape import find_heights, find_peak
 from fbgd.studies.double_descent.tidy import evaluation_table
 from fbgd.studies.double_descent.words import percent, place, points
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def choose(sizes: Sizes) -> list[Point]:
@@ -69,7 +76,7 @@ PARAGRAPHS = [
 ]
 
 
-def draw(table: pd.DataFrame, title: str) -> Figure:
+def draw(table: pd.DataFrame, title: str) -> "Figure":
     """Test and train error over passes, a colour a width."""
     figure, (test, train) = make_figure((13, 5), 1, 2)
     colours = width_colours(sorted(table["width"].unique()))
@@ -91,10 +98,7 @@ CLAIMS = (
 STUDY = descent(
     "epoch_wise",
     "Epoch-wise double descent",
-    """Test error over passes for three sizes, on a logarithmic axis.
-
-    python scripts/double_descent.py epoch_wise
-    """,
+    __doc__,
     choose,
     measure,
     measured(summarise),

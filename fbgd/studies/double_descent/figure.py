@@ -2,18 +2,22 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from fbgd.errors import ConfigError, nearest
 from fbgd.report.evidence import Evidence
 from fbgd.report.pages import Summary
 from fbgd.runs.plan import PlannedRun, Rung
+from fbgd.studies.catalogue import MODEL
 from fbgd.studies.double_descent.presets import MODELS, PRESETS
 from fbgd.studies.double_descent.settings import Point, Sizes
 from fbgd.studies.presets import quick_words
 from fbgd.studies.study import Option, Study
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 HELD = ("model.width", "data.label_noise=", "data.train_size", "model=")
 
@@ -25,7 +29,7 @@ def descent(
     choose: Callable[[Sizes], Sequence[Point]],
     measure: Callable[[list[PlannedRun]], pd.DataFrame],
     summarise: Callable[[Evidence], Summary],
-    draw: Callable[[pd.DataFrame, str], Figure],
+    draw: "Callable[[pd.DataFrame, str], Figure]",
     *,
     models: dict[str, dict[str, Sizes]] = MODELS,
     presets: dict[str, Sizes] = PRESETS,
@@ -67,7 +71,7 @@ def descent(
             "rungs": rungs,
             "quick": quick,
             "held": (*HELD, *held),
-            "options": (Option("model", "NAME", "another model than the data set's usual one", chosen), *further),
+            "options": (Option(*MODEL, chosen), *further),
             "measure": measure,
             "summarise": summarise,
             "figures": {"figure.png": lambda evidence: draw(evidence.measurements, evidence.title)},

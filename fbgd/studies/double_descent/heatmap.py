@@ -1,8 +1,12 @@
-"""Test error over width and passes in one picture."""
+"""Width x passes, test and train error as colours.
+
+python scripts/double_descent.py heatmap
+"""
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from fbgd.report.pages import Summary, measured
 from fbgd.report.plots import make_figure
@@ -14,6 +18,9 @@ from fbgd.studies.double_descent.settings import Point, Sizes
 from fbgd.studies.double_descent.shape import EPSILON, find_heights, find_peak, threshold
 from fbgd.studies.double_descent.tidy import evaluation_table
 from fbgd.studies.double_descent.words import percent, place, points
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # The summary shows the evaluations next to these shares of the budget.
 SHARES = (0.01, 0.03, 0.1, 0.3, 1.0)
@@ -67,7 +74,7 @@ PARAGRAPHS = [
 ]
 
 
-def draw(table: pd.DataFrame, title: str) -> Figure:
+def draw(table: pd.DataFrame, title: str) -> "Figure":
     """Two maps, test and train error; a line where the train error is at the threshold."""
     figure, panels = make_figure((14, 5.5), 1, 2, sharey=True)
     for axes, column in zip(panels, ("test_error", "train_error"), strict=True):
@@ -86,10 +93,7 @@ def draw(table: pd.DataFrame, title: str) -> Figure:
 STUDY = descent(
     "heatmap",
     "Test error over width and passes",
-    """Width x passes, test and train error as colours.
-
-    python scripts/double_descent.py heatmap
-    """,
+    __doc__,
     choose,
     measure,
     measured(summarise),

@@ -1,11 +1,14 @@
-"""Test error over the model's width, with and without label noise."""
+"""Test error over width, for each label noise; early stopping; the interpolation threshold.
+
+python scripts/double_descent.py model_wise
+python scripts/double_descent.py model_wise --draws fresh --seeds 10     each seed on data of its own
+"""
 
 import math
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import pandas as pd
-import seaborn as sns
-from matplotlib.figure import Figure
 
 from fbgd.report.cells import UNKNOWN
 from fbgd.report.evidence import Evidence
@@ -21,6 +24,9 @@ from fbgd.studies.double_descent.settings import Point, Reference, Sizes
 from fbgd.studies.double_descent.shape import EPSILON, find_heights, find_peak, threshold
 from fbgd.studies.double_descent.tidy import KEYS, early_stopped, evaluation_table, run_table
 from fbgd.studies.double_descent.words import percent, place, points
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def choose(sizes: Sizes) -> list[Point]:
@@ -118,8 +124,10 @@ PARAGRAPH = (
 )
 
 
-def draw(table: pd.DataFrame, title: str) -> Figure:
+def draw(table: pd.DataFrame, title: str) -> "Figure":
     """Errors above, test loss below, a column for each label noise."""
+    import seaborn as sns
+
     noises = list(dict.fromkeys(table["label_noise"]))
     figure, panels = make_figure((6.2 * len(noises), 8), 2, len(noises), sharex=True, sharey="row")
     for index, noise in enumerate(noises):
@@ -151,11 +159,7 @@ CLAIMS = (
 STUDY = descent(
     "model_wise",
     "Model-wise double descent",
-    """Test error over width, for each label noise; early stopping; the interpolation threshold.
-
-    python scripts/double_descent.py model_wise
-    python scripts/double_descent.py model_wise --draws fresh --seeds 10     each seed on data of its own
-    """,
+    __doc__,
     choose,
     measure,
     told,

@@ -1,10 +1,12 @@
-"""The figure of random-feature regression: its settings, its table, and errors and loss over features per sample."""
+"""Min-norm least squares and tuned ridge on random ReLU features, in closed form; a minute or two.
+
+python scripts/double_descent.py random_features
+"""
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pandas as pd
-import seaborn as sns
-from matplotlib.figure import Figure
 from rich.progress import track
 
 from fbgd.config.build import load_data
@@ -30,6 +32,9 @@ from fbgd.studies.double_descent.shape import whole_curves
 from fbgd.studies.double_descent.words import percent
 from fbgd.studies.execution import Execution, Outcome
 from fbgd.studies.study import Preset, Study
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 LABEL_NOISES = (0.0, 0.15)
 # The words of each data set; the validation split is what ridge is tuned on.
@@ -120,7 +125,7 @@ PARAGRAPH = (
 )
 
 
-def draw(table: pd.DataFrame, title: str) -> Figure:
+def draw(table: pd.DataFrame, title: str) -> "Figure":
     """Test error, test loss and training error over features per training sample: mean and range over seeds.
 
     A colour a label noise, solid for min norm, dashed for tuned ridge; dotted where features and samples are as many.
@@ -129,6 +134,8 @@ def draw(table: pd.DataFrame, title: str) -> Figure:
         table: of :func:`fbgd.studies.double_descent.random_feature_study.random_feature_study`.
         title: of the figure.
     """
+    import seaborn as sns
+
     procedures = {MIN_NORM: "min norm", RIDGE: "tuned ridge"}
     shown = table.assign(
         procedure=table["procedure"].map(procedures),
@@ -207,10 +214,7 @@ STUDY = Study(
     name=FIGURE,
     family="double_descent",
     title="Random-feature regression",
-    about="""Min-norm least squares and tuned ridge on random ReLU features, in closed form; a minute or two.
-
-    python scripts/double_descent.py random_features
-    """,
+    about=__doc__,
     presets=PRESETS,
     rungs=rungs,
     quick=lambda preset, data: replace(preset, words=(*preset.words, *QUICK), seeds=2),

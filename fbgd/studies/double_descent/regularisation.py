@@ -1,8 +1,11 @@
-"""What takes the peak away: weight decay, stopping early, the ensemble of the seeds."""
+"""Weight decay as the complexity axis, early stopping, ensembles of the seeds.
+
+python scripts/double_descent.py regularisation
+"""
+
+from typing import TYPE_CHECKING
 
 import pandas as pd
-import seaborn as sns
-from matplotlib.figure import Figure
 
 from fbgd.report.pages import Summary, measured
 from fbgd.report.plots import make_figure
@@ -17,6 +20,9 @@ from fbgd.studies.double_descent.settings import Point, Procedure, Sizes
 from fbgd.studies.double_descent.shape import find_heights, find_peak
 from fbgd.studies.double_descent.tidy import KEYS, early_stopped, evaluation_table, run_table
 from fbgd.studies.double_descent.words import percent, place, points
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PLAIN = "no regularisation"
 
@@ -101,8 +107,10 @@ PARAGRAPHS = [
 ]
 
 
-def draw(table: pd.DataFrame, title: str) -> Figure:
+def draw(table: pd.DataFrame, title: str) -> "Figure":
     """Error over width for each strength; over the strength for each width; early stopping and the ensemble."""
+    import seaborn as sns
+
     figure, (over_width, over_decay, others) = make_figure((18, 5.5), 1, 3, sharey=True)
     strengths, widths = sorted(table["weight_decay"].unique()), sorted(table["width"].unique())
     for strength, colour in zip(strengths, sns.color_palette("crest", len(strengths)), strict=True):
@@ -148,10 +156,7 @@ CLAIMS = (
 STUDY = descent(
     "regularisation",
     "Double descent under regularisation",
-    """Weight decay as the complexity axis, early stopping, ensembles of the seeds.
-
-    python scripts/double_descent.py regularisation
-    """,
+    __doc__,
     choose,
     measure,
     measured(summarise),

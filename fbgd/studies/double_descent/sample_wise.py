@@ -1,11 +1,13 @@
-"""Test error over width for several numbers of training samples: where do more data not help?"""
+"""Samples x width, with the band of widths where more data do not help.
+
+python scripts/double_descent.py sample_wise
+"""
 
 import itertools
 import math
+from typing import TYPE_CHECKING
 
 import pandas as pd
-import seaborn as sns
-from matplotlib.figure import Figure
 
 from fbgd.report.cells import UNKNOWN
 from fbgd.report.claims import Claim, Estimate, lower, of_difference
@@ -22,6 +24,9 @@ from fbgd.studies.double_descent.shape import EPSILON, by_seed, find_peak, thres
 from fbgd.studies.double_descent.simultaneous import certain, simultaneous
 from fbgd.studies.double_descent.tidy import run_table
 from fbgd.studies.double_descent.words import percent, place, points
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def choose(sizes: Sizes) -> list[Point]:
@@ -99,8 +104,10 @@ PARAGRAPH = (
 )
 
 
-def draw(table: pd.DataFrame, title: str) -> Figure:
+def draw(table: pd.DataFrame, title: str) -> "Figure":
     """Left, error over width, a line a number of samples; right, error over samples, a line a width."""
+    import seaborn as sns
+
     figure, (over_width, over_samples) = make_figure((14, 5.5), 1, 2, sharey=True)
     sizes, widths = sorted(table["train_size"].unique()), sorted(table["width"].unique())
     palette = sns.color_palette("flare", len(sizes))
@@ -182,10 +189,7 @@ CLAIMS = (
 STUDY = descent(
     "sample_wise",
     "Sample-wise double descent",
-    """Samples x width, with the band of widths where more data do not help.
-
-    python scripts/double_descent.py sample_wise
-    """,
+    __doc__,
     choose,
     measure,
     measured(summarise),

@@ -1,10 +1,12 @@
-"""The model-wise curve under SGD, full-batch descent with and without the penalty, and Adam, at matched train error."""
+"""The model-wise curve under SGD, full-batch GD, full batch with penalty, Adam, at matched train error.
+
+python scripts/double_descent.py stochasticity
+"""
 
 import math
+from typing import TYPE_CHECKING
 
 import pandas as pd
-import seaborn as sns
-from matplotlib.figure import Figure
 
 from fbgd.report.claims import Claim, Estimate, lower, of_difference, within
 from fbgd.report.evidence import Evidence
@@ -21,6 +23,9 @@ from fbgd.studies.double_descent.shape import find_heights, find_peak
 from fbgd.studies.double_descent.simultaneous import simultaneous
 from fbgd.studies.double_descent.tidy import evaluation_table
 from fbgd.studies.double_descent.words import percent, place, points
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # Tells its runs apart.
 RUN = ["width", "procedure", "seed"]
@@ -116,8 +121,10 @@ PARAGRAPH = (
 )
 
 
-def draw(table: pd.DataFrame, title: str) -> Figure:
+def draw(table: pd.DataFrame, title: str) -> "Figure":
     """Test error (solid) and train error (dashed) over width, a colour a procedure; at the end, and matched."""
+    import seaborn as sns
+
     moments, procedures = list(dict.fromkeys(table["moment"])), list(dict.fromkeys(table["procedure"]))
     figure, panels = make_figure((7 * len(moments), 5.5), 1, len(moments), sharey=True)
     palette = sns.color_palette("colorblind", len(procedures))
@@ -185,10 +192,7 @@ CLAIMS = (
 STUDY = descent(
     "stochasticity",
     "Double descent and stochasticity",
-    """The model-wise curve under SGD, full-batch GD, full batch with penalty, Adam, at matched train error.
-
-    python scripts/double_descent.py stochasticity
-    """,
+    __doc__,
     choose,
     measure,
     measured(summarise),

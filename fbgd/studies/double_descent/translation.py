@@ -1,11 +1,13 @@
-"""Translation: per-token test loss of a Transformer over its width, for two numbers of sentence pairs."""
+"""A Transformer's per-token loss over width, for two numbers of sentence pairs.
+
+python scripts/double_descent.py translation
+"""
 
 import math
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pandas as pd
-import seaborn as sns
-from matplotlib.figure import Figure
 
 from fbgd.report.cells import UNKNOWN
 from fbgd.report.claims import Claim, Estimate, higher, of_difference
@@ -24,6 +26,9 @@ from fbgd.studies.double_descent.shape import by_seed, find_peak
 from fbgd.studies.double_descent.simultaneous import simultaneous
 from fbgd.studies.double_descent.tidy import KEYS, early_stopped, evaluation_table, run_table
 from fbgd.studies.double_descent.words import place
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def trained_for(sizes: Sizes, samples: int) -> Procedure:
@@ -106,8 +111,10 @@ PARAGRAPH = (
 )
 
 
-def draw(table: pd.DataFrame, title: str) -> Figure:
+def draw(table: pd.DataFrame, title: str) -> "Figure":
     """Left, test and train loss over width; right, the errors; a colour a number of pairs."""
+    import seaborn as sns
+
     figure, (left, right) = make_figure((14, 5.5), 1, 2)
     sizes = sorted(table["train_size"].unique())
     for size, colour in zip(sizes, sns.color_palette("colorblind", len(sizes)), strict=True):
@@ -158,10 +165,7 @@ CLAIMS = (
 STUDY = descent(
     "translation",
     "Double descent in translation",
-    """A Transformer's per-token loss over width, for two numbers of sentence pairs.
-
-    python scripts/double_descent.py translation
-    """,
+    __doc__,
     choose,
     measure,
     measured(summarise),

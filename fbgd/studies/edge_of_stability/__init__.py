@@ -9,7 +9,3 @@ Descent with step size h is stable along an eigenvector of the Hessian while its
 Adam's metric, clipping, penalties and blocks move that threshold. Results go to
 results/edge_of_stability/<figure>_<data>/: table.md with the claims, table.csv, measurements.csv and figure.png.
 """
-
-from fbgd.studies.edge_of_stability import flow, sharpness
-
-STUDIES = (sharpness.STUDY, flow.STUDY)

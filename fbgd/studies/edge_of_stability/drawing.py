@@ -1,11 +1,14 @@
 """The figure ``sharpness``: a panel a method, a colour a rate."""
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
-import seaborn as sns
-from matplotlib.figure import Figure
 
 from fbgd.report.plots import make_figure
 from fbgd.studies.double_descent.drawing import draw_band
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 NOTES = {
     "SGD": "batch sharpness · h / 2",
@@ -17,8 +20,10 @@ NOTES = {
 }
 
 
-def draw(table: pd.DataFrame, title: str) -> Figure:
+def draw(table: pd.DataFrame, title: str) -> "Figure":
     """What is measured over its own edge, over passes; dashed, the sharpness over the optimizer's plain threshold."""
+    import seaborn as sns
+
     methods = list(dict.fromkeys(table["method"]))
     columns = min(4, len(methods))
     rows = -(-len(methods) // columns)

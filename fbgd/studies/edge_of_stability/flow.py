@@ -1,12 +1,17 @@
-"""Where descent leaves the gradient flow: at the time its sharpness crosses 2 / h?"""
+"""Where descent leaves the gradient flow: a tanh perceptron with squared error, in double precision.
+
+    python scripts/edge_of_stability.py flow               MNIST-1D, 500 samples, 10 seeds, seven minutes
+    python scripts/edge_of_stability.py flow data=cifar10  the published network and data
+
+What to expect: descent is still beside the flow when its sharpness crosses 2 / h, and leaves it some time after.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
-from matplotlib.figure import Figure
 from rich.progress import track
 
 from fbgd.config.compose import compose
@@ -23,6 +28,9 @@ from fbgd.studies.edge_of_stability.settings import NETWORK
 from fbgd.studies.edge_of_stability.trajectories import follow, landscape
 from fbgd.studies.execution import Execution, Outcome
 from fbgd.studies.study import Preset, Study
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # How far descent may be from the flow at its crossing, in units of the way that the flow has come.
 CLOSE = 0.1
@@ -175,8 +183,10 @@ def of_crossings(column: str, less: float = 0.0) -> Callable[[Evidence], list[Es
     return estimates
 
 
-def draw(table: pd.DataFrame, title: str) -> Figure:
+def draw(table: pd.DataFrame, title: str) -> "Figure":
     """Sharpness of descent and flow with the thresholds, and their distance, over time."""
+    import seaborn as sns
+
     figure, (left, right) = make_figure((14, 5), 1, 2)
     rates = sorted(table["rate"].unique())
     crossed = crossings(table).groupby("rate")["time"].mean()
@@ -204,13 +214,7 @@ STUDY = Study(
     name="flow",
     family="edge_of_stability",
     title="Distance of descent from the gradient flow",
-    about="""Where descent leaves the gradient flow: a tanh perceptron with squared error, in double precision.
-
-    python scripts/edge_of_stability.py flow               MNIST-1D, 500 samples, 10 seeds, seven minutes
-    python scripts/edge_of_stability.py flow data=cifar10  the published network and data
-
-What to expect: descent is still beside the flow when its sharpness crosses 2 / h, and leaves it some time after.
-""",
+    about=__doc__,
     presets=PRESETS,
     rungs=rungs,
     quick=quick,

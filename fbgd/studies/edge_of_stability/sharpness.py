@@ -1,4 +1,11 @@
-"""Does every way of training end at its edge of stability? The sharpness over passes against each one's threshold."""
+"""Sharpness over passes against the threshold of every method, a tanh perceptron with squared error.
+
+    python scripts/edge_of_stability.py sharpness               MNIST-1D, 500 samples, 10 seeds, some twenty minutes
+    python scripts/edge_of_stability.py sharpness --only GD     one method alone
+    python scripts/edge_of_stability.py sharpness data=cifar10  the published network and data; hours on a GPU
+
+What to expect: with every method the sharpness rises until training is no longer stable, and stays there.
+"""
 
 import pandas as pd
 
@@ -63,14 +70,7 @@ STUDY = Study(
     name="sharpness",
     family="edge_of_stability",
     title="Edge of stability",
-    about="""Sharpness over passes against the threshold of every method, a tanh perceptron with squared error.
-
-    python scripts/edge_of_stability.py sharpness               MNIST-1D, 500 samples, 10 seeds, some twenty minutes
-    python scripts/edge_of_stability.py sharpness --only GD     one method alone
-    python scripts/edge_of_stability.py sharpness data=cifar10  the published network and data; hours on a GPU
-
-What to expect: with every method the sharpness rises until training is no longer stable, and stays there.
-""",
+    about=__doc__,
     presets=PRESETS,
     rungs=rungs,
     quick=lambda preset, data: preset.quick(),

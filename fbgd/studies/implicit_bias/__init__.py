@@ -8,7 +8,3 @@
 The first two train nothing: they measure single passes in float64. Results go to
 results/implicit_bias/<figure>_<data>/: table.md with the claims, table.csv, measurements.csv, runs.csv and figure.png.
 """
-
-from fbgd.studies.implicit_bias import meter, order, strength
-
-STUDIES = (order.STUDY, meter.STUDY, strength.STUDY)

@@ -1,4 +1,7 @@
-"""The implicit-bias meter: which coefficient of the penalty explains an optimizer's drift from the gradient flow."""
+"""The penalty that explains the drift of GD, SGD, momentum, clipped GD and Adam from the gradient flow.
+
+python scripts/implicit_bias.py meter
+"""
 
 import math
 from collections.abc import Callable, Sequence
@@ -181,10 +184,7 @@ STUDY = Study(
     name="meter",
     family="implicit_bias",
     title="The implicit-bias meter",
-    about="""The penalty that explains the drift of GD, SGD, momentum, clipped GD and Adam from the gradient flow.
-
-    python scripts/implicit_bias.py meter
-    """,
+    about=__doc__,
     presets=PRESETS,
     rungs=rungs,
     quick=quick,

@@ -1,18 +1,23 @@
 """The figure ``meter``: coefficients of all optimizers with the theory's lines, and those of a network in training."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
-import seaborn as sns
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from fbgd.report.plots import make_figure
 from fbgd.studies.implicit_bias.optimizers import NAMES, PLAIN, THEORY
 from fbgd.studies.implicit_bias.problems import NETWORK
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-def draw_bars(axes: Axes, groups: dict[str, pd.DataFrame]) -> None:
+
+def draw_bars(axes: "Axes", groups: dict[str, pd.DataFrame]) -> None:
     """Mean and range of the coefficient by optimizer, a colour a group, and a black line where the theory is."""
+    import seaborn as sns
+
     width = 0.8 / len(groups)
     for index, ((name, own), colour) in enumerate(
         zip(groups.items(), sns.color_palette("colorblind", len(groups)), strict=True)
@@ -40,7 +45,7 @@ def draw_bars(axes: Axes, groups: dict[str, pd.DataFrame]) -> None:
     axes.legend(fontsize="x-small")
 
 
-def draw_training(axes: Axes, table: pd.DataFrame) -> None:
+def draw_training(axes: "Axes", table: pd.DataFrame) -> None:
     """The coefficients of GD and SGD over the steps of training, a line a step size."""
     shown = table[table["optimizer"].isin(PLAIN)]
     points = sorted(shown["point"].unique())
@@ -57,7 +62,7 @@ def draw_training(axes: Axes, table: pd.DataFrame) -> None:
     axes.legend(fontsize="x-small")
 
 
-def draw(table: pd.DataFrame, title: str) -> Figure:
+def draw(table: pd.DataFrame, title: str) -> "Figure":
     """Bars of the closed forms, bars of the network, and the network over its training.
 
     Args:

@@ -1,14 +1,15 @@
-"""The order of the modified flow: how fast descent and flows part with the step size."""
+"""Error of a pass against the gradient flow and the modified flow, over the step size; three minutes.
+
+python scripts/implicit_bias.py order
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 import torch
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from fbgd.data import Dataset
@@ -22,6 +23,10 @@ from fbgd.studies.double_descent.drawing import plain_numbers
 from fbgd.studies.implicit_bias.closed import PRESETS, FlowSizes, quick, rungs, tabulated
 from fbgd.studies.implicit_bias.problems import PROBLEMS, Problem, Quadratic
 from fbgd.studies.study import Study
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 PLAIN, MODIFIED = "plain flow", "modified flow"
 ORDERS = {PLAIN: 2, MODIFIED: 3}
@@ -139,17 +144,19 @@ PARAGRAPH = (
     "Everything is in float64; flows are matrix exponentials for the quadratic, and integrated to a tolerance of 1e-12 "
     "elsewhere."
 )
-COLOURS = dict(zip(PROCESSES, sns.color_palette("colorblind", len(PROCESSES)), strict=True))
 
 
-def draw_panel(axes: Axes, part: pd.DataFrame, *, legend: bool) -> None:
+def draw_panel(axes: "Axes", part: pd.DataFrame, *, legend: bool) -> None:
     """Errors over step sizes of one problem, and the powers that the theory says through their largest ends."""
+    import seaborn as sns
+
+    colours = dict(zip(PROCESSES, sns.color_palette("colorblind", len(PROCESSES)), strict=True))
     for (process, kind), own in part.groupby(["process", "flow"], sort=False):
         errors = own.groupby("rate")["error"]
         means, style = errors.mean(), "--" if kind == PLAIN else "-"
         label = f"{process}, {kind}" if legend else None
-        axes.plot(means, style, marker="o", markersize=4, color=COLOURS[str(process)], label=label)
-        axes.fill_between(means.index, errors.min(), errors.max(), color=COLOURS[str(process)], alpha=0.15, lw=0)
+        axes.plot(means, style, marker="o", markersize=4, color=colours[str(process)], label=label)
+        axes.fill_between(means.index, errors.min(), errors.max(), color=colours[str(process)], alpha=0.15, lw=0)
     ends = part.groupby(["flow", "rate"])["error"].agg(["min", "max"])
     rates = ends.loc[MODIFIED].index.to_numpy()
     # Above all curves and below them, not on them.
@@ -166,7 +173,7 @@ def draw_panel(axes: Axes, part: pd.DataFrame, *, legend: bool) -> None:
     plain_numbers(axes.xaxis, list(rates))
 
 
-def draw(table: pd.DataFrame, title: str) -> Figure:
+def draw(table: pd.DataFrame, title: str) -> "Figure":
     """Error over step size, a panel a problem; solid against the modified flow, dashed against the plain one."""
     names = list(dict.fromkeys(table["problem"]))
     figure, panels = make_figure((5 * len(names), 5), 1, len(names))
@@ -182,10 +189,7 @@ STUDY = Study(
     name="order",
     family="implicit_bias",
     title="The order of the modified flow",
-    about="""Error of a pass against the gradient flow and the modified flow, over the step size; three minutes.
-
-    python scripts/implicit_bias.py order
-    """,
+    about=__doc__,
     presets=PRESETS,
     rungs=rungs,
     quick=quick,

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.linalg
 import torch
 import torch.nn as nn
 from torch import Tensor
@@ -65,6 +64,8 @@ class Quadratic:
             scales: :math:`a_k` (m).
             whole: penalise the mean gradient.
         """
+        import scipy.linalg
+
         curvatures = scales[:, None, None] * self.curvatures
         pulls = torch.einsum("kij,kj->ki", curvatures, self.centres)
         mean, pull = curvatures.mean(0), pulls.mean(0)

@@ -1,4 +1,8 @@
-"""An explicit gradient penalty at a small learning rate against a large learning rate."""
+"""A small learning rate with an explicit penalty against a large learning rate; GD and SGD.
+
+python scripts/implicit_bias.py strength
+python scripts/implicit_bias.py strength data=fashion_mnist --list    12000 images, for a GPU
+"""
 
 import pandas as pd
 
@@ -90,11 +94,7 @@ STUDY = Study(
     name="strength",
     family="implicit_bias",
     title="The strength of an explicit gradient penalty",
-    about="""A small learning rate with an explicit penalty against a large learning rate; GD and SGD.
-
-    python scripts/implicit_bias.py strength
-    python scripts/implicit_bias.py strength data=fashion_mnist --list    12000 images, for a GPU
-    """,
+    about=__doc__,
     presets=PRESETS,
     rungs=rungs,
     quick=quick,

@@ -1,9 +1,9 @@
 """The figure ``strength``: accuracy over the strength with the large rate's band, squared gradients, the search."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from fbgd.report.evidence import Evidence
 from fbgd.report.plots import make_figure
@@ -12,6 +12,10 @@ from fbgd.studies.double_descent.drawing import plain_numbers
 from fbgd.studies.implicit_bias.strength_claims import compared, whole_strengths
 from fbgd.studies.implicit_bias.strength_measure import chosen_rates, searched_rates
 from fbgd.studies.implicit_bias.strength_settings import LARGE, SMALL
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 COLOURS = {"GD": "#0072b2", "SGD": "#d55e00"}
 BANDS = {LARGE: "C2", SMALL: "0.5"}
@@ -36,7 +40,7 @@ def tick_of(runs: pd.DataFrame, strength: str) -> str:
     return f"{strength}\n{lost} of {len(status)}\ndiverged" if lost else strength
 
 
-def draw_accuracy(axes: Axes, runs: pd.DataFrame, training: str) -> None:
+def draw_accuracy(axes: "Axes", runs: pd.DataFrame, training: str) -> None:
     """Test and validation accuracy over the strengths that lost no run, and the references' bands."""
     names = strengths_of(runs)
     whole = [name for name in names if name in whole_strengths(runs)]
@@ -62,7 +66,7 @@ def draw_accuracy(axes: Axes, runs: pd.DataFrame, training: str) -> None:
     axes.legend(fontsize="x-small")
 
 
-def draw_squares(axes: Axes, ends: pd.DataFrame, runs: pd.DataFrame) -> None:
+def draw_squares(axes: "Axes", ends: pd.DataFrame, runs: pd.DataFrame) -> None:
     """The mean squared gradient of blocks over the strengths that lost no run, absolute and at equal loss."""
     for training, part in ends.groupby("training", sort=False):
         own = part[part["setting"].isin(whole_strengths(runs[runs["training"] == training]))]
@@ -78,7 +82,7 @@ def draw_squares(axes: Axes, ends: pd.DataFrame, runs: pd.DataFrame) -> None:
     axes.legend(fontsize="x-small")
 
 
-def draw_search(axes: Axes, runs: pd.DataFrame) -> None:
+def draw_search(axes: "Axes", runs: pd.DataFrame) -> None:
     """Validation accuracy of the search seeds over the large rate, the chosen ones ringed."""
     chosen = chosen_rates(runs)
     for training, part in searched_rates(runs).groupby("training", sort=False):
@@ -93,7 +97,7 @@ def draw_search(axes: Axes, runs: pd.DataFrame) -> None:
     axes.legend(fontsize="x-small")
 
 
-def draw(evidence: Evidence) -> Figure | None:
+def draw(evidence: Evidence) -> "Figure | None":
     """Two panels of accuracy, one of squared gradients, one of the search; nothing before there are counted runs."""
     mine = compared(evidence)
     runs = mine.runs

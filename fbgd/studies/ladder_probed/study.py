@@ -11,11 +11,10 @@ and get a folder of their own.
 """
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
-from matplotlib.figure import Figure
 
 from fbgd.report.cells import UNKNOWN
 from fbgd.report.pages import Summary, measured
@@ -26,6 +25,9 @@ from fbgd.studies.ladder_probed.claims import CLAIMS, CLIPPED, EDGE, beyond_edge
 from fbgd.studies.ladder_probed.looks import geometric, look_table
 from fbgd.studies.presets import data_words
 from fbgd.studies.study import Preset, Study
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PANELS = (
     ("sharpness", "sharpness", "log"),
@@ -143,8 +145,10 @@ PARAGRAPH = (
 )
 
 
-def draw(table: pd.DataFrame, title: str) -> Figure:
+def draw(table: pd.DataFrame, title: str) -> "Figure":
     """Sharpness, noise, effective rate and clipping over passes, a colour a rung: mean and range over seeds."""
+    import seaborn as sns
+
     figure, panels = make_figure((19, 10), 2, 3)
     shown = table.assign(product=table["effective_rate"] * table["sharpness"], clipped=100 * table["clipped"])
     # Where noise drowns the squared gradient its estimate is negative, and so is the noise scale.

@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 RESAMPLES = 4000
 # A run has fitted its training set from this accuracy on.
@@ -45,6 +44,8 @@ def kendall(table: pd.DataFrame, measure: str, gap: str, within: list[str], leve
         within: columns; none for all pairs.
         level: of the interval.
     """
+    from scipy import stats
+
     rows = table.dropna(subset=[measure, gap])
     seeds = np.unique(rows["seed"])
     member = (rows["seed"].to_numpy()[:, None] == seeds).astype(float)

@@ -1,11 +1,9 @@
 """Figures: gaps against measures, correlations, lines and the plane."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
-import seaborn as sns
-from matplotlib.axis import Axis
-from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from fbgd.report.evidence import Evidence
 from fbgd.report.plots import make_figure
@@ -14,11 +12,17 @@ from fbgd.studies.minima.correlation import ALL, FITTED_RUNS, SAME_RATE, grouped
 from fbgd.studies.minima.endings import MEASURES
 from fbgd.studies.minima.geometry import CORRECTED, LARGE, SMALL
 
+if TYPE_CHECKING:
+    from matplotlib.axis import Axis
+    from matplotlib.figure import Figure
+
 COLOURS = {SMALL: "#d55e00", LARGE: "#0072b2", CORRECTED: "#009e73"}
 
 
-def draw_measures(evidence: Evidence) -> Figure | None:
+def draw_measures(evidence: Evidence) -> "Figure | None":
     """The gap against every measure, a colour a batch size, a marker a rule; crosses have equal steps."""
+    import seaborn as sns
+
     runs = runs_of(evidence.measurements)
     if not len(runs):
         return None
@@ -65,15 +69,17 @@ def most(values: pd.Series, logarithmic: bool) -> tuple[float, float]:
     return low - 0.1 * (high - low), high + 0.1 * (high - low)
 
 
-def few_numbers(axis: Axis) -> None:
+def few_numbers(axis: "Axis") -> None:
     """Three round numbers at most on a logarithmic axis."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
     places = np.geomspace(*axis.get_view_interval(), 5)[1:-1]
     axis.set_major_locator(FixedLocator(sorted({float(f"{place:.1g}") for place in places})))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_locator(NullLocator())
 
 
-def draw_correlations(evidence: Evidence) -> Figure | None:
+def draw_correlations(evidence: Evidence) -> "Figure | None":
     """Kendall's tau of every measure with both gaps and the test error, each with its 95 %."""
     runs = runs_of(evidence.measurements)
     if not len(runs):
@@ -103,7 +109,7 @@ def of_kind(evidence: Evidence, kind: str) -> pd.DataFrame:
     return table[table["kind"] == kind] if "kind" in table else table
 
 
-def draw_lines(evidence: Evidence) -> Figure | None:
+def draw_lines(evidence: Evidence) -> "Figure | None":
     """Loss along the lines between minima, and along a random direction from each of them."""
     lines, directions = of_kind(evidence, "line"), of_kind(evidence, "direction")
     if not len(lines):
@@ -129,7 +135,7 @@ def draw_lines(evidence: Evidence) -> Figure | None:
     return figure
 
 
-def draw_plane(evidence: Evidence) -> Figure | None:
+def draw_plane(evidence: Evidence) -> "Figure | None":
     """Training and test loss over the plane through three minima."""
     rows, marks = of_kind(evidence, "plane"), of_kind(evidence, "minimum")
     if not len(rows):

@@ -1,4 +1,13 @@
-"""The study as a value: what is run, how it is measured, told, drawn and asked."""
+"""Where small and large batches end: sharpness, gap, and which measure tells one from the other.
+
+    python scripts/minima.py                MNIST-1D, a small MLP, 13 settings, 10 seeds
+    python scripts/minima.py --quick        under a minute, to see that everything runs
+    python scripts/minima.py data=cifar10 --list    batches of 250 and 5000, for a GPU
+
+Batch size x learning-rate rule (none, sqrt, linear) x equal passes or equal steps. At the end of every run all probes
+of sharpness look, with Takeuchi's criterion, a PAC-Bayes bound and norms; then lines and a plane between minima, and a
+rescaling that keeps the function.
+"""
 
 import pandas as pd
 
@@ -72,16 +81,7 @@ PARAGRAPHS = [
 STUDY = Study(
     name="minima",
     title="Minima of small and large batches",
-    about="""Where small and large batches end: sharpness, gap, and which measure tells one from the other.
-
-    python scripts/minima.py                MNIST-1D, a small MLP, 13 settings, 10 seeds
-    python scripts/minima.py --quick        under a minute, to see that everything runs
-    python scripts/minima.py data=cifar10 --list    batches of 250 and 5000, for a GPU
-
-Batch size x learning-rate rule (none, sqrt, linear) x equal passes or equal steps. At the end of every run all probes
-of sharpness look, with Takeuchi's criterion, a PAC-Bayes bound and norms; then lines and a plane between minima, and a
-rescaling that keeps the function.
-""",
+    about=__doc__,
     presets=PRESETS,
     rungs=rungs,
     quick=quick,

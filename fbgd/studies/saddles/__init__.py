@@ -8,7 +8,3 @@
 Results go to results/saddles/<figure>_<data>/: table.md with the claims, table.csv, measurements.csv, figure.png, and
 runs.csv where networks are trained.
 """
-
-from fbgd.studies.saddles import escape, network, octopus
-
-STUDIES = tuple(module.STUDY for module in (escape, octopus, network))

@@ -5,8 +5,8 @@ import pandas as pd
 from fbgd.config.compose import compose
 from fbgd.errors import ConfigError
 from fbgd.runs.provenance import git_revision
-from fbgd.studies.arguments import science_words
 from fbgd.studies.execution import Execution, Outcome
+from fbgd.studies.request import science_words
 
 
 def check_words(execution: Execution) -> None:

@@ -1,13 +1,16 @@
-"""How many steps every method takes to leave a quadratic saddle, against the closed forms of its recursion."""
+"""Steps of GD, momentum, SGD and perturbed GD away from a saddle, against closed forms; seconds.
+
+python scripts/saddles.py escape
+"""
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import torch
-from matplotlib.figure import Figure
 
 from fbgd.engine.blocks import BlockOrder
 from fbgd.report.claims import Claim, Estimate, above, exactly, of_mean, within
@@ -31,6 +34,9 @@ from fbgd.studies.saddles.methods import (
 )
 from fbgd.studies.saddles.recursions import descent_steps, heavy_ball, nesterov, noisy_steps, perturbed_steps
 from fbgd.studies.study import Preset, Study
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 METHODS = (DESCENT, HEAVY_BALL, NESTEROV, STOCHASTIC, PERTURBED)
 NOISY = (STOCHASTIC, PERTURBED)
@@ -150,7 +156,7 @@ PARAGRAPH = (
 )
 
 
-def draw(table: pd.DataFrame, title: str) -> Figure:
+def draw(table: pd.DataFrame, title: str) -> "Figure":
     """Mean steps over the distance, dots measured, lines theory, a panel a curvature."""
     curvatures = list(dict.fromkeys(table["curvature"]))
     figure, panels = make_figure((6.6 * len(curvatures), 5.2), 1, len(curvatures))
@@ -222,10 +228,7 @@ STUDY = Study(
     name="escape",
     family="saddles",
     title="Leaving a quadratic saddle",
-    about="""Steps of GD, momentum, SGD and perturbed GD away from a saddle, against closed forms; seconds.
-
-    python scripts/saddles.py escape
-    """,
+    about=__doc__,
     presets=PRESETS,
     rungs=rungs,
     quick=lambda preset, data: replace(preset, curvatures=(1.0,), distances=(1e-1, 1e-2, 1e-3, 1e-4), seeds=5),

@@ -1,11 +1,14 @@
-"""The Hessian's index while a small network trains, full batch and SGD: is full batch held up at saddles?"""
+"""Negative eigenvalues of a small network's Hessian over training, full batch and SGD; minutes.
+
+python scripts/saddles.py network    MNIST-1D, an MLP of 358 parameters, 10 seeds
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from fbgd.report.claims import Claim, Estimate, above, higher, lower, of_mean
 from fbgd.report.evidence import Evidence
@@ -15,6 +18,9 @@ from fbgd.runs.plan import PlannedRun, Rung, curves
 from fbgd.studies.double_descent.drawing import draw_band
 from fbgd.studies.saddles.equal_loss import at_equal_loss, steps_to
 from fbgd.studies.study import Preset, Study
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FULL_BATCH, SGD = "full batch", "SGD"
 # The share of a run's looks, those with the smallest gradients, that is called its slow phase.
@@ -138,7 +144,7 @@ PANELS = (
 )
 
 
-def draw(table: pd.DataFrame, title: str) -> Figure:
+def draw(table: pd.DataFrame, title: str) -> "Figure":
     """Loss, gradient and eigenvalues over steps, a colour a regime: mean and range over seeds."""
     figure, panels = make_figure((18, 9.5), 2, 3)
     for axes, (column, label, scale, factor) in zip(panels, PANELS, strict=True):
@@ -205,10 +211,7 @@ STUDY = Study(
     name="network",
     family="saddles",
     title="Index of the Hessian in training",
-    about="""Negative eigenvalues of a small network's Hessian over training, full batch and SGD; minutes.
-
-    python scripts/saddles.py network    MNIST-1D, an MLP of 358 parameters, 10 seeds
-    """,
+    about=__doc__,
     presets=PRESETS,
     rungs=rungs,
     quick=quick,

@@ -1,12 +1,15 @@
-"""A chain of saddles: how the steps of gradient descent, with and without perturbations, grow with their number."""
+"""Steps of GD and perturbed GD past a chain of saddles, by their number (Du et al. 2017); seconds.
+
+python scripts/saddles.py octopus
+"""
 
 import math
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import torch
-from matplotlib.figure import Figure
 
 from fbgd.report.claims import Claim, Estimate, above, below, higher, of_mean
 from fbgd.report.evidence import Evidence
@@ -19,6 +22,9 @@ from fbgd.studies.saddles.chain import Chain
 from fbgd.studies.saddles.constructed import check_words, constructed
 from fbgd.studies.saddles.methods import DESCENT, PERTURBED, Perturbation, follow
 from fbgd.studies.study import Preset, Study
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 METHODS = (DESCENT, PERTURBED)
 CHAIN = Chain(across=1.0, along=1.0, length=1.0)
@@ -92,7 +98,7 @@ PARAGRAPH = (
 )
 
 
-def draw(table: pd.DataFrame, title: str) -> Figure:
+def draw(table: pd.DataFrame, title: str) -> "Figure":
     """Steps over the number of saddles, half and fully logarithmic."""
     figure, panels = make_figure((12, 5), 1, 2)
     for place, (method, part) in enumerate(table.groupby("method", sort=False)):
@@ -147,10 +153,7 @@ STUDY = Study(
     name="octopus",
     family="saddles",
     title="A chain of saddles",
-    about="""Steps of GD and perturbed GD past a chain of saddles, by their number (Du et al. 2017); seconds.
-
-    python scripts/saddles.py octopus
-    """,
+    about=__doc__,
     presets=PRESETS,
     rungs=rungs,
     quick=lambda preset, data: replace(preset, saddles=(1, 2, 3), seeds=5),

@@ -14,8 +14,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.special import ndtr
 
 # Points of the distribution of a coordinate of a uniform ball at which expectations over it are taken.
 QUANTILES = 20_001
@@ -35,6 +33,8 @@ class Momentum:
 
     def steps(self, distance: float) -> float:
         """When the recursion from ``distance`` reaches 1, as a real number."""
+        from scipy.optimize import brentq
+
         (large, small), (first, second) = self.roots, self.shares
 
         def height(step: float) -> float:
@@ -85,6 +85,8 @@ def noisy_steps(rate: float, curvature: float, distance: float, std: float) -> f
         distance: delta.
         std: s, of the noise of one step's gradient.
     """
+    from scipy.special import ndtr
+
     growth = 1 + rate * curvature
     steps = np.arange(math.ceil(descent_steps(rate, curvature, distance)) + 2)
     powers = growth**steps

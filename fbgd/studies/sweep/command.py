@@ -22,43 +22,20 @@ with other values; an interrupted sweep or search goes on by the same command, a
 """
 
 import argparse
-from argparse import Namespace
 from collections.abc import Sequence
-from dataclasses import asdict
 
-from fbgd.config.compose import compose
-from fbgd.errors import ConfigError
-from fbgd.report.compare import parse_pairs
-from fbgd.studies.arguments import COMMON, make_parser
-from fbgd.studies.command import execute, reported
-from fbgd.studies.given import DATA
-from fbgd.studies.presets import VALIDATION
-from fbgd.studies.study import Study
-from fbgd.studies.sweep.choice import METRICS
-from fbgd.studies.sweep.grammar import read_words
-from fbgd.studies.sweep.study import Settings, Sweeping, make_sweep
-
-SIZES = ("data.validation_size", "data.train_size", "data.source.train")
+from fbgd.studies.arguments import make_parser
+from fbgd.studies.sweep.metrics import METRICS
 
 
 def main(words: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Run the command line of a sweep; returns the exit status."""
     arguments = make_sweep_parser(prog).parse_intermixed_args(words)
+    # What runs sweeps takes seconds to import, and the help needs none of it.
+    from fbgd.studies.command import reported
+    from fbgd.studies.sweep.request import execute_sweep
 
-    def run() -> int:
-        study = read_sweep(arguments)
-        if arguments.list and isinstance(study.execute, Sweeping) and study.execute.search is not None:
-            for axis in study.execute.search.axes:
-                print(f"{axis.key}: {axis.range or ', '.join(axis.values)}, {arguments.search} trials a setting")
-        return execute(study, of_study(arguments))
-
-    return reported(run)
-
-
-def of_study(arguments: Namespace) -> Namespace:
-    """The options that every study has, of those of a sweep, whose words are in its study."""
-    common = {name: getattr(arguments, name) for name in COMMON - {"figure"}}
-    return Namespace(**common | {"overrides": []})
+    return reported(lambda: execute_sweep(arguments))
 
 
 def make_sweep_parser(prog: str | None = None) -> argparse.ArgumentParser:
@@ -75,39 +52,3 @@ def make_sweep_parser(prog: str | None = None) -> argparse.ArgumentParser:
     parser.add_argument("--search", type=int, default=0, metavar="N", help="search ranges with N trials a setting")
     parser.add_argument("--search-seed", type=int, default=0, metavar="S", help="of the search (default: 0)")
     return parser
-
-
-def read_sweep(arguments: Namespace) -> Study:
-    """The study that a command line asks for.
-
-    Raises:
-        ConfigError: a word or an option is wrong, or a combination of values is no configuration.
-    """
-    words = tuple(arguments.overrides)
-    swept = read_words(words)
-    if swept.seeds and arguments.seeds is not None:
-        raise ConfigError(f"--seeds {arguments.seeds}: seed=... says the seeds already; leave one of them out")
-    over = None if arguments.over is None else tuple(arguments.over.split(",")) if arguments.over != "none" else ()
-    data = {word.key: word.value for word in swept.fixed}.get("data", DATA)
-    sizes = [word for word in words if word.split("=")[0] in SIZES]
-    if not sizes and data in VALIDATION and not any(axis.key == "data" for axis in swept.axes):
-        words = (f"data.validation_size={VALIDATION[data]}", *words)
-    baseline = parse_pairs(arguments.baseline)
-    labels = {axis.key: axis.label for axis in swept.axes}
-    settings = Settings(
-        words,
-        arguments.select,
-        over,
-        arguments.fresh,
-        arguments.search,
-        arguments.search_seed,
-        {labels.get(key, key): value for key, value in baseline.items()},
-    )
-    study = make_sweep(asdict(settings))
-    for preset in study.presets.values():
-        for rung in preset.rungs:
-            try:
-                compose(rung.overrides)
-            except ConfigError as error:
-                raise ConfigError(f"{rung.name}: {error}") from None
-    return study

@@ -12,7 +12,8 @@ from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, RangeSw
 from hydra.core.override_parser.types import Override as HydraOverride
 from hydra.errors import HydraException
 
-from fbgd.config.compose import GROUPS, PARSER, explain
+from fbgd.config.compose import PARSER, explain
+from fbgd.config.groups import GROUPS
 from fbgd.config.overrides import Override, parse
 from fbgd.errors import ConfigError
 from fbgd.runs.plan import Rung

@@ -1,21 +1,23 @@
 """Figures of what a sweep chooses from: curves over one number, a map of two, a dot a setting over more."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import pandas as pd
-import seaborn as sns
-from matplotlib.figure import Figure
 
 from fbgd.report.plots import make_figure, palette_of, search_figure, with_shown
 from fbgd.studies.sweep.choice import Selection
 from fbgd.studies.sweep.grammar import Axis
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PANEL, LINE = "panel", "line"
 
 
 def search_plot(
     selection: Selection, axes: Sequence[Axis], runs: pd.DataFrame, title: str, *, grid: bool
-) -> Figure | None:
+) -> "Figure | None":
     """The metric over the settings that are chosen, the chosen ones ringed; nothing where none is a number.
 
     Args:
@@ -56,8 +58,10 @@ def with_places(selection: Selection, runs: pd.DataFrame) -> pd.DataFrame:
 
 def map_figure(
     selection: Selection, axes: Sequence[Axis], runs: pd.DataFrame, chosen: pd.DataFrame, title: str
-) -> Figure:
+) -> "Figure":
     """The mean over seeds of two settings, a map for each group."""
+    import seaborn as sns
+
     runs, _ = with_shown(runs, selection.metric)
     groups = list(dict.fromkeys(zip(runs[PANEL], runs[LINE], strict=True)))
     count = min(4, len(groups))
@@ -88,7 +92,7 @@ def map_figure(
 
 def dots_figure(
     selection: Selection, axes: Sequence[Axis], runs: pd.DataFrame, chosen: pd.DataFrame, title: str
-) -> Figure:
+) -> "Figure":
     """A panel for every number: the mean over seeds of every setting that was tried, a colour a group."""
     labels = [*selection.groups, *selection.over]
     hue = "group"

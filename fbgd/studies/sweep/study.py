@@ -5,10 +5,9 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from fbgd.errors import ConfigError, nearest
 from fbgd.report.evidence import Evidence
@@ -19,11 +18,15 @@ from fbgd.studies.execution import Execution, Outcome
 from fbgd.studies.figures import results
 from fbgd.studies.given import GivenPreset, data_of, given_rungs
 from fbgd.studies.study import Study
-from fbgd.studies.sweep.choice import METRICS, Selection, choice_paragraphs
+from fbgd.studies.sweep.choice import Selection, choice_paragraphs
 from fbgd.studies.sweep.grammar import Axis, Swept, product, read_words
+from fbgd.studies.sweep.metrics import METRICS
 from fbgd.studies.sweep.plots import search_plot
 from fbgd.studies.sweep.search import Search
 from fbgd.studies.tuning import check_validation
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FAMILY = "sweep"
 
@@ -161,11 +164,11 @@ def summarise(selection: Selection | None, evidence: Evidence) -> Summary:
 def drawn(selection: Selection | None, axes: Sequence[Axis], *, grid: bool) -> Mapping[str, Callable]:
     """The figures of a sweep; one row alone is none."""
 
-    def accuracy(evidence: Evidence) -> Figure | None:
+    def accuracy(evidence: Evidence) -> "Figure | None":
         own = counted(selection, evidence)
         return results(own) if len(own.runs) else None
 
-    def search(evidence: Evidence) -> Figure | None:
+    def search(evidence: Evidence) -> "Figure | None":
         assert selection is not None
         return search_plot(selection, axes, searched_runs(evidence), evidence.title, grid=grid)
 

@@ -10,7 +10,3 @@ Figures share their runs, and a finished run is never computed again. Results go
 results/weight_decay/<figure>_<data>/: table.md with the claims, table.csv, measurements.csv, runs.csv and figure.png.
 Words like data.source.seed=1 change all runs, and get a folder of their own.
 """
-
-from fbgd.studies.weight_decay import map_solution, overparameterised, schedule
-
-STUDIES = tuple(module.STUDY for module in (map_solution, schedule, overparameterised))

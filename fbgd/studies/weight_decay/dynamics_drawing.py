@@ -1,18 +1,20 @@
 """The panels of the figure ``overparameterised``."""
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
-import seaborn as sns
-from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm
-from matplotlib.figure import Figure
 
 from fbgd.studies.double_descent.drawing import draw_band, passes_axis, plain_numbers
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Two hues, the darker for the large learning rate; dashed without decay.
 COLOURS = ("#56b4e9", "#d55e00")
 
 
-def draw_curves(axes: Axes, table: pd.DataFrame, column: str, label: str) -> None:
+def draw_curves(axes: "Axes", table: pd.DataFrame, column: str, label: str) -> None:
     """A column over passes, a colour a learning rate, dashed without decay."""
     rates = sorted(table["rate"].unique())
     for rate, colour in zip(rates, COLOURS, strict=False):
@@ -25,7 +27,7 @@ def draw_curves(axes: Axes, table: pd.DataFrame, column: str, label: str) -> Non
     axes.set(ylabel=label, yscale="log")
 
 
-def draw_errors(axes: Axes, ends: pd.DataFrame) -> None:
+def draw_errors(axes: "Axes", ends: pd.DataFrame) -> None:
     """A dot a run by regime and learning rate, filled with decay and open without; a line a seed."""
     names = []
     for place, ((regime, rate), part) in enumerate(ends.groupby(["regime", "rate"], sort=False)):
@@ -40,8 +42,11 @@ def draw_errors(axes: Axes, ends: pd.DataFrame) -> None:
     axes.set(ylabel="test error (%)", title="open: no decay, filled: the chosen decay")
 
 
-def draw_map(figure: Figure, axes: Axes, cells: pd.DataFrame) -> None:
+def draw_map(figure: "Figure", axes: "Axes", cells: pd.DataFrame) -> None:
     """Test error over learning rate and decay; a diagonal has one product."""
+    import seaborn as sns
+    from matplotlib.colors import LogNorm
+
     errors = 100 * cells.pivot_table(index="decay", columns="rate", values="test_error").sort_index(ascending=False)
     named = errors.rename(index="{:g}".format, columns="{:g}".format)
     scale = LogNorm(max(0.1, errors.min(axis=None)), max(1.0, errors.max(axis=None)))

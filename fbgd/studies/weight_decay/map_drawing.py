@@ -1,19 +1,23 @@
 """The panels of the figure ``map``."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
-import seaborn as sns
-from matplotlib.axes import Axes
-from scipy.stats import norm
 
 from fbgd.report.statistics import t_interval
 from fbgd.studies.double_descent.drawing import draw_band, plain_ticks
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 NONE = "none"
 
 
-def draw_distances(axes: Axes, table: pd.DataFrame) -> None:
+def draw_distances(axes: "Axes", table: pd.DataFrame) -> None:
     """A bar a way to train and number of samples, on a logarithmic axis."""
+    import seaborn as sns
+
     shown = table.assign(
         name=table["model"] + ": " + table["how"],
         samples=table["train_size"].map("{:.0f} samples".format),
@@ -25,8 +29,10 @@ def draw_distances(axes: Axes, table: pd.DataFrame) -> None:
     axes.legend(fontsize="small", loc="upper right")
 
 
-def draw_errors(axes: Axes, table: pd.DataFrame, model: str, *, legend: bool) -> None:
+def draw_errors(axes: "Axes", table: pd.DataFrame, model: str, *, legend: bool) -> None:
     """Test error over the precision of the prior, a line a number of samples; no prior stands apart on the left."""
+    import seaborn as sns
+
     precisions = sorted(precision for precision in table["precision"].unique() if precision > 0)
     if not precisions:
         return
@@ -52,7 +58,7 @@ def draw_errors(axes: Axes, table: pd.DataFrame, model: str, *, legend: bool) ->
         axes.legend(fontsize="small", loc="lower left")
 
 
-def draw_gains(axes: Axes, gains: dict[str, dict[int, pd.Series]]) -> None:
+def draw_gains(axes: "Axes", gains: dict[str, dict[int, pd.Series]]) -> None:
     """What the prior takes off the test error over the number of samples, a line a model, with 95 % intervals.
 
     Args:
@@ -73,8 +79,10 @@ def draw_gains(axes: Axes, gains: dict[str, dict[int, pd.Series]]) -> None:
     axes.legend(fontsize="small")
 
 
-def draw_weights(axes: Axes, table: pd.DataFrame, model: str) -> None:
+def draw_weights(axes: "Axes", table: pd.DataFrame, model: str) -> None:
     """The density of each weight matrix and the prior's."""
+    from scipy.stats import norm
+
     places = np.linspace(-4, 4, 400)
     axes.plot(places, norm.pdf(places), color="black", linestyle="--", label="prior")
     matrices = table[table["parameter"].astype(str).str.endswith("weight")]

@@ -1,10 +1,17 @@
-"""Weight decay as a prior: who finds the mode of the posterior, and how much a prior helps with how many samples."""
+"""L2 against the mode of the posterior under a Gaussian prior; what the prior is worth with how many samples.
+
+    python scripts/weight_decay.py map                  digits, 5 seeds, 5 minutes
+    python scripts/weight_decay.py map data=mnist1d     a linear model cannot fit the labels of many samples
+
+What to expect: L2 and the Gaussian prior end at one minimiser to the last digits, AdamW's decay nowhere near it; the
+prior is worth points for the MLP, less for the linear model.
+"""
 
 import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from fbgd.report.cells import UNKNOWN
 from fbgd.report.claims import Claim, Estimate, beyond, exactly, higher, lower, of_difference, within
@@ -22,6 +29,9 @@ from fbgd.studies.weight_decay.map_drawing import draw_distances, draw_errors, d
 from fbgd.studies.weight_decay.prior_presets import PRESETS, quick
 from fbgd.studies.weight_decay.prior_settings import ADAMW, DESCENT, L2, LBFGS, LINEAR, MODELS, PriorPoint, PriorSizes
 from fbgd.studies.weight_decay.weights import histogram
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 DISTANCES, ERRORS, WEIGHTS = "distances", "errors", "weights"
 # Ways to train that are the same in exact arithmetic, and what they may differ by in float64.
@@ -231,7 +241,7 @@ def widest(evidence: Evidence) -> list[Estimate]:
     return [exactly(part["spread"].max() - 1, str(model)) for model, part in table.groupby("model", sort=False)]
 
 
-def draw(table: pd.DataFrame, title: str) -> Figure:
+def draw(table: pd.DataFrame, title: str) -> "Figure":
     """Above, distances and errors over the prior for both models; below, gains over n and the weights' densities."""
     figure, panels = make_figure((18, 10), 2, 3)
     errors = errors_of(table)
@@ -251,14 +261,7 @@ STUDY = Study(
     name="map",
     family="weight_decay",
     title="Weight decay as a prior",
-    about="""L2 against the mode of the posterior under a Gaussian prior; what the prior is worth with how many samples.
-
-    python scripts/weight_decay.py map                  digits, 5 seeds, 5 minutes
-    python scripts/weight_decay.py map data=mnist1d     a linear model cannot fit the labels of many samples
-
-What to expect: L2 and the Gaussian prior end at one minimiser to the last digits, AdamW's decay nowhere near it; the
-prior is worth points for the MLP, less for the linear model.
-""",
+    about=__doc__,
     presets=PRESETS,
     rungs=rungs,
     quick=quick,

@@ -1,9 +1,14 @@
-"""Weight decay in networks that fit every label: what it changes with a large and a small learning rate."""
+"""Large and small learning rate with and without decay, SGD and full batch; a map of rate and decay.
+
+    python scripts/weight_decay.py overparameterised    MNIST-1D, a ResNet that fits every label, 10 seeds, 20 minutes
+
+What to expect: with SGD the chosen decay lowers the test error, and keeps the training loss off zero.
+"""
 
 import math
+from typing import TYPE_CHECKING
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from fbgd.report.cells import UNKNOWN
 from fbgd.report.pages import Summary, measured
@@ -21,6 +26,9 @@ from fbgd.studies.weight_decay.dynamics_drawing import draw_curves, draw_errors,
 from fbgd.studies.weight_decay.dynamics_presets import PRESETS, quick
 from fbgd.studies.weight_decay.dynamics_settings import FULL_BATCH, SGD, DynamicsPoint, DynamicsSizes
 from fbgd.studies.weight_decay.noise import gradient_noise
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 KEYS = ["regime", "rate", "decay", "seed"]
 # The share of the phase with the peak learning rate, from its end, over which training is called settled.
@@ -209,7 +217,7 @@ PARAGRAPH = (
 )
 
 
-def draw(table: pd.DataFrame, title: str) -> Figure:
+def draw(table: pd.DataFrame, title: str) -> "Figure":
     """Training loss, parameter norm and block gradients over passes; test errors; the map of SGD."""
     figure, panels = make_figure((18, 10), 2, 3)
     compared = compared_of(table)
@@ -234,12 +242,7 @@ STUDY = Study(
     name="overparameterised",
     family="weight_decay",
     title="Weight decay in an overparameterised network",
-    about="""Large and small learning rate with and without decay, SGD and full batch; a map of rate and decay.
-
-    python scripts/weight_decay.py overparameterised    MNIST-1D, a ResNet that fits every label, 10 seeds, 20 minutes
-
-What to expect: with SGD the chosen decay lowers the test error, and keeps the training loss off zero.
-""",
+    about=__doc__,
     presets=PRESETS,
     rungs=rungs,
     quick=quick,

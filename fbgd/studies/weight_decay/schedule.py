@@ -1,4 +1,6 @@
-"""Weight decay in one-pass training of a language model: does it act through the learning-rate schedule?
+"""A small GPT in one pass: weight decay x {cosine, constant, constant then tiny}, and the mechanism's test.
+
+    python scripts/weight_decay.py schedule             on Python's own source, 3 seeds, 30 minutes
 
 Source: D'Angelo, Andriushchenko, Varre & Flammarion 2023, "Why Do We Need Weight Decay in Modern Deep Learning?".
 """
@@ -216,10 +218,7 @@ STUDY = Study(
     name="schedule",
     family="weight_decay",
     title="Weight decay and the learning-rate schedule",
-    about="""A small GPT in one pass: weight decay x {cosine, constant, constant then tiny}, and the mechanism's test.
-
-    python scripts/weight_decay.py schedule             on Python's own source, 3 seeds, 30 minutes
-""",
+    about=__doc__,
     presets=PRESETS,
     rungs=rungs,
     quick=quick,

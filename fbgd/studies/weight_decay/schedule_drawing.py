@@ -1,17 +1,20 @@
 """The panels of the figure ``schedule``."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-import seaborn as sns
-from matplotlib.figure import Figure
 
 from fbgd.report.plots import make_figure
 from fbgd.studies.weight_decay.one_pass import CONSTANT, COSINE, MATCHED, PROBE
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-def draw(table: pd.DataFrame, ends: pd.DataFrame, title: str) -> Figure:
+
+def draw(table: pd.DataFrame, ends: pd.DataFrame, title: str) -> "Figure":
     """Training loss relative to no decay for every schedule; norms, effective rates, and the test loss at the end."""
+    import seaborn as sns
+
     figure, panels = make_figure((18, 9.5), 2, 3)
     decays = sorted(set(table["weight_decay"]))
     palette = dict(zip(decays, sns.color_palette("viridis", len(decays)), strict=True))
@@ -61,6 +64,8 @@ def relative_loss(axes, table, schedule, base, palette, value="train_loss", labe
 
 def effective_rates(axes, cosine: pd.DataFrame, decays: list[float]) -> None:
     """The learning rate over the norm of every weight matrix, without decay (solid) and with the largest (dashed)."""
+    import seaborn as sns
+
     scales = ("norm.weight", "/matrices")
     names = [name for name in cosine if name.startswith("norm/") and not name.endswith(scales)]
     palette = sns.color_palette("husl", len(names))
