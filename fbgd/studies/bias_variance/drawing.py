@@ -46,7 +46,7 @@ def draw_sources(evidence: Evidence) -> "Figure | None":
     table = evidence.measurements
     known = table[(table["moment"] == END) & table["optimisation"].notna()] if len(table) else table
     panels = list(known.groupby("procedure", sort=False)) if len(known) else []
-    about = "variance over training sets (sampling), and over initial weights and order (optimisation)"
+    about = "the sources of the variance, mean and range over repetitions"
     return panels_of(panels, f"{evidence.title}: {about}", SOURCES, errors=False)
 
 
@@ -59,11 +59,13 @@ def panels_of(
     figure, grid = make_figure((5.2 * len(panels), 5), 1, len(panels), sharey=True)
     for index, (axes, (name, part)) in enumerate(zip(grid, panels, strict=True)):
         curves_of(axes, part, parts, errors=errors)
-        axes.set(xscale="log", xlabel="width", title=name, ylim=(0, None))
+        axes.set(xscale="log", xlabel="width", title=name)
         plain_ticks(axes, sorted(part["width"].unique()))
         if not index:
             axes.set_ylabel("squared error")
             axes.legend(fontsize="small")
+    # After all of them: the panels share their axis.
+    grid[0].set_ylim(bottom=0)
     figure.suptitle(title)
     return figure
 
