@@ -75,10 +75,12 @@ SCRIPTS: dict[str, Callable[[list[str]], list[str]]] = {
     "implicit_bias": settings_only,
     "calibration": settings_only,
     "minima": settings_only,
+    "critical_batch": settings_only,
     "ladder_probed": settings_only,
     "saddles": settings_only,
     "gpu_check": settings_only,
     "noise": settings_only,
+    "escape": settings_only,
     "study": settings_only,
     "sweep": settings_only,
 }
