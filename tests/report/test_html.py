@@ -11,9 +11,10 @@ import pytest
 from files import ROOT
 from report_folders import begin_run, picture, recipe_of, write_folder
 
+from fbgd.commands.report import make_report_parser
 from fbgd.report.compare import compare
 from fbgd.report.formats import render
-from fbgd.report.html.command import main
+from fbgd.report.html.command import carry_out
 from fbgd.report.html.data import VARIES, Source
 from fbgd.report.html.document import document, to_script
 from fbgd.studies import known
@@ -185,7 +186,7 @@ def test_running_runs_are_shown_as_far_as_they_are(tmp_path):
 
 def test_the_command_writes_the_page_and_says_what_is_wrong(folder, tmp_path, capsys):
     out = tmp_path / "new" / "page.html"
-    assert main("Help.", recipe_of, [str(folder), str(folder), "--out", str(out)]) == 0
+    assert carry_out(make_report_parser().parse_args([str(folder), str(folder), "--out", str(out)]), recipe_of) == 0
     assert out.read_text() == page_of(folder)[0]
     assert str(out) in capsys.readouterr().out
     cases = {
@@ -194,12 +195,12 @@ def test_the_command_writes_the_page_and_says_what_is_wrong(folder, tmp_path, ca
         tmp_path: "no study.json",
     }
     for place, message in cases.items():
-        assert main("Help.", recipe_of, [str(place), "--out", str(out)]) == 2
+        assert carry_out(make_report_parser().parse_args([str(place), "--out", str(out)]), recipe_of) == 2
         error = capsys.readouterr().err
         assert error.startswith("error: ") and message in error and error.count("\n") == 1
     broken = write_folder(tmp_path / "broken")
     (broken / "ladder.png").write_bytes(b"no picture")
-    assert main("Help.", recipe_of, [str(broken), "--out", str(out)]) == 2
+    assert carry_out(make_report_parser().parse_args([str(broken), "--out", str(out)]), recipe_of) == 2
     assert "ladder.png is no PNG file" in capsys.readouterr().err
 
 
