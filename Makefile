@@ -7,7 +7,7 @@ READY := $(VENV)/ready
 
 # Studies are called like their folders of results.
 .PHONY: help ladder optimizer_comparison regularizer_comparison fair_ladder double_descent weight_decay calibration \
-	test test-slow test-versions coverage fuzz mutants lint docs benchmark clean
+	test test-slow test-versions coverage fuzz mutants lint docs benchmark scaling clean
 
 help:
 	@echo "make ladder      the seven-rung ladder on MNIST-1D, 3 seeds, with its table and figures (about 7 minutes)"
@@ -25,6 +25,7 @@ help:
 	@echo "make lint        formatting, static checks and types"
 	@echo "make docs        the documentation's pages, in site/"
 	@echo "make benchmark   speed ratios, measured side by side"
+	@echo "make scaling     a step on 2 processes, and by its costs on up to 64"
 	@echo "make clean       remove the environment and caches; results stay"
 
 # torch goes first and by itself, so that its pinned version, from wherever pip is set up to find it, is what all else
@@ -91,6 +92,9 @@ docs: $(VENV)/docs
 
 benchmark: $(READY)
 	$(BIN)/python scripts/benchmark.py --json results/benchmark.json
+
+scaling: $(READY)
+	$(BIN)/python scripts/benchmark.py --ranks 2 --json results/scaling.json --figure results/scaling.png
 
 clean:
 	rm -rf $(VENV) .venv-* build dist site *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage

@@ -40,10 +40,13 @@ PROGRAMS = {
     "implicit-bias": Program("implicit_bias", "the modified loss that descent follows"),
     "edge-of-stability": Program("edge_of_stability", "where the sharpness goes while a network trains"),
     "minima": Program("minima", "where small and large batches end, and what sharpness says"),
+    "critical-batch": Program("critical_batch", "up to which batch size fewer steps are needed"),
     "ladder-probed": Program("ladder_probed", "sharpness and noise, rung by rung"),
     "saddles": Program("saddles", "what leaves saddles, and whether training waits at them"),
     "calibration": Program("calibration", "how often conclusions of studies are false"),
     "noise": Program("noise", "SGD's noise replaced by other noise of its size"),
+    "escape": Program("escape", "how soon which noise leaves a given minimum"),
+    "gpu-check": Program("gpu_check", "what a GPU does with this code, in 8 minutes", "fbgd.studies.gpu_check.command"),
     "benchmark": Program("benchmark", "speed, as ratios measured side by side", "fbgd.studies.benchmark.command"),
 }
 NAMES = {program.script: name for name, program in PROGRAMS.items()}

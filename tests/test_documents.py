@@ -74,9 +74,12 @@ SCRIPTS: dict[str, Callable[[list[str]], list[str]]] = {
     "implicit_bias": settings_only,
     "calibration": settings_only,
     "minima": settings_only,
+    "critical_batch": settings_only,
     "ladder_probed": settings_only,
     "saddles": settings_only,
+    "gpu_check": settings_only,
     "noise": settings_only,
+    "escape": settings_only,
     "study": settings_only,
     "sweep": settings_only,
 }
@@ -166,6 +169,10 @@ def test_every_command_works(line, tmp_path, monkeypatch, capsys):
             return
         # The same words and options, see tests/commands/.
         words[:2] = ["python", f"scripts/{PROGRAMS[words[1]].script}.py"]
+    if words[0] == "torchrun":
+        # The same run on one process; tests/runs/test_torchrun.py starts several.
+        script_at = next(place for place, word in enumerate(words) if word.startswith("scripts/"))
+        words = ["python", *words[script_at:]]
     assert words[0] == "python", line
     path = Path(words[1])
     if path.parent == Path("docs/examples"):

@@ -24,7 +24,7 @@ ALLOWED = {
 }
 LONGEST_MODULE, LONGEST_FUNCTION = 300, 60
 # Of packages that fbgd imports where they are needed.
-EXTRAS = ("translation", "sweep", "images", "huggingface", "tensorboard", "wandb", "mlflow", "trackio")
+EXTRAS = ("translation", "sweep", "slurm", "ray", "images", "huggingface", "tensorboard", "wandb", "mlflow", "trackio")
 
 
 def imports(path):

@@ -125,6 +125,8 @@ class Study:
         *,
         seeds: int | None = None,
         workers: int | None = None,
+        launcher: str = "local",
+        launcher_options: Words = (),
         only: Words = (),
         out: Folder | None = None,
         quick: bool = False,
@@ -137,7 +139,9 @@ class Study:
         Args:
             words: for all rungs.
             seeds: so many; by default the study's own.
-            workers: processes at a time; by default one a core, or one where there is a GPU.
+            workers: processes at a time; by default one a core, or one a GPU. Of a cluster: jobs at a time.
+            launcher: where runs are executed: ``"local"``, ``"slurm"``, ``"ray"``.
+            launcher_options: of the launcher, ``"partition=gpu,time=4h"``, or a YAML file of them.
             only: names of rungs, or their beginnings; all by default.
             out: where runs, page and figures go; by default below ``results/``.
             quick: tiny sizes, to see that everything runs.
@@ -146,7 +150,8 @@ class Study:
         Raises:
             ConfigError: a word or an option is wrong.
         """
-        asked = {"overrides": split(words), "seeds": seeds, "workers": workers, "quick": quick}
+        asked: dict[str, Any] = {"overrides": split(words), "seeds": seeds, "workers": workers, "quick": quick}
+        asked |= {"launcher": launcher, "launcher_options": several(launcher_options)}
         places = {"only": several(only), "out": None if out is None else Path(out)}
         return finish(self.study, arguments(make_parser([self.study], ""), **asked, **places, **options))
 
@@ -163,6 +168,8 @@ def sweep(
     search_seed: int = 0,
     seeds: int | None = None,
     workers: int | None = None,
+    launcher: str = "local",
+    launcher_options: Words = (),
     out: Folder | None = None,
     quick: bool = False,
 ) -> Results:
@@ -178,6 +185,8 @@ def sweep(
         search_seed: of the search.
         seeds: so many, where no word says them.
         workers: processes at a time, as of :meth:`Study.run`.
+        launcher: where runs are executed, as of :meth:`Study.run`.
+        launcher_options: of the launcher.
         out: where everything goes; by default below ``results/sweep/``.
         quick: tiny sizes.
 
@@ -187,6 +196,7 @@ def sweep(
     chosen = None if over is None else ",".join(several(over)) or "none"
     asked = {"overrides": split(words), "select": select, "over": chosen, "fresh": fresh, "baseline": baseline}
     asked |= {"search": search, "search_seed": search_seed, "seeds": seeds, "workers": workers, "quick": quick}
+    asked |= {"launcher": launcher, "launcher_options": several(launcher_options)}
     given = arguments(make_sweep_parser(), **asked, out=None if out is None else Path(out))
     return finish(read_sweep(given), of_study(given))
 

@@ -20,7 +20,8 @@ from fbgd.config.targets import import_from
 from fbgd.errors import ConfigError
 from fbgd.report.sources import is_run
 from fbgd.runs.directory import RunDirectory, default_folder
-from fbgd.runs.progress import run_with_progress
+from fbgd.runs.progress import run_on_ranks
+from fbgd.runs.ranks import Meeting
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,8 @@ class Run:
 def run(words: Words = (), out: Folder | None = None) -> Run:
     """Train one network in this process, as ``fbgd train`` does: a finished run is read, one that was cut off goes on.
 
+    In a script that torchrun starts, the processes share the run.
+
     Args:
         words: settings; the defaults for none.
         out: the run's directory; by default ``runs/<data>-<identity>``.
@@ -122,8 +125,8 @@ def run(words: Words = (), out: Folder | None = None) -> Run:
     """
     config = compose(split(words))
     folder = default_folder(config) if out is None else Path(out)
-    with arithmetic_kept():
-        run_with_progress(config, folder)
+    with arithmetic_kept(), Meeting() as meeting:
+        run_on_ranks(config, folder, meeting)
     return load(folder)
 
 

@@ -8,8 +8,10 @@
     python scripts/train.py data=fashion_mnist data.train_size=2000 regime=full_batch \\
         'regularizer=[gradient_clipping,gradient_penalty]' seed=1 --out runs/mine
 
-The same command again prints the finished run, or goes on where a killed one stopped. The exit status is 3 where the
-run diverged, 2 for a mistake in the command.
+    torchrun --nproc-per-node 8 scripts/train.py regime=full_batch        the blocks of every step dealt to 8 processes
+
+The same command again prints the finished run, or goes on where a killed one stopped, on any number of processes. The
+exit status is 3 where the run diverged, 2 for a mistake in the command.
 """
 
 import argparse
@@ -55,24 +57,33 @@ def main(words: list[str] | None = None, prog: str | None = None) -> int:
     # What trains takes seconds to import, and the help needs none of it.
     from fbgd.config.compose import compose
     from fbgd.runs.directory import default_folder
-    from fbgd.runs.progress import run_with_progress, show_summary
+    from fbgd.runs.progress import run_on_ranks, show_summary
+    from fbgd.runs.ranks import Meeting, RankLost, complain
     from fbgd.runs.signals import exit_status
 
     try:
-        config = compose(arguments.overrides, arguments.module_path)
-        out = arguments.out or default_folder(config)
-        summary = run_with_progress(config, out)
-    except KeyboardInterrupt as interruption:
-        print("\ninterrupted: the same command goes on from the last checkpoint", file=sys.stderr)
-        return exit_status(interruption)
+        meeting = Meeting()
     except EXPECTED as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         return 2
+    try:
+        with meeting:
+            config = compose(arguments.overrides, arguments.module_path)
+            out = arguments.out or default_folder(config)
+            summary = run_on_ranks(config, out, meeting)
+    except KeyboardInterrupt as interruption:
+        if meeting.first:
+            print("\ninterrupted: the same command goes on from the last checkpoint", file=sys.stderr)
+        return exit_status(interruption)
+    except EXPECTED as error:
+        complain(meeting.complaint(error, one_line(error)))
+        return 1 if isinstance(error, RankLost) else 2
     except Exception as error:
         # What fails in the user's own code in the middle of a run is the user's to mend.
         if not own_place(error):
             raise
-        print(f"error: {said(error)}", file=sys.stderr)
+        complain(meeting.complaint(error, said(error)))
         return 2
-    show_summary(summary, out)
+    if meeting.first:
+        show_summary(summary, out)
     return 3 if summary["status"] == "diverged" else 0

@@ -35,6 +35,7 @@ from fbgd.engine.losses import Loss
 from fbgd.engine.metrics import Metric, measured
 from fbgd.engine.monitor import Monitor
 from fbgd.engine.objective import classification
+from fbgd.engine.ranks import ALONE, Ranks
 from fbgd.engine.tally import Row
 from fbgd.models.convert import is_built_in
 from fbgd.seeds import unseeded
@@ -50,13 +51,16 @@ class Built:
     facts: Facts
 
 
-def build(config: Config, blocks_per_call: int | None = None, dataset: Dataset | None = None) -> Built:
+def build(
+    config: Config, blocks_per_call: int | None = None, dataset: Dataset | None = None, ranks: Ranks = ALONE
+) -> Built:
     """Make the experiment that ``config`` describes.
 
     Args:
         config: a checked configuration.
         blocks_per_call: what an earlier start of the same run chose for ``auto``; ``None``: there was none.
         dataset: what :func:`load_data` gives, where that was done already.
+        ranks: the processes that the run is dealt to. What is tried here, each tries by itself.
 
     Raises:
         ValueError: data, model, optimizer, objective, regulariser or probe refuse their options.
@@ -79,14 +83,10 @@ def build(config: Config, blocks_per_call: int | None = None, dataset: Dataset |
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
     about = try_model(config, model, source, dataset)
     optimizer = build_optimizer(config, list(model.parameters()), [name for name, _ in model.named_parameters()])
-    gradient, reason = build_gradient(config, model, source, ingredients, loss, blocks_per_call)
+    gradient, reason = build_gradient(config, model, source, ingredients, loss, blocks_per_call, ranks)
     about |= {} if reason is None else {"block_by_block": reason}
-    metrics = build_metrics(config)
-    with unseeded():
-        # What fails, fails before the training; only the first batch of what may be a large set.
-        first = dataset.test.first(config.impl.evaluation_batch).to(device, dtype)
-        measured(metrics, "test", model, first, config.impl.evaluation_batch)
-    measure = build_measure(config, model, source, dataset, loss, metrics)
+    metrics = tried_metrics(config, model, dataset)
+    measure = build_measure(config, model, source, dataset, loss, metrics, ranks)
     experiment = Experiment(
         model=model.train(),
         source=source,
@@ -108,8 +108,22 @@ def build(config: Config, blocks_per_call: int | None = None, dataset: Dataset |
         probes=probes,
         metric=loss.metric,
         initial=initial_parameters(model) if probes else None,
+        ranks=ranks,
     )
     return Built(experiment, facts_of(experiment, dataset, device, about))
+
+
+def tried_metrics(config: Config, model: nn.Module, dataset: Dataset) -> tuple[Metric, ...]:
+    """The configured metrics, of which what fails, fails before the training.
+
+    Raises:
+        ConfigError: one fails on the first batch of the test set, or gives no numbers.
+    """
+    metrics, param = build_metrics(config), next(model.parameters())
+    with unseeded():
+        first = dataset.test.first(config.impl.evaluation_batch).to(param.device, param.dtype)
+        measured(metrics, "test", model, first, config.impl.evaluation_batch)
+    return metrics
 
 
 def initial_parameters(model: nn.Module) -> list[torch.Tensor]:
@@ -158,6 +172,7 @@ def build_gradient(
     ingredients: Ingredients,
     loss: Loss,
     blocks_per_call: int | None,
+    ranks: Ranks = ALONE,
 ) -> tuple[MeanGradient, str | None]:
     """The mean gradient of a step's blocks, and why it takes one block a call although it might take several.
 
@@ -171,6 +186,7 @@ def build_gradient(
         ingredients: penalties and clipping.
         loss: of the outputs.
         blocks_per_call: what an earlier start chose for ``auto``; ``None``: there was none.
+        ranks: whom blocks are dealt to, once everything was tried.
     """
     samples = source.data.samples
     autocast = torch.bfloat16 if config.precision == "bf16" else None
@@ -195,7 +211,9 @@ def build_gradient(
     if count is None:
         params = [param.detach() for param in model.parameters()]
         count = choose_blocks_per_call(mean_gradient, params, source.step(0), params[0].device)
-    return mean_gradient(count), reason
+    gradient = mean_gradient(count)
+    gradient.ranks = ranks
+    return gradient, reason
 
 
 def build_measure(
@@ -205,6 +223,7 @@ def build_measure(
     dataset: Dataset,
     loss: Loss,
     metrics: tuple[Metric, ...] = (),
+    ranks: Ranks = ALONE,
 ) -> Callable[[int], Row]:
     """What evaluates the model: loss and accuracy, or R^2, on every set that is configured, with a pass's statistics.
 
@@ -215,6 +234,7 @@ def build_measure(
         dataset: validation and test samples.
         loss: of the outputs.
         metrics: what is measured beside it.
+        ranks: whom blocks and samples are dealt to. All of them go on with the numbers that the first has.
     """
     device, dtype = next((param.device, param.dtype) for param in model.parameters())
     evaluated = {"train": source.data.samples} if config.record.train else {}
@@ -222,13 +242,14 @@ def build_measure(
         evaluated |= {} if samples is None else {name: samples.to(device, dtype)}
 
     def measure(pass_index: int) -> Row:
-        population_statistics(model, source.whole_pass(pass_index))
+        ranks.check_weights(model)
+        population_statistics(model, source.whole_pass(pass_index), ranks)
         row: Row = {}
         for name, samples in evaluated.items():
-            mean, score = evaluate(model, samples, config.impl.evaluation_batch, loss)
+            mean, score = evaluate(model, samples, config.impl.evaluation_batch, loss, ranks)
             row |= {f"{name}_loss": mean, f"{name}_{loss.metric}": score}
-            row |= measured(metrics, name, model, samples, config.impl.evaluation_batch)
-        return row
+            row |= measured(metrics, name, model, samples, config.impl.evaluation_batch, ranks)
+        return ranks.of_first(row)
 
     return measure
 

@@ -123,7 +123,8 @@ class ImplConfig:
     """How the arithmetic is carried out: speed and rounding, no part of a run's identity.
 
     ``module_path`` are folders of the user's modules. It is part of the configuration so that it reaches whatever
-    process executes the run.
+    process executes the run. ``rank_timeout`` is how many seconds the ranks of a run wait for one that does not answer;
+    a probe, for which the others wait, must take less.
     """
 
     device: str = "auto"
@@ -134,6 +135,7 @@ class ImplConfig:
     evaluation_batch: int = 1000
     checkpoint_seconds: float = 20.0
     seeds_together: Any = False
+    rank_timeout: float = 1800.0
     module_path: Any = field(default_factory=list)
 
     def __post_init__(self):
@@ -147,6 +149,8 @@ class ImplConfig:
         require(self.evaluation_batch >= 1, "impl.evaluation_batch", self.evaluation_batch, ">= 1")
         together = self.seeds_together
         require(together in (True, False, "auto"), "impl.seeds_together", together, "auto, true, false")
+        valid = 0 < self.rank_timeout < 1e8
+        require(valid, "impl.rank_timeout", self.rank_timeout, "(0, 1e8) seconds")
         require(self.checkpoint_seconds >= 0, "impl.checkpoint_seconds", self.checkpoint_seconds, ">= 0 seconds")
 
 

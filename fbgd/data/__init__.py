@@ -7,6 +7,7 @@ from fbgd.data.csv import csv
 from fbgd.data.dataset import Arrays, Dataset, Samples, TrainingSet
 from fbgd.data.digits import digits
 from fbgd.data.fashion_mnist import fashion_mnist
+from fbgd.data.fashion_mnist_32 import fashion_mnist_32
 from fbgd.data.files import DataError
 from fbgd.data.huggingface import huggingface
 from fbgd.data.image_folder import image_folder
@@ -31,6 +32,7 @@ __all__ = [
     "csv",
     "digits",
     "fashion_mnist",
+    "fashion_mnist_32",
     "huggingface",
     "image_folder",
     "markov",

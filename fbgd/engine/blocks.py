@@ -1,7 +1,7 @@
 """The training set cut into blocks: which samples make up each step, for every regime."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -80,9 +80,18 @@ class BlockOrder:
 
     def step_blocks(self, step_in_pass: int) -> range:
         """Which blocks of its pass a step uses."""
-        whole, rest = divmod(self.blocks_per_pass, self.steps_per_pass)
-        start = step_in_pass * whole + min(step_in_pass, rest)
-        return range(start, start + whole + (step_in_pass < rest))
+        return dealt(self.blocks_per_pass, step_in_pass, self.steps_per_pass)
+
+
+def dealt(count: int, part: int, parts: int) -> range:
+    """Which of ``count`` things in a row are in a part; sizes differ by one at most, and the larger come first.
+
+    >>> [list(dealt(5, part, 3)) for part in range(3)]
+    [[0, 1], [2, 3], [4]]
+    """
+    whole, rest = divmod(count, parts)
+    start = part * whole + min(part, rest)
+    return range(start, start + whole + (part < rest))
 
 
 @dataclass(frozen=True)
@@ -149,6 +158,7 @@ class StepBlocks:
         first: the number, within the pass, of the first block.
         transforms: applied to every block that is fetched.
         keys: what random layers draw from, one a block; ``None``: zeros, for what has no random layers.
+        whole: samples of the step, where these are a share of its blocks; ``None``: they are all.
     """
 
     data: TrainingSet
@@ -157,11 +167,20 @@ class StepBlocks:
     first: int
     transforms: BlockTransforms | None = None
     keys: Tensor | None = None
+    whole: int | None = None
 
     @cached_property
     def samples(self) -> int:
-        """How many samples all blocks hold together."""
-        return sum(block.shape[-1] for block in self.indices)
+        """How many samples the blocks of the step hold together, those of other ranks included."""
+        return sum(block.shape[-1] for block in self.indices) if self.whole is None else self.whole
+
+    def share(self, rank: int, ranks: int) -> "StepBlocks":
+        """The blocks of one rank, in a row; their weights, numbers and draws stay those of the whole step."""
+        own = dealt(len(self), rank, ranks)
+        part = slice(own.start, own.stop)
+        keys = None if self.keys is None else self.keys[part]
+        indices = self.indices[part]
+        return replace(self, indices=indices, first=self.first + own.start, keys=keys, whole=self.samples)
 
     def __len__(self) -> int:
         return len(self.indices)

@@ -10,12 +10,13 @@ from torch import Tensor
 from fbgd.data import Samples
 from fbgd.engine.blocks import StepBlocks
 from fbgd.engine.losses import CrossEntropy, Loss
+from fbgd.engine.ranks import ALONE, Ranks
 from fbgd.models.convert import batch_norms
 
 
 @torch.no_grad()
 def evaluate(
-    model: nn.Module, samples: Samples, batch_size: int = 1000, loss: Loss | None = None
+    model: nn.Module, samples: Samples, batch_size: int = 1000, loss: Loss | None = None, ranks: Ranks = ALONE
 ) -> tuple[float, float]:
     r"""Mean loss and accuracy of ``model`` in evaluation mode, over samples or, of sequences, over tokens.
 
@@ -30,17 +31,25 @@ def evaluate(
         samples: inputs and targets.
         batch_size: samples a forward pass; it changes nothing but memory and speed.
         loss: of the outputs against the targets; ``None``: cross-entropy.
+        ranks: whom the samples are dealt to; one all-reduce.
     """
     loss, total, right = loss or CrossEntropy(), 0.0, 0
-    errors = torch.zeros((), dtype=torch.float64, device=samples.inputs.device)
+    shape = samples.targets.shape[1:] if loss.metric == "r2" else ()
+    errors = torch.zeros(shape, dtype=torch.float64, device=samples.inputs.device)
+    own = ranks.samples(samples)
     with mode(model, training=False):
-        for inputs, targets in zip(samples.inputs.split(batch_size), samples.targets.split(batch_size), strict=True):
+        for inputs, targets in zip(own.inputs.split(batch_size), own.targets.split(batch_size), strict=True):
+            if not len(inputs):
+                # Of fewer samples than ranks.
+                break
             logits = model(inputs)
             total += loss.total(logits, targets).item()
             if loss.metric == "r2":
                 errors = errors + (logits.double() - targets).square().sum(0)
             else:
                 right += int((loss.hits(logits, targets) & logits.isfinite().all(-1)).sum())
+    sums = ranks.total(torch.cat([errors.new_tensor([total, right]), errors.reshape(-1)]))
+    total, right, errors = sums[0].item(), int(sums[1]), sums[2:].view(shape)
     predictions = samples.predictions
     if loss.metric == "r2":
         return total / predictions, determination(errors, samples.targets)
@@ -54,7 +63,7 @@ def determination(errors: Tensor, targets: Tensor) -> float:
 
 
 @torch.no_grad()
-def population_statistics(model: nn.Module, blocks: StepBlocks) -> None:
+def population_statistics(model: nn.Module, blocks: StepBlocks, ranks: Ranks = ALONE) -> None:
     r"""Set every batch norm's buffers to the moments of its inputs over ``blocks``, each block normalised by itself.
 
     .. math::
@@ -62,6 +71,11 @@ def population_statistics(model: nn.Module, blocks: StepBlocks) -> None:
         \sigma^2 = \sum_B \frac{|B|}{N} (\sigma_B^2 + \mu_B^2) - \mu^2
 
     One forward pass over the blocks; a model without batch norm is left alone, at no cost.
+
+    Args:
+        model: its batch norms' buffers are set.
+        blocks: of a pass.
+        ranks: whom the blocks are dealt to; one all-reduce.
     """
     layers = batch_norms(model)
     if not layers:
@@ -85,15 +99,19 @@ def population_statistics(model: nn.Module, blocks: StepBlocks) -> None:
         with mode(model, training=False):
             for layer in layers:
                 layer.train()
-            for stack in blocks.stacks(1):
+            for stack in ranks.blocks(blocks).stacks(1):
                 weight = stack.targets.shape[1] / blocks.samples
                 model(stack.inputs[0])
     finally:
         for hook in hooks:
             hook.remove()
-    for layer, (mean_buffer, variance_buffer) in layers.items():
+    parts = [part for pair in sums.values() for part in pair]
+    parts.append(parts[0].new_tensor(list(calls.values())))
+    *moments, counts = ranks.total(torch.cat(parts)).split([len(part) for part in parts])
+    pairs = zip(moments[::2], moments[1::2], counts.tolist(), strict=True)
+    for (mean_buffer, variance_buffer), (mean, square, count) in zip(layers.values(), pairs, strict=True):
         # A layer that a forward pass calls several times has the moments of all of them; an unused one none.
-        mean, square = (total * (len(blocks) / calls[layer]) for total in sums[layer]) if calls[layer] else sums[layer]
+        mean, square = (total * (len(blocks) / count) if count else total for total in (mean, square))
         mean_buffer.copy_(mean)
         variance_buffer.copy_((square - mean**2).clamp(min=0))
 

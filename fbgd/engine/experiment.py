@@ -12,6 +12,7 @@ from fbgd.engine.blocks import BlockSource
 from fbgd.engine.gradient import MeanGradient
 from fbgd.engine.monitor import Monitor
 from fbgd.engine.probe import ScheduledProbe
+from fbgd.engine.ranks import ALONE, Ranks
 from fbgd.engine.tally import Row
 from fbgd.schedules import PlainSchedule, Schedule
 from regularizers import BlockNoise, GradientTransform, ParameterNoise
@@ -88,6 +89,7 @@ class Experiment:
         probes: look on every so many passes.
         metric: what rows call the score of the loss, "accuracy" or, of a regression, "r2".
         initial: the parameters before the first step, for probes; a resumed run has them too.
+        ranks: the processes that it is dealt to; probes look on the first alone.
     """
 
     model: nn.Module
@@ -110,6 +112,7 @@ class Experiment:
     probes: tuple[ScheduledProbe, ...] = ()
     metric: str = "accuracy"
     initial: list[Tensor] | None = None
+    ranks: Ranks = ALONE
 
     @property
     def steps(self) -> int:

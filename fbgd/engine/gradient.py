@@ -9,6 +9,7 @@ from torch import Tensor
 
 from fbgd.engine.blocks import StepBlocks
 from fbgd.engine.kernels import BlockEvaluation, Kernels, Objective, autograd_gradient, network_kernels
+from fbgd.engine.ranks import ALONE, Ranks
 from regularizers import BlockGradientPenalty, GradientTransform
 
 __all__ = ["MeanGradient", "Objective", "StepGradient", "block_gradients", "gradients_per_sample"]
@@ -56,6 +57,9 @@ class MeanGradient:
         kernels: how blocks are evaluated; ``None``: those of one network with this objective, these penalties and this
             clipping.
 
+    Attributes:
+        ranks: whom the blocks are dealt to; one all-reduce for every mean.
+
     Raises:
         ValueError: ``blocks_per_call`` is not a positive integer.
     """
@@ -73,6 +77,7 @@ class MeanGradient:
             raise ValueError(f"blocks_per_call = {blocks_per_call!r} must be a positive integer")
         self.objective, self.penalties, self.clipping = objective, penalties, clipping
         self.blocks_per_call = blocks_per_call
+        self.ranks: Ranks = ALONE
         self.gradients_per_sample = gradients_per_sample(penalties, clipping)
         self.on_blocks = tuple(penalty for penalty in penalties if penalty.of == "block")
         self.on_full = tuple(penalty for penalty in penalties if penalty.of == "full_gradient")
@@ -94,9 +99,14 @@ class MeanGradient:
             for penalty in self.on_full:
                 # In PyTorch 2.13 the forward derivative of a vectorised gradient is wrong through batch norm, so an
                 # exact product takes block by block.
-                per_call = 1 if penalty.method == "exact" else self.blocks_per_call
-                grad_fn = partial(self._full_gradient, blocks=blocks, rate=rate, blocks_per_call=per_call)
-                extra = penalty.gradient(grad_fn, params, plain, rate)
+                exact = penalty.method == "exact"
+                per_call = 1 if exact else self.blocks_per_call
+                part = partial(self._part, blocks=blocks, rate=rate, blocks_per_call=per_call)
+                whole = partial(self._full_gradient, blocks=blocks, rate=rate)
+                extra = penalty.gradient(part if exact else whole, params, plain, rate)
+                if exact:
+                    # A derivative does not go through an all-reduce; a product is linear, so the ranks' parts add up.
+                    extra = self.ranks.mean(extra, statistics[0].new_zeros(0, dtype=torch.float64))[0]
                 gradient = [entry + more for entry, more in zip(gradient, extra, strict=True)]
                 objective = objective + penalty.coefficient(lr) * self.kernels.norm(plain) ** penalty.power
         # A step of one block has that block's gradient, unless penalties or clipping changed it.
@@ -119,16 +129,14 @@ class MeanGradient:
                 gradients = [entry.unsqueeze(0) for entry in first]
             yield stack.targets.shape[1] / blocks.samples, gradients
 
-    def _full_gradient(
-        self,
-        params: list[Tensor],
-        blocks: StepBlocks,
-        rate: Tensor,
-        blocks_per_call: int | None = None,
-    ) -> list[Tensor]:
+    def _full_gradient(self, params: list[Tensor], blocks: StepBlocks, rate: Tensor) -> list[Tensor]:
         """The mean gradient without gradient penalties."""
+        return self._mean(self.kernels.plain_single, self.kernels.plain_vectorised, params, blocks, rate)[0]
+
+    def _part(self, params: list[Tensor], blocks: StepBlocks, rate: Tensor, blocks_per_call: int) -> list[Tensor]:
+        """This rank's part of it."""
         single, vectorised = self.kernels.plain_single, self.kernels.plain_vectorised
-        return self._mean(single, vectorised, params, blocks, rate, blocks_per_call)[0]
+        return self._sum(single, vectorised, params, self.ranks.blocks(blocks), rate, blocks_per_call)[0]
 
     def _mean(
         self,
@@ -137,12 +145,25 @@ class MeanGradient:
         params: list[Tensor],
         blocks: StepBlocks,
         rate: Tensor | None,
-        blocks_per_call: int | None = None,
     ) -> tuple[list[Tensor], tuple[Tensor, ...]]:
         """The mean gradient, and objective, loss, accuracy, block norm and, for penalties, its square, each a mean."""
+        own = self.ranks.blocks(blocks)
+        gradient, statistics = self.ranks.mean(*self._sum(single, vectorised, params, own, rate, self.blocks_per_call))
+        return gradient, statistics.unbind()
+
+    def _sum(
+        self,
+        single: BlockEvaluation,
+        vectorised: BlockEvaluation,
+        params: list[Tensor],
+        blocks: StepBlocks,
+        rate: Tensor | None,
+        blocks_per_call: int,
+    ) -> tuple[list[Tensor], Tensor]:
+        """The sums over ``blocks`` of weighted gradients and statistics; zeros over none."""
         total: list[Tensor] = []
         statistics: Tensor | None = None
-        for stack in blocks.stacks(blocks_per_call or self.blocks_per_call):
+        for stack in blocks.stacks(blocks_per_call):
             several = len(stack.keys) > 1
             if several:
                 gradient, values, right, norm = vectorised(params, *stack, rate)
@@ -160,8 +181,10 @@ class MeanGradient:
                 gradient, parts = list(torch._foreach_mul(gradient, weight)), weight * parts
             total = list(torch._foreach_add(total, gradient) if total else gradient)
             statistics = parts if statistics is None else statistics + parts
-        assert statistics is not None, "a step has at least one block"
-        return total, statistics.unbind()
+        if statistics is None:
+            names = 5 if self.on_blocks else 4
+            return [torch.zeros_like(param) for param in params], params[0].new_zeros(names, dtype=torch.float64)
+        return total, statistics
 
 
 def block_gradients(

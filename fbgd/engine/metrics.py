@@ -11,6 +11,7 @@ from torch import Tensor
 
 from fbgd.data import Samples
 from fbgd.engine.evaluate import mode
+from fbgd.engine.ranks import ALONE, Ranks
 from fbgd.engine.tally import Row
 from fbgd.errors import ConfigError, said
 
@@ -65,8 +66,17 @@ def number(where: str, value: Any) -> float:
 
 
 @torch.no_grad()
-def measured(metrics: Sequence[Metric], part: str, model: nn.Module, samples: Samples, batch_size: int = 1000) -> Row:
+def measured(
+    metrics: Sequence[Metric],
+    part: str,
+    model: nn.Module,
+    samples: Samples,
+    batch_size: int = 1000,
+    ranks: Ranks = ALONE,
+) -> Row:
     """The columns of all ``metrics`` on a set of samples; none without metrics, at no cost.
+
+    Of several ranks, the first has them.
 
     Args:
         metrics: what is measured.
@@ -74,12 +84,19 @@ def measured(metrics: Sequence[Metric], part: str, model: nn.Module, samples: Sa
         model: left in the mode it came in.
         samples: inputs and targets.
         batch_size: samples a forward pass; it changes nothing but memory and speed.
+        ranks: whom the samples are dealt to; one all-reduce.
     """
     if not metrics:
         return {}
+    own = ranks.samples(samples)
+    # Of fewer samples than ranks, a rank without one still has to know the outputs' shape.
+    inputs = own.inputs if len(own) else samples.inputs[:1]
     with mode(model, training=False):
-        outputs = torch.cat([model(inputs) for inputs in samples.inputs.split(batch_size)])
+        outputs = torch.cat([model(batch) for batch in inputs.split(batch_size)])[: len(own)]
+    outputs = ranks.gathered(outputs, len(samples))
     row: Row = {}
+    if not ranks.first:
+        return row
     for metric in metrics:
         # Each its own: a function may write to what it is given.
         row |= metric.columns(part, outputs.clone(), samples.targets.clone())

@@ -69,7 +69,8 @@ class Recorder:
             member.monitor.after_step(step, experiment.source.steps_per_pass, self.steps)
         last = self.evaluations >= experiment.most_evaluations or step == self.steps
         evaluating = last or step in self.evaluation_steps
-        due = [probe for probe in experiment.probes if last or step % experiment.interval(probe.every) == 0]
+        probes = experiment.probes if experiment.ranks.first else ()
+        due = [probe for probe in probes if last or step % experiment.interval(probe.every) == 0]
         columns = self._probe(tuple(due), step, closure) if due else {}
         if evaluating or step % self.interval == 0:
             self._record(step, closure, columns, evaluating, last)

@@ -16,6 +16,7 @@ from fbgd.config.build import Built, build
 from fbgd.config.schema import Config, to_dict
 from fbgd.data import Dataset
 from fbgd.engine.experiment import Member, Progress
+from fbgd.engine.ranks import ALONE, Ranks
 from fbgd.engine.record import Row, is_complete
 from fbgd.engine.train import train_members
 from fbgd.errors import ConfigError
@@ -81,6 +82,7 @@ def begin(
     warn: Warn = print,
     dataset: Dataset | None = None,
     blocks_per_call: int | None = None,
+    ranks: Ranks = ALONE,
 ) -> "Attempt":
     """Start a run: from its newest checkpoint, or from the beginning.
 
@@ -91,6 +93,7 @@ def begin(
         warn: hears of damaged checkpoints.
         dataset: its data, where they are loaded already.
         blocks_per_call: what to take for ``auto`` in a run that has not begun.
+        ranks: the processes that it is dealt to.
 
     Raises:
         ConfigError: the run was begun with other data.
@@ -100,7 +103,7 @@ def begin(
         if state["identity"] != identity(config):
             warn(f"{directory.path} has a checkpoint of another experiment; going back to the one before it")
             continue
-        attempt = prepare(config, directory, on_row, warn, dataset, blocks_of(directory, state, warn))
+        attempt = prepare(config, directory, on_row, warn, dataset, blocks_of(directory, state, warn), ranks)
         try:
             attempt.resume(state)
         except ConfigError:
@@ -112,7 +115,8 @@ def begin(
         return attempt
     # From the beginning: also in the tracker.
     (directory.path / STATE).unlink(missing_ok=True)
-    return prepare(config, directory, on_row, warn, dataset, blocks_of(directory, {}, warn) or blocks_per_call)
+    blocks_per_call = blocks_of(directory, {}, warn) or blocks_per_call
+    return prepare(config, directory, on_row, warn, dataset, blocks_per_call, ranks)
 
 
 def prepare(
@@ -122,9 +126,10 @@ def prepare(
     warn: Warn,
     dataset: Dataset | None,
     blocks_per_call: int | None,
+    ranks: Ranks = ALONE,
 ) -> "Attempt":
     """A run at its beginning; its configuration and what was chosen for it are written down."""
-    built = build(config, blocks_per_call, dataset)
+    built = build(config, blocks_per_call, dataset, ranks)
     # A resumed run must sum in the same order, so the choice is kept from the first moment on.
     write_atomically(directory.plan, json.dumps({"blocks_per_call": built.facts.blocks_per_call}))
     text = OmegaConf.to_yaml(OmegaConf.create(to_dict(config)))
@@ -134,7 +139,7 @@ def prepare(
         except ConfigError as error:
             warn(f"{error}; it is written anew")
     write_atomically(directory.config, text)
-    return Attempt(config, directory, built, on_row, warn)
+    return Attempt(config, directory, built, on_row, warn, ranks=ranks.count)
 
 
 def blocks_of(directory: RunDirectory, state: dict, warn: Warn) -> int | None:
@@ -166,6 +171,7 @@ class Attempt:
         progress: how far it is.
         rows: recorded so far.
         together: the most runs that it was trained together with, itself included.
+        ranks: the most processes that it was dealt to.
         tally: the means that were under way where it was paused.
         saved: when its last checkpoint was written, on the clock ``time.monotonic``.
     """
@@ -178,6 +184,7 @@ class Attempt:
     progress: Progress = field(default_factory=Progress)
     rows: list[Row] = field(default_factory=list)
     together: int = 1
+    ranks: int = 1
     tally: dict = field(default_factory=dict)
     saved: float = field(default_factory=lambda: time.monotonic())
     tracking: Tracking = field(init=False)
@@ -212,6 +219,7 @@ class Attempt:
         if not (self.rows or state.get("tally")) or not all(isinstance(row, dict) for row in self.rows):
             raise ValueError("its rows are missing")
         self.together, self.tally = state.get("together", 1), state.get("tally", {})
+        self.ranks = max(self.ranks, state.get("ranks", 1))
         self.write_rows()
 
     def write_rows(self) -> None:
@@ -244,7 +252,8 @@ class Attempt:
         state = snapshot(self.built.experiment, self.progress, self.rows)
         about: dict[str, Any] = {"identity": identity(self.config), "content_hash": self.built.facts.content_hash}
         about["blocks_per_call"] = self.built.facts.blocks_per_call
-        self.directory.write_checkpoint({**state, **about, "together": self.together, "tally": self.tally})
+        about |= {"together": self.together, "ranks": self.ranks, "tally": self.tally}
+        self.directory.write_checkpoint({**state, **about})
         self.tracking.send(self.rows)
         self.saved = time.monotonic()
 
@@ -253,8 +262,8 @@ class Attempt:
         if self.built.experiment.monitor.never_averaged:
             self.warn("the run ended before any weights were averaged: what is evaluated are the last weights")
         summary = summarise(self.config, self.built, self.progress, self.rows)
-        if self.together > 1:
-            summary["together"] = self.together
+        for name, count in (("together", self.together), ("ranks", self.ranks)):
+            summary |= {name: count} if count > 1 else {}
         self.write_rows()
         sealed = summaries.sealed(summary, self.directory.config, self.directory.metrics)
         # Nobody comes back to a finished run to remove it.

@@ -1,14 +1,26 @@
-"""Running a study's planned runs in worker processes, with live progress."""
+"""Running a study's planned runs in worker processes, with live progress.
+
+The pool of workers is this module's own. What libraries have was looked at, and each lacks what a study needs:
+
+- joblib's ``loky`` keeps its processes, but a killed one breaks the pool, all its other jobs with it, and a job cannot
+  say anything before its end: no rows while it runs, no asking it to stop with a checkpoint.
+- submitit's local executor starts two processes a job, which load PyTorch each time; they outlive a study that is
+  killed, and one that is cancelled has a second before it is killed. It takes no number of jobs at a time.
+
+Both are right for what they are made for: :mod:`fbgd.runs.launchers` gives jobs to clusters through submitit and Ray.
+"""
 
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import replace
+from typing import Protocol
 
-from fbgd.config.schema import Config, to_dict
+from fbgd.config.schema import to_dict
+from fbgd.runs.devices import device_for
 from fbgd.runs.directory import RunDirectory, write_atomically
 from fbgd.runs.plan import PlannedRun
 from fbgd.runs.study_progress import StudyProgress
@@ -16,8 +28,23 @@ from fbgd.runs.together import declined
 from fbgd.runs.worker_process import GRACE_SECONDS, Failure, Worker, end
 
 
+class Cluster(Protocol):
+    """Where jobs can be executed that are not executed here."""
+
+    def run(self, jobs: list[list[PlannedRun]], display: StudyProgress, limit: float | None) -> None:
+        """Execute all jobs to their end, and record how each ended by :func:`settle`."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+
 def launch(
-    planned: list[PlannedRun], workers: int, idle: "list[Worker] | None" = None, limit: float | None = None
+    planned: list[PlannedRun],
+    workers: int,
+    idle: "list[Worker] | None" = None,
+    limit: float | None = None,
+    devices: Sequence[str] = (),
+    cluster: Cluster | None = None,
 ) -> None:
     """Execute all runs that are not done; a failure is written to the run's ``error.txt`` and does not stop others.
 
@@ -30,6 +57,8 @@ def launch(
             :func:`end`. Without it they end with the launch.
         limit: seconds that a run may take, or several that are trained together; then it counts as failed, with a
             checkpoint to go on from.
+        devices: the GPUs that workers are dealt to, each of which sees one; without them each sees all.
+        cluster: executes the jobs in place of workers of this computer.
 
     Raises:
         ValueError: fewer than one worker.
@@ -42,7 +71,12 @@ def launch(
         return
     with StudyProgress(planned, todo) as display:
         jobs = to_jobs(todo, display.say)
-        launcher = Launcher(workers, display, [] if idle is None else idle, limit)
+        if cluster is not None:
+            cluster.run(jobs, display, limit)
+            return
+        # Who names a device by its number counts all of them.
+        named = any(":" in run.config.impl.device for run in todo)
+        launcher = Launcher(workers, display, [] if idle is None else idle, limit, () if named else devices)
         with ThreadPoolExecutor(workers) as pool:
             try:
                 for future in as_completed([pool.submit(launcher.run, job) for job in jobs]):
@@ -72,6 +106,45 @@ def to_jobs(todo: list[PlannedRun], say: Callable[[str], None]) -> list[list[Pla
     return list(jobs.values())
 
 
+def to_job(runs: list[PlannedRun], threads: int) -> list[dict]:
+    """What a worker is told of a job: of every run its directory and its configuration, with a number of threads."""
+    job = []
+    for run in runs:
+        impl = run.config.impl
+        own = run.config if impl.threads else replace(run.config, impl=replace(impl, threads=threads))
+        job.append({"path": str(run.path), "config": to_dict(own)})
+    return job
+
+
+def settle(runs: list[PlannedRun], failure: str | None, display: StudyProgress) -> None:
+    """A job has ended: a failure goes to the ``error.txt`` of those of its runs that are not done.
+
+    Args:
+        runs: of the job.
+        failure: why it failed, its last line in short; ``None``: it did not.
+        display: hears of it.
+    """
+    for run in runs:
+        succeeded = failure is None or run.done
+        # On a full disk the file cannot be written: what is missing is missing all the same.
+        with suppress(OSError):
+            directory = RunDirectory(run.path)
+            if succeeded or failure is None:
+                directory.error.unlink(missing_ok=True)
+            else:
+                run.path.mkdir(parents=True, exist_ok=True)
+                write_atomically(directory.error, failure)
+        display.finished(run, succeeded)
+
+
+def tell(run: PlannedRun, message: dict, display: StudyProgress) -> None:
+    """Show what a worker said about a run: a row, or a warning."""
+    if "warning" in message:
+        display.say(f"{run.rung}, seed {run.seed}: warning: {message['warning']}", "yellow")
+    else:
+        display.advanced(run, message["row"], message["steps"])
+
+
 class Launcher:
     """Keeps worker processes, gives them jobs, and ends them all when asked to.
 
@@ -83,13 +156,22 @@ class Launcher:
         display: hears of every start, row and end.
         idle: workers that wait for a job.
         limit: seconds that a job may take.
+        devices: the GPUs that workers are dealt to.
     """
 
-    def __init__(self, workers: int, display: StudyProgress, idle: list[Worker], limit: float | None = None):
+    def __init__(
+        self,
+        workers: int,
+        display: StudyProgress,
+        idle: list[Worker],
+        limit: float | None = None,
+        devices: Sequence[str] = (),
+    ):
         self.threads = max(1, (os.cpu_count() or 1) // workers)
         self.display = display
         self.idle = idle
         self.limit = limit
+        self.devices = devices
         self.busy: set[Worker] = set()
         self.slots = workers
         self.stopped = threading.Event()
@@ -129,17 +211,7 @@ class Launcher:
             failure = self._try(runs)
         if self.stopped.is_set():
             return
-        for run in runs:
-            succeeded = failure is None or run.done
-            # On a full disk the file cannot be written: what is missing is missing all the same.
-            with suppress(OSError):
-                directory = RunDirectory(run.path)
-                if succeeded or failure is None:
-                    directory.error.unlink(missing_ok=True)
-                else:
-                    run.path.mkdir(parents=True, exist_ok=True)
-                    write_atomically(directory.error, failure.text)
-            self.display.finished(run, succeeded)
+        settle(runs, None if failure is None else failure.text, self.display)
 
     def _try(self, runs: list[PlannedRun]) -> Failure | None:
         """Execute a job's runs by a worker, once there is a place for one; returns why they failed."""
@@ -147,12 +219,13 @@ class Launcher:
             self.free.wait_for(lambda: self.stopped.is_set() or len(self.busy) < self.slots)
             if self.stopped.is_set():
                 return None
-            worker = self.idle.pop() if self.idle else Worker(self.threads)
+            taken = [worker.device for worker in self.busy]
+            worker = self.idle.pop() if self.idle else Worker(self.threads, device_for(self.devices, taken))
             self.busy.add(worker)
         failure: Failure | None = Failure("its worker was given up\n")
         try:
-            job = [{"path": str(run.path), "config": to_dict(self._threaded(run.config))} for run in runs]
-            failure = worker.execute(job, lambda message: self._hear(runs[message["run"]], message), self.limit)
+            job = to_job(runs, self.threads)
+            failure = worker.execute(job, lambda message: tell(runs[message["run"]], message, self.display), self.limit)
         finally:
             with self.free:
                 self.busy.discard(worker)
@@ -165,14 +238,3 @@ class Launcher:
             if not keep:
                 worker.close()
         return failure
-
-    def _threaded(self, config: Config) -> Config:
-        if config.impl.threads is not None:
-            return config
-        return replace(config, impl=replace(config.impl, threads=self.threads))
-
-    def _hear(self, run: PlannedRun, message: dict) -> None:
-        if "warning" in message:
-            self.display.say(f"{run.rung}, seed {run.seed}: warning: {message['warning']}", "yellow")
-        else:
-            self.display.advanced(run, message["row"], message["steps"])

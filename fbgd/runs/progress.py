@@ -8,10 +8,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from fbgd.config.schema import Config
+from fbgd.engine.ranks import ALONE, Ranks
 from fbgd.engine.record import Row
 from fbgd.errors import ConfigError
 from fbgd.runs.attempt import execute
+from fbgd.runs.dealt import execute_dealt
 from fbgd.runs.heartbeat import Heartbeat
+from fbgd.runs.ranks import Meeting
 from fbgd.runs.signals import StopRequest, heard_by
 
 
@@ -36,7 +39,23 @@ def check_place(path: Path) -> None:
         raise ConfigError(f"--out {path} is no directory of a run: it holds {holds}; name a new one, as runs/mine")
 
 
-def run_with_progress(config: Config, path: Path) -> dict:
+def run_on_ranks(config: Config, path: Path, meeting: Meeting) -> dict:
+    """Execute a run on the processes of torchrun, or alone; rank 0 shows its progress. Returns its summary.
+
+    Raises:
+        ConfigError: ``path`` is no place for a single run, or the device is not to be shared.
+        Interrupted: by Ctrl-C or SIGTERM, after a checkpoint.
+        RankLost: another process is gone.
+    """
+    with meeting.joined(config) as ranks:
+        if ranks.first:
+            return run_with_progress(config, path, ranks)
+        stop = StopRequest()
+        with heard_by(stop.hear):
+            return execute_dealt(config, path, ranks, lambda row, steps: None, print, stop)
+
+
+def run_with_progress(config: Config, path: Path, ranks: Ranks = ALONE) -> dict:
     """Execute a run under a progress bar that counts its steps, or, without a terminal, with a line every minute.
 
     Returns its summary.
@@ -65,9 +84,14 @@ def run_with_progress(config: Config, path: Path) -> dict:
             if bar.disable and row["step"] < steps:
                 heart.beat(row["step"] / steps, f"step {row['step']} of {steps}: {describe(held)}")
 
+        def warn(text: str) -> None:
+            console.print(f"[yellow]warning:[/] {text}")
+
         stop = StopRequest()
         with heard_by(stop.hear):
-            return execute(config, path, on_row, lambda text: console.print(f"[yellow]warning:[/] {text}"), stop)
+            if ranks.count > 1:
+                return execute_dealt(config, path, ranks, on_row, warn, stop)
+            return execute(config, path, on_row, warn, stop)
 
 
 def outcome(summary: dict) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from fbgd.runs.devices import VISIBLE
 from fbgd.runs.processes import PARENT
 
 # How long a worker that was asked to end may take, for a step and a checkpoint.
@@ -89,24 +90,39 @@ def pipe(stream: IO[str] | None) -> IO[str]:
     return stream
 
 
-def worker_environment(threads: int) -> dict[str, str]:
-    """The environment of a worker: its study, the size of its thread pools, and where this package is.
+def python_path() -> str:
+    """Where Python finds this package in another process, and all else that ``PYTHONPATH`` says.
 
-    Thread pools take their size when their library is loaded, before any configuration is read. An empty entry of
-    ``PYTHONPATH``, left by a colon too many, would be the folder where the user stands.
+    An empty entry, left by a colon too many, would be the folder where the user stands.
     """
     path = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
     root = Path(__file__).parents[2]
     if root.name not in ("site-packages", "dist-packages"):
         path.insert(0, str(root))
+    return os.pathsep.join(path)
+
+
+def worker_environment(threads: int, device: str | None = None) -> dict[str, str]:
+    """The environment of a worker: its study, its GPU, the size of its thread pools, and where this package is.
+
+    Thread pools take their size when their library is loaded, before any configuration is read.
+    """
     sizes = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-    return os.environ | sizes | {"PYTHONPATH": os.pathsep.join(path), PARENT: str(os.getpid())}
+    seen = {} if device is None else {VISIBLE: device}
+    return os.environ | sizes | seen | {"PYTHONPATH": python_path(), PARENT: str(os.getpid())}
 
 
 class Worker:
-    """A worker process that executes one job at a time."""
+    """A worker process that executes one job at a time.
 
-    def __init__(self, threads: int):
+    Args:
+        threads: of its thread pools.
+        device: the only GPU that it sees; ``None``: all that this process sees.
+        apart: in a process group of its own, so that signals to the group of this process do not reach it.
+    """
+
+    def __init__(self, threads: int, device: str | None = None, apart: bool = False):
+        self.device = device
         self.process = subprocess.Popen(
             # Without -P a folder optimizers/ where the user stands would be imported in place of the package.
             [sys.executable, "-P", "-m", "fbgd.runs.worker"],
@@ -114,7 +130,8 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=worker_environment(threads),
+            env=worker_environment(threads, device),
+            start_new_session=apart,
         )
         self.printed: list[str] = []
         self.lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()

@@ -22,6 +22,7 @@ BUILT_IN = Catalogue(
         Entry("weight_decay/overparameterised", "weight_decay.overparameterised"),
         Entry("edge_of_stability/sharpness", "edge_of_stability.sharpness"),
         Entry("edge_of_stability/flow", "edge_of_stability.flow"),
+        Entry("edge_of_stability/central_flow", "edge_of_stability.central_flow"),
         Entry("implicit_bias/order", "implicit_bias.order"),
         Entry("implicit_bias/meter", "implicit_bias.meter"),
         Entry("implicit_bias/strength", "implicit_bias.strength"),
@@ -29,10 +30,12 @@ BUILT_IN = Catalogue(
         Entry("calibration/choices", "calibration.choices"),
         Entry("calibration/seeds", "calibration.seeds"),
         Entry("minima", "minima.study"),
+        Entry("critical_batch", "critical_batch.study"),
         Entry("saddles/escape", "saddles.escape"),
         Entry("saddles/octopus", "saddles.octopus"),
         Entry("saddles/network", "saddles.network"),
         Entry("ladder_probed", "ladder_probed.study"),
         Entry("noise", "noise"),
+        Entry("escape", "escape.study"),
     )
 )

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from fbgd import programs
 from fbgd.errors import nearest
+from fbgd.runs.launchers import LAUNCHERS
 
 FIGURES = ("png", "pdf", "svg")
 NOTIFY = (
@@ -29,6 +30,9 @@ COMMON = {
     "figures",
     "columns",
     "run_limit",
+    "launcher",
+    "launcher_options",
+    "runs_per_gpu",
 }
 
 
@@ -71,12 +75,7 @@ def make_parser(studies: Sequence[Described], about: str, prog: str | None = Non
         parser.add_argument("figure", metavar="FIGURE", type=one_of(figures), help=f"one of {', '.join(figures)}")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="an override for all settings")
     parser.add_argument("--seeds", type=int, metavar="N", help="seeds of every setting (default: the preset's)")
-    parser.add_argument(
-        "--workers",
-        type=int,
-        metavar="W",
-        help="processes at a time (default: one a core, each with one thread; one where there is a GPU)",
-    )
+    add_launching(parser)
     parser.add_argument(
         "--run-limit",
         type=duration,
@@ -114,6 +113,33 @@ def make_parser(studies: Sequence[Described], about: str, prog: str | None = Non
     for option in {option.name: option for study in studies for option in study.options}.values():
         parser.add_argument(f"--{option.name}", metavar=option.metavar, help=option.help)
     return parser
+
+
+def add_launching(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say where runs are executed, and how many at a time."""
+    parser.add_argument(
+        "--workers",
+        type=int,
+        metavar="W",
+        help="processes at a time (default: one a core, each with one thread; one a GPU where there are some); of a "
+        "cluster, jobs at a time (default: as many as it runs)",
+    )
+    parser.add_argument(
+        "--launcher",
+        default="local",
+        metavar="|".join(LAUNCHERS),
+        type=one_of(LAUNCHERS),
+        help="where runs are executed: on this computer, or as jobs of Slurm or Ray (default: local)",
+    )
+    parser.add_argument(
+        "--launcher-options",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE,...",
+        help="of the launcher, or a YAML file of them; may be repeated. Slurm has partition, time, gpus, cpus, mem, "
+        "array and more, Ray address, cpus, gpus and more; docs/cluster.md has all",
+    )
+    parser.add_argument("--runs-per-gpu", type=int, metavar="N", help="processes at a time on every GPU (default: 1)")
 
 
 def duration(word: str) -> float:

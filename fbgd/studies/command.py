@@ -9,13 +9,17 @@ from functools import partial
 
 import pandas as pd
 
-from fbgd.errors import EXPECTED, one_line
+from fbgd.errors import EXPECTED, ConfigError, one_line
 from fbgd.report.evidence import Evidence
+from fbgd.runs.launch import Cluster
+from fbgd.runs.launchers.choice import make_launcher
+from fbgd.runs.launchers.options import read_options
 from fbgd.runs.plan import collect, curves
+from fbgd.runs.ranks import check_alone
 from fbgd.runs.signals import exit_status, heard_by, interrupt
 from fbgd.studies.arguments import make_parser
 from fbgd.studies.estimate import show_estimate
-from fbgd.studies.execution import Execution, check_folder, check_only, count_workers
+from fbgd.studies.execution import Execution, check_folder, check_only, places
 from fbgd.studies.listing import show_rungs, wanted_rows
 from fbgd.studies.notify import news, notify
 from fbgd.studies.request import copies_of, read_request
@@ -41,6 +45,7 @@ def main(study: Study, words: Sequence[str] | None = None, prog: str | None = No
 def reported(work: Callable[[], int]) -> int:
     """The exit status of ``work``: what is wrong with what it was given becomes one line on standard error."""
     try:
+        check_alone("a study or sweep")
         with heard_by(interrupt, (signal.SIGTERM,)):
             return work()
     except KeyboardInterrupt as interruption:
@@ -54,6 +59,7 @@ def reported(work: Callable[[], int]) -> int:
 def execute(study: Study, arguments: argparse.Namespace, *, quiet: bool = False) -> int:
     """Plan, run and write a study, and print its page unless ``quiet``; returns the exit status."""
     copies = copies_of(arguments)
+    read_options(arguments.launcher, arguments.launcher_options)
     request = read_request(study, arguments)
     rungs = study.rungs(request.preset)
     if request.changed:
@@ -65,15 +71,18 @@ def execute(study: Study, arguments: argparse.Namespace, *, quiet: bool = False)
         return 0
     check_folder(request.out)
     seeds = request.preset.seeds if arguments.seeds is None else arguments.seeds
+    workers, devices, cluster = launching(arguments)
     execution = Execution(
         request.preset,
         seeds,
         request.overrides,
         request.pool,
-        count_workers(arguments.workers),
+        workers,
         arguments.only,
         request.out,
         arguments.run_limit,
+        devices,
+        cluster,
     )
     if arguments.estimate:
         show_estimate(execution, rungs, request.title)
@@ -85,6 +94,8 @@ def execute(study: Study, arguments: argparse.Namespace, *, quiet: bool = False)
         request.title, preset, rungs if outcome.rungs is None else outcome.rungs, request.changed
     )
     planned = outcome.planned
+    if cluster is not None and not planned:
+        print(f"note: {study.key} trains nothing, so it was computed here", file=sys.stderr)
     evidence = Evidence(
         description,
         collect(planned) if planned else pd.DataFrame(),
@@ -100,3 +111,18 @@ def execute(study: Study, arguments: argparse.Namespace, *, quiet: bool = False)
     if not execution.finished:
         return execution.status
     return 0 if succeeded else 1
+
+
+def launching(arguments: argparse.Namespace) -> tuple[int, Sequence[str], Cluster | None]:
+    """Where runs are executed: processes at a time, their GPUs, and a cluster, ``None`` for this computer.
+
+    Raises:
+        ConfigError: an option is wrong, or there is no such cluster.
+    """
+    cluster = make_launcher(arguments.launcher, arguments.launcher_options, arguments.workers)
+    if cluster is None:
+        return *places(arguments.workers, arguments.runs_per_gpu), None
+    if arguments.runs_per_gpu is not None:
+        hint = "--launcher-options gpus=0.25 puts four runs on a GPU" if arguments.launcher == "ray" else "leave it out"
+        raise ConfigError(f"--runs-per-gpu {arguments.runs_per_gpu} is for the launcher local; {hint}")
+    return places(None, None)[0], (), cluster

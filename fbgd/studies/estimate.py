@@ -1,8 +1,6 @@
 """What a study will cost, before it is paid: steps over a few blocks of every setting are timed on this device."""
 
 import math
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -19,6 +17,7 @@ from fbgd.engine.experiment import Experiment
 from fbgd.engine.step import StepClosure
 from fbgd.runs.plan import Rung
 from fbgd.studies.execution import Execution
+from fbgd.studies.timing import fastest
 
 # So many samples are timed, in whole blocks: enough to fill a CPU, and seconds with a large network.
 SAMPLES = 256
@@ -83,26 +82,14 @@ def timed_step(experiment: Experiment, count: int, device: torch.device) -> tupl
         closures.append(StepClosure(experiment, params, 0, part, experiment.lr))
         experiment.optimizer.step(closures[-1])  # type: ignore[arg-type]  # torch's stub asks for a number
 
-    return part.samples, fastest(step, device), closures[0].evaluations
+    return part.samples, fastest(step, device, REPETITIONS), closures[0].evaluations
 
 
 def forward_seconds(experiment: Experiment, device: torch.device) -> float:
     """Seconds of a sample's forward pass."""
     inputs = next(experiment.source.step(0).stacks(1)).inputs[0]
     with mode(experiment.model, training=False), torch.no_grad():
-        return fastest(lambda: experiment.model(inputs), device) / len(inputs)
-
-
-def fastest(work: Callable[[], object], device: torch.device) -> float:
-    """The shortest time of some repetitions, after one that does not count."""
-    times = []
-    for _ in range(1 + REPETITIONS):
-        start = time.perf_counter()
-        work()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        times.append(time.perf_counter() - start)
-    return min(times[1:])
+        return fastest(lambda: experiment.model(inputs), device, REPETITIONS) / len(inputs)
 
 
 def show_estimate(execution: Execution, rungs: list[Rung], title: str) -> None:

@@ -12,7 +12,8 @@ import pandas as pd
 
 from fbgd.config.data import read_arrays
 from fbgd.errors import ConfigError, nearest
-from fbgd.runs.launch import Worker, end, launch
+from fbgd.runs.devices import visible_devices
+from fbgd.runs.launch import Cluster, Worker, end, launch
 from fbgd.runs.plan import PlannedRun, Rung, plan
 from fbgd.runs.signals import exit_status
 
@@ -49,6 +50,8 @@ class Execution:
         only: names of settings, or their beginnings: all others are left as they are; none for all.
         folder: the study's own, for what it keeps there itself; by default the pool.
         limit: seconds that a run may take.
+        devices: the GPUs that workers are dealt to.
+        cluster: executes the runs in place of workers of this computer.
 
     Raises:
         ConfigError: fewer than one seed, or more than anybody waits for.
@@ -62,6 +65,8 @@ class Execution:
     only: list[str] = field(default_factory=list)
     folder: Path | None = None
     limit: float | None = None
+    devices: Sequence[str] = ()
+    cluster: Cluster | None = None
     finished: bool = True
     status: int = 1
     idle: list[Worker] | None = None
@@ -91,7 +96,7 @@ class Execution:
         if self.finished:
             make_data(wanted)
             try:
-                launch(wanted, self.workers, self.idle, self.limit)
+                launch(wanted, self.workers, self.idle, self.limit, self.devices, self.cluster)
             except KeyboardInterrupt as interruption:
                 print("\ninterrupted: the same command goes on from the last checkpoints", file=sys.stderr)
                 self.finished, self.status = False, exit_status(interruption)
@@ -106,6 +111,8 @@ class Execution:
         finally:
             end(self.idle)
             self.idle = None
+            if self.cluster is not None:
+                self.cluster.close()
 
     def wanted(self, rung: str) -> bool:
         """Whether the runs of a setting are to be executed, by ``only``: whole names or beginnings, of any case."""
@@ -140,8 +147,25 @@ def make_data(planned: list[PlannedRun]) -> None:
         read_arrays(planned[0].config)
 
 
-def count_workers(workers: int | None) -> int:
-    """``--workers``, or by default a process a core; one where there is a GPU."""
+def places(workers: int | None, runs_per_gpu: int | None) -> tuple[int, tuple[str, ...]]:
+    """How many processes run at a time, and the GPUs that they are dealt to.
+
+    Args:
+        workers: of ``--workers``; by default one a core, or one a GPU where there are some.
+        runs_per_gpu: of ``--runs-per-gpu``, which says the same in another way.
+
+    Raises:
+        ConfigError: both are said, there is no GPU, or a number is less than 1.
+    """
     import torch
 
-    return workers if workers is not None else 1 if torch.cuda.is_available() else os.cpu_count() or 1
+    devices = visible_devices(torch.cuda.device_count() if torch.cuda.is_available() else 0)
+    if runs_per_gpu is not None:
+        if runs_per_gpu < 1:
+            raise ConfigError(f"--runs-per-gpu = {runs_per_gpu} must be at least 1")
+        if workers is not None:
+            raise ConfigError(f"--runs-per-gpu {runs_per_gpu} says the number of --workers; leave one of them out")
+        if not devices:
+            raise ConfigError(f"--runs-per-gpu {runs_per_gpu}: no GPU is seen here")
+        return runs_per_gpu * len(devices), devices
+    return workers if workers is not None else len(devices) or os.cpu_count() or 1, devices

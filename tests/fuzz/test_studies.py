@@ -92,7 +92,10 @@ OPTIONS = st.one_of(
     ),
     st.tuples(
         st.sampled_from(
-            ["--seeds", "--workers", "--run-limit", "--only", "--figures", "--out", "--notify", "--augment"]
+            [
+                *("--seeds", "--workers", "--run-limit", "--only", "--figures", "--out", "--notify", "--augment"),
+                *("--launcher", "--launcher-options", "--runs-per-gpu"),
+            ]
         ),
         VALUES,
     ).map(list),

@@ -8,13 +8,17 @@ import pytest
 import torch
 from directories import Stopped, stop_after
 from problems import network, parameters, smooth_network, source
-from quadratics import bowl
+from quadratics import Point, bowl
+from scipy.stats import binom, norm
 from states import state
 
 from fbgd.config.build import build
 from fbgd.config.compose import compose
+from fbgd.data import Samples, TrainingSet
+from fbgd.engine.blocks import BlockOrder, BlockSource
 from fbgd.errors import ConfigError
 from fbgd.probes import Norms, PacBayes
+from fbgd.probes.pac_bayes import largest_expectation
 from fbgd.runs.attempt import execute
 
 RUN = ["data.source.train=40", "data.source.test=20", "model=mlp", "model.width=4", "regime.block_size=10",
@@ -28,10 +32,24 @@ def test_a_classifier_that_is_always_right_takes_the_largest_noise():
     root = math.sqrt((25 / (2 * 2.0**2) + math.log(2 * 4 * math.sqrt(50) / 0.05)) / 100)
     assert columns["bound"] == pytest.approx(root, rel=1e-12)
     assert columns["deviation"] == pytest.approx(2.0)
-    assert columns["error"] == 0
+    assert columns["error"] == columns["standard_error"] == 0
+    # No draw of three was wrong, which an error of p does with probability (1 - p)^3.
+    assert columns["certified"] == pytest.approx(1 - (0.05 / (2 * 4)) ** (1 / 3) + root, rel=1e-9)
     assert columns["tolerated"] == pytest.approx(2.0)
     assert columns["reach"] == pytest.approx(5 / 2)
     assert looked.cost.evaluations == 50 * (1 + 4 * 3)
+
+
+def sign(at, count):
+    """The state of one number on samples that are right where it is positive."""
+
+    def objective(params, inputs, targets, key):
+        loss = params[0].sum()
+        return loss, (loss.detach(), (params[0] > 0).sum().double() * len(inputs))
+
+    data = TrainingSet(Samples(torch.zeros(count, 1, dtype=torch.float64), torch.zeros(count, dtype=torch.int64)))
+    blocks = BlockSource(data, BlockOrder(count, count, 1, "fixed", 0))
+    return state(Point([at]), blocks, objective=objective, initial=[torch.zeros(1).double()])
 
 
 def test_the_rise_of_a_bowl_is_half_the_trace_times_the_variance():
@@ -51,6 +69,37 @@ def test_the_bound_is_the_smallest_of_the_grid():
         own = PacBayes(smallest=size, largest=size, sizes=1, samples=4)(looked)
         alone.append(own["error"] + math.sqrt((squared / 2 / size**2 + math.log(6 * math.sqrt(23) / 0.05)) / 46))
     assert together["bound"] == pytest.approx(min(alone), rel=1e-9)
+
+
+def test_the_error_of_the_draws_is_that_of_independent_coins():
+    """A sign that noise turns: every draw is wrong of all samples or of none, with probability Phi(-1)."""
+    looked = sign(1.0, count=1000)
+    columns = PacBayes(smallest=1.0, largest=1.0, sizes=1, samples=400)(looked)
+    chance = norm.cdf(-1.0)
+    assert columns["error"] == pytest.approx(chance, abs=3 * math.sqrt(chance * (1 - chance) / 400))
+    error = columns["error"]
+    assert columns["standard_error"] == pytest.approx(math.sqrt(error * (1 - error) / 399), rel=1e-9)
+    root = columns["bound"] - error
+    assert chance + root < columns["certified"] < chance + root + 0.15
+    # All of the divergence that the draws leave open, and no more.
+    upper = columns["certified"] - root
+    divergence = error * math.log(error / upper) + (1 - error) * math.log((1 - error) / (1 - upper))
+    assert divergence == pytest.approx(math.log(2 / 0.05) / 400, rel=1e-6)
+    assert math.isnan(PacBayes(sizes=1, samples=1)(looked)["standard_error"])
+
+
+@pytest.mark.parametrize("chance", [0.02, 0.3, 0.9])
+@pytest.mark.parametrize("draws", [6, 50])
+def test_the_largest_expectation_is_exceeded_as_rarely_as_promised(chance, draws):
+    """The exact probability that a binomial mean excludes its own expectation."""
+    promised = 0.05
+    missed = sum(
+        binom.pmf(hits, draws, chance)
+        for hits in range(draws + 1)
+        if largest_expectation(hits / draws, math.log(1 / promised) / draws) < chance
+    )
+    assert missed <= promised
+    assert largest_expectation(1.0, 0.1) == pytest.approx(1)
 
 
 def test_norms_and_margins_by_numpy():

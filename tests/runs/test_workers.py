@@ -72,9 +72,9 @@ class Scripted:
     ends: ClassVar[list] = []
     made: ClassVar[list] = []
 
-    def __init__(self, threads):
+    def __init__(self, threads, device=None):
         self.made.append(self)
-        self.closed = False
+        self.device, self.closed = device, False
 
     def execute(self, job, on_message, limit=None):
         return self.ends.pop(0) if self.ends else None

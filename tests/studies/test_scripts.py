@@ -65,6 +65,7 @@ def command(script, *words, cwd=ROOT):
         "sweep",
         "compare",
         "benchmark",
+        "gpu_check",
     ],
 )
 def test_help_teaches(script, capsys, monkeypatch):
@@ -445,7 +446,7 @@ def leaves(node, prefix=""):
 def test_benchmark_measures_and_writes(tmp_path, capsys):
     assert benchmark.main(["--quick", "--json", str(tmp_path / "ratios.json")]) == 0
     written = json.loads((tmp_path / "ratios.json").read_text())
-    assert len(written["ratios"]) == 22
+    assert len(written["ratios"]) == 23
     assert all(ratio["value"] > 0 and ratio["wanted"] for ratio in written["ratios"])
     assert re.search(r"e-1\d in float64", written["ratios"][0]["note"])
     assert "engine / bare autograd.grad" in capsys.readouterr().out

@@ -348,7 +348,7 @@ class TestSearch:
         started = []
         start = launching.Worker.__init__
         monkeypatch.setattr(
-            launching.Worker, "__init__", lambda self, threads: started.append(self) or start(self, threads)
+            launching.Worker, "__init__", lambda self, *given: started.append(self) or start(self, *given)
         )
         words = ["optimizer.lr=interval(1e-3,1)", "seed=0,1", *TINY, "--workers", "1", "--out", str(tmp_path)]
         assert main([*words, "--search", str(ROUND + 1), "--fresh", "1"]) == 0

@@ -3,7 +3,7 @@
 from fbgd.runs.attempt import execute
 
 
-def launch_here(planned, workers, idle=None, limit=None):
+def launch_here(planned, workers, idle=None, limit=None, devices=(), cluster=None):
     """What :func:`fbgd.runs.launch.launch` does, one run after another; a failure is an exception."""
     for run in planned:
         if not run.done:

@@ -15,6 +15,7 @@ from fbgd.runs.directory import write_atomically
 from fbgd.runs.provenance import environment
 from fbgd.studies.benchmark.gradients import cost_of_penalty, mixed_precision, overhead_of_one, vectorised_penalty
 from fbgd.studies.benchmark.loops import language_step, optimizer_step, seeds_together, tiny_step
+from fbgd.studies.benchmark.ranks import two_ranks
 from fbgd.studies.benchmark.ratio import Ratio
 from fbgd.studies.benchmark.scaling import linear_in_samples, memory_in_samples
 from fbgd.studies.benchmark.start import finished_again, longest_help, longest_listing, sweep_and_its_runs
@@ -43,6 +44,7 @@ def measurements(quick: bool) -> list[Callable[[], Ratio]]:
         *(lambda h=h, wanted=wanted: seeds_together(quick, h, wanted) for h, wanted in ((2, 2), (47, 1.8), (300, 1))),
         lambda: linear_in_samples(quick),
         lambda: memory_in_samples(quick),
+        lambda: two_ranks(quick),
         lambda: longest_help(quick),
         lambda: longest_listing(quick),
         lambda: finished_again(quick),

@@ -2,6 +2,7 @@
 
     python scripts/edge_of_stability.py sharpness     every optimizer, SGD, clipping, penalty; some twenty minutes
     python scripts/edge_of_stability.py flow          the distance of descent from the gradient flow; seven minutes
+    python scripts/edge_of_stability.py central_flow  descent at its edge beside the central flow; some minutes
     python scripts/edge_of_stability.py flow --quick  under a minute, to see that everything runs
     python scripts/edge_of_stability.py sharpness --list
 

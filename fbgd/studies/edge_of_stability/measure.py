@@ -1,5 +1,6 @@
 """From recorded rows to the tidy table of the figure ``sharpness``, and what a run settled at."""
 
+import numpy as np
 import pandas as pd
 
 from fbgd.runs.plan import PlannedRun, curves
@@ -39,21 +40,26 @@ def settle(table: pd.DataFrame) -> pd.DataFrame:
     Args:
         table: of :func:`measure`.
     """
+    first_rows = {key: place for place, key in enumerate(table.groupby(KEYS, sort=False).groups)}
+    # Claims ask this dozens of times: arrays, since a thousand small frames take seconds.
+    table = table.sort_values("passes", kind="stable")
+    columns = {name: table[name].to_numpy(float) for name in ("passes", "ratio", "plain", "loss")}
     rows = []
-    for key, part in table.groupby(KEYS, sort=False):
-        part = part.sort_values("passes")
-        above = part.index[part["ratio"] >= 1]
-        since = part.loc[above[0] :] if len(above) else part.tail(-(-len(part) // 2))
-        late = since.tail(max(1, int(SETTLED * len(since)))) if len(above) else since
+    for key, places in sorted(table.groupby(KEYS, sort=False).indices.items(), key=lambda item: first_rows[item[0]]):
+        passes, ratio, plain, loss = (column[places] for column in columns.values())
+        above = np.flatnonzero(ratio >= 1)
+        start = above[0] if len(above) else len(ratio) // 2
+        since = len(ratio) - start
+        late = len(ratio) - (max(1, int(SETTLED * since)) if len(above) else since)
         rows.append(
             {
                 **dict(zip(KEYS, key, strict=True)),
-                "reached": part.loc[above[0], "passes"] if len(above) else float("nan"),
-                "since": since["ratio"].mean(),
-                "settled": late["ratio"].mean(),
-                "plain": late["plain"].mean(),
-                "highest": part["plain"].max(),
-                "loss": part["loss"].dropna().iloc[-1],
+                "reached": passes[start] if len(above) else np.nan,
+                "since": np.nanmean(ratio[start:]),
+                "settled": np.nanmean(ratio[late:]),
+                "plain": np.nanmean(plain[late:]),
+                "highest": np.nanmax(plain),
+                "loss": loss[~np.isnan(loss)][-1],
             }
         )
     return pd.DataFrame(rows)

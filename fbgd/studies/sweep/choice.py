@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from fbgd.report.aggregate_table import lower_is_better
 from fbgd.studies.choice_words import doubt_about
 from fbgd.studies.selection import Choice
 from fbgd.studies.selection import choose as choose_value
@@ -36,7 +37,7 @@ class Selection:
     @property
     def sign(self) -> int:
         """What makes more of the metric better."""
-        return -1 if self.metric.endswith("loss") else 1
+        return -1 if lower_is_better(self.metric) else 1
 
     def choose(self, runs: pd.DataFrame) -> "dict[tuple[str, ...], Chosen | None]":
         """What is chosen in every group; ``None`` where no combination has a value with every seed.
@@ -177,7 +178,7 @@ def doubts(selection: Selection, chosen: dict[str, Chosen]) -> list[str]:
     unsure = [f"{name} {doubt}".strip() for name, choice in known.items() if (doubt := doubt_about(choice))]
     if not unsure:
         return ["A bootstrap over these seeds always chooses the same values."]
-    if selection.metric.endswith("loss"):
+    if lower_is_better(selection.metric):
         shares = [f"{name} {100 * (1 - choice.shares[choice.place]):.0f} %".strip() for name, choice in known.items()]
         return [f"A bootstrap over these seeds chooses another value in so many of its draws: {'; '.join(shares)}."]
     return [
