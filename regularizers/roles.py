@@ -112,7 +112,8 @@ class BlockGradientPenalty:
 
     Attributes:
         of: ``"block"`` or ``"full_gradient"``: whose norm it is.
-        method: how the Hessian-vector product is taken, see :func:`regularizers.hvp`.
+        method: how the Hessian-vector product is taken, see :func:`regularizers.hvp`. ``"exact"`` says that the
+            penalty's gradient is linear in the derivative of ``grad_fn``: of several processes each takes its part.
         power: 1 or 2, of the norm.
         extra_gradients: further gradients of the same samples that one penalty costs.
 

@@ -1,5 +1,6 @@
 """A run that is dealt to several processes is the run of one process, up to rounding."""
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -124,6 +125,25 @@ def test_every_ingredient_can_be_dealt(group, tmp_path, name):
     assert result["reductions"] == of_steps + of_evaluation * evaluations
 
 
+def test_numbers_are_dealt_like_labels(group, tmp_path):
+    """A regression of two numbers, with fewer test samples than ranks."""
+    draws = np.random.default_rng(0)
+    inputs = draws.normal(size=(26, 12))
+    np.savez(tmp_path / "data.npz", x=inputs, y=inputs[:, :2] + 0.1 * draws.normal(size=(26, 2)))
+    words = [*MLP[2:], "data=array_file", f"data.source.path={tmp_path}/data.npz", "data.source.test_share=0.12"]
+    words += ["data.source.regression=true", "objective=squared_error", "record.train=true"]
+    one, result = straight(words, tmp_path / "one"), group.execute(words, tmp_path / "many", 4)
+    assert result["status"] == "done", result
+    assert_close(one, numbers(tmp_path / "many"))
+    assert "train_r2" in one[0]
+
+
+def test_all_ranks_see_the_same_divergence(group, tmp_path):
+    result = group.execute([*MLP, "precision=fp32", "optimizer.lr=1e30"], tmp_path, 3)
+    assert [result["status"], *(other["status"] for other in result["others"])] == ["diverged"] * 3
+    assert result["summary"]["steps"] < 4
+
+
 def test_float32_keeps_its_statistics_in_double_precision(group, tmp_path):
     """Of the first step, the same to the rounding of a few blocks' sums, and counts exactly."""
     words = [*RICH, "precision=fp32", "impl.blocks_per_call=1"]
@@ -135,14 +155,22 @@ def test_float32_keeps_its_statistics_in_double_precision(group, tmp_path):
     pd.testing.assert_frame_equal(one[0].loc[:0, first], many[0].loc[:0, first], check_exact=False, rtol=1e-14)
 
 
+def test_probes_look_at_one_rank(group, tmp_path):
+    result = group.execute([*MLP, "probe.look._target_=rank_group.look", "probe.look.every=2"], tmp_path, 2)
+    assert result["status"] == "done"
+    assert result["looks"] == [2, 4]
+    assert result["others"][0]["looks"] == []
+    assert result["warnings"] == ["probes look on rank 0 alone, while the others wait"]
+
+
 @pytest.mark.slow
-def test_probes_look_on_rank_0_alone(group, tmp_path):
+def test_probes_see_the_same_run(group, tmp_path):
     words = [*MLP, "probe=[sharpness,gradient_noise_scale]", "probe.sharpness.every=2"]
     one, result = straight(words, tmp_path / "one"), group.execute(words, tmp_path / "many", 2)
     many = numbers(tmp_path / "many")
     assert_close(one, many, 1e-9)
     assert "probe_evaluations" in many[0]
-    assert result["warnings"] == ["probes look on rank 0 alone, while the others wait"]
+    assert result["status"] == "done"
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,14 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import torch
 from files import ROOT
 
 SIZE = 4
+LOOKS = []
 
 
 class Unseeded(torch.optim.SGD):
@@ -71,8 +73,10 @@ def main(folder):
     # What the run itself prints is not the answer.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=SIZE)
-    groups = {count: dist.new_group(list(range(count))) for count in range(1, SIZE + 1)}
+    # A rank that fails by itself must not leave the others waiting for ever.
+    limit = timedelta(seconds=60)
+    dist.init_process_group("gloo", f"file://{folder}/store", rank=rank, world_size=SIZE, timeout=limit)
+    groups = {count: dist.new_group(list(range(count)), timeout=limit) for count in range(1, SIZE + 1)}
     while True:
         told = [sys.stdin.readline() if rank == 0 else None]
         dist.broadcast_object_list(told, src=0)
@@ -96,6 +100,12 @@ def spread(outputs, targets):
     return {"outputs": outputs.std().item(), "middle": outputs.median().item()}
 
 
+def look(state):
+    """A probe that only counts, in its process, how often it looked."""
+    LOOKS.append(state.step)
+    return {}
+
+
 def mark(state):
     """A probe that only leaves a sign in the current folder that a step was taken."""
     Path("stepped").touch()
@@ -106,8 +116,10 @@ def executed(job, rank, group):
     """Execute a run as one rank.
 
     Returns:
-        ``status`` of the summary, or ``error``; how many ``reductions`` there were, and on rank 0 the ``warnings``.
+        ``status`` of the summary, or ``error``; how many ``reductions`` there were, at which steps a probe
+        had ``looks``, and on rank 0 the ``warnings``.
     """
+    import rank_group
     import torch.distributed as dist
 
     from fbgd.config.compose import compose
@@ -125,6 +137,8 @@ def executed(job, rank, group):
             return super().__call__()
 
     counted, warnings = [], []
+    # The module that runs name; this one is the program.
+    rank_group.LOOKS.clear()
     all_reduce = dist.all_reduce
 
     def counting(*arguments, **options):
@@ -147,7 +161,7 @@ def executed(job, rank, group):
         result = {"error": f"{type(error).__name__}: {error}"}
     finally:
         dist.all_reduce = all_reduce
-    return {**result, "reductions": len(counted), "warnings": warnings}
+    return {**result, "reductions": len(counted), "warnings": warnings, "looks": rank_group.LOOKS}
 
 
 if __name__ == "__main__":
