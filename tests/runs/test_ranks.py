@@ -106,7 +106,10 @@ CASES = {
 
 
 # Those that take longest.
-SLOW = ("exact penalty of the full gradient", "L-BFGS", "sequences", "weights for evaluation alone")
+SLOW = (
+    *("exact penalty of the full gradient", "forward penalty of the full gradient", "noise of block gradients"),
+    *("L-BFGS", "sequences", "weights for evaluation alone"),
+)
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in CASES])
