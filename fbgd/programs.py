@@ -36,6 +36,7 @@ PROGRAMS = {
     "optimizers": Program("optimizer_comparison", "each of them in both regimes"),
     "regularizers": Program("regularizer_comparison", "each of them in both regimes"),
     "double-descent": Program("double_descent", "test error over width, passes and samples"),
+    "bias-variance": Program("bias_variance", "what the risk is made of, over width, label noise and procedure"),
     "weight-decay": Program("weight_decay", "a prior, and a partner of the dynamics"),
     "implicit-bias": Program("implicit_bias", "the modified loss that descent follows"),
     "edge-of-stability": Program("edge_of_stability", "where the sharpness goes while a network trains"),

@@ -69,6 +69,7 @@ SCRIPTS: dict[str, Callable[[list[str]], list[str]]] = {
     "optimizer_comparison": settings_only,
     "regularizer_comparison": settings_only,
     "double_descent": settings_only,
+    "bias_variance": settings_only,
     "weight_decay": settings_only,
     "edge_of_stability": settings_only,
     "implicit_bias": settings_only,

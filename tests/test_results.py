@@ -92,13 +92,16 @@ def test_the_page_of_claims_is_that_of_the_committed_findings():
 
 
 # Runs that a study makes of the results of others: found by their labels, not by the preset.
-FOLLOWING = {"weight_decay/schedule": "cosine, matched"}
+FOLLOWING = {
+    "weight_decay/schedule": ("schedule", "cosine, matched"),
+    "bias_variance/networks": ("moment", "matched"),
+}
 
 
 @pytest.mark.parametrize("folder", TRAINED, ids=named)
 def test_committed_runs_are_those_of_today_s_settings(folder):
     """Every identity in runs.csv is that of a run that today's preset plans, with the same settings."""
-    study, _, _ = study_of(folder)
+    study, _, preset = study_of(folder)
     runs = read_rows(folder / "runs.csv")
     known = runs.dropna(subset=["identity"])
     # Seeds differ in their settings only where each chooses for itself.
@@ -120,14 +123,15 @@ def test_committed_runs_are_those_of_today_s_settings(folder):
         compared = set(mine) - {
             "seed",
             "data.seed",
-            *(["data.source.seed"] if folder.name.endswith(DRAWS) else []),
+            *(["data.source.seed"] if getattr(preset, "draws", False) else []),
             *labels,
         }
         assert {key: row.get(key, "") for key in compared} == {key: mine[key] for key in compared}
     if study.key == "double_descent/emc":
         assert missing < len(known) / 2
-    elif study.key == "weight_decay/schedule":
-        assert missing == (known["schedule"] == FOLLOWING[study.key]).sum()
+    elif study.key in FOLLOWING:
+        label, value = FOLLOWING[study.key]
+        assert missing == (known[label] == value).sum()
     else:
         assert missing == 0
 

@@ -10,6 +10,7 @@
     python scripts/compare.py results/geiping_ladder/mnist1d --where 'rung!=Baseline FB' --sort -mean
     python scripts/compare.py results/geiping_ladder/mnist1d --by regularizer --where schedule.warmup=28
     python scripts/compare.py results/geiping_ladder/mnist1d --metric test_loss,test_accuracy
+    python scripts/compare.py results/minima/mnist1d --metric gap_accuracy,test_accuracy     training minus test
     python scripts/compare.py results/geiping_ladder/mnist1d --format latex --out table.tex
     python scripts/compare.py runs --by optimizer --best optimizer.lr     each with its best rate, on validation data
     python scripts/compare.py results/geiping_ladder --aggregate --figure profiles.png
@@ -53,7 +54,8 @@ def make_compare_parser(prog: str | None = None) -> argparse.ArgumentParser:
     parser.add_argument(
         "--metric",
         metavar="NAME[,NAME]",
-        help="what to compare (default: the study's, else test_accuracy); of several the first, the others beside it",
+        help="what to compare (default: the study's, else test_accuracy); of several the first, the others beside it; "
+        "also gap_accuracy and gap_loss",
     )
     parser.add_argument(
         "--best",

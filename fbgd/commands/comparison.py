@@ -5,6 +5,7 @@ from argparse import Namespace
 from fbgd.report.aggregate_page import aggregate
 from fbgd.report.compare import compare
 from fbgd.report.formats import Page, check_format, render, show
+from fbgd.report.gaps import GAPS
 from fbgd.report.plots import save
 from fbgd.report.profiles import profile_figure
 from fbgd.runs.directory import write_atomically
@@ -53,6 +54,8 @@ def make_page(arguments: Namespace) -> Page:
         raise ValueError(
             f"--across {arguments.across} sets side by side what --aggregate puts into one row; choose one"
         )
+    if arguments.metric in GAPS:
+        raise ValueError(f"--metric {arguments.metric}: a gap has no better end to aggregate by; leave out --aggregate")
     if arguments.best or "," in (arguments.metric or ""):
         raise ValueError("--best and several metrics need a table of each; leave out --aggregate")
     if arguments.figure and arguments.figure.suffix != ".png":

@@ -23,6 +23,7 @@ def load_data(config: Config) -> Dataset:
         label_noise_over=config.data.label_noise_over,
         augment=config.data.augment,
         seed=config.data.seed,
+        part=config.data.part,
         augment_seed=config.seed,
     )
 
@@ -32,11 +33,12 @@ def read_arrays(config: Config) -> Arrays:
     return read_source(json.dumps(config.data.source, sort_keys=True))
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=12)
 def read_source(source: str) -> Arrays:
-    """The arrays of a source, given as JSON; the last one stays in memory.
+    """The arrays of a source, given as JSON; the last ones stay in memory.
 
-    A worker trains run after run on the same data, and making MNIST-1D takes as long as a short run.
+    A worker trains run after run on the same data, or on a draw for every seed, and making MNIST-1D takes as long as a
+    short run.
     """
     node = json.loads(source)
     given = build_target("data.source", node)

@@ -36,8 +36,15 @@ def build_model(config: Config, dataset: Dataset) -> nn.Module:
     """
     start = generator(config.seed, "initialisation").initial_seed()
     with seeded(start):
-        width = output_width(config, dataset)
-        model = build_target("model", config.model, input_shape=dataset.input_shape, classes=width)
+        sizes = {"input_shape": dataset.input_shape, "classes": output_width(config, dataset)}
+        try:
+            model = build_target("model", config.model, **sizes)
+        except ConfigError as error:
+            if any(f"unexpected keyword argument '{name}'" in str(error) for name in sizes):
+                # A class of another package; to know by its signature is not possible, many take any arguments.
+                hint = "name a function (input_shape, classes) that makes it, three lines, as docs/models.md has one"
+                raise ConfigError(f"{error}; {hint}") from None
+            raise
     try:
         return convert(model)
     except ValueError as error:

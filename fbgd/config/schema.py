@@ -57,6 +57,7 @@ class DataConfig:
     label_noise_over: str = "others"
     augment: str = "none"
     seed: int = 0
+    part: int = 0
 
     def __post_init__(self):
         require(self.train_size is None or self.train_size >= 1, "data.train_size", self.train_size, ">= 1, or null")
@@ -65,6 +66,7 @@ class DataConfig:
         over = self.label_noise_over
         require(over in LABEL_NOISES, "data.label_noise_over", over, ", ".join(LABEL_NOISES))
         require(self.seed >= 0, "data.seed", self.seed, ">= 0")
+        require(self.part >= 0, "data.part", self.part, ">= 0")
         parse_augment(self.augment)
 
 

@@ -39,6 +39,11 @@ def as_arrays(where: str, given: Any) -> Arrays:
                 raise DataError(f"{where}: {name} is a {type(part).__name__}, no array")
         train, test = tuple(given[:2]), tuple(given[2:]) or None
         return assemble(where, train, test, regression=is_floating(given[1]))
+    if hasattr(given, "__getitem__") and not isinstance(given, tuple | list | Mapping | np.ndarray | Tensor):
+        raise DataError(
+            f"{where} gives a {type(given).__name__}: a data set of torch is read by data=torch_dataset with its "
+            "class as data.source.train._target_ and its arguments beside it"
+        )
     size = f" of {len(given)}" if isinstance(given, tuple | list | Mapping) else ""
     raise DataError(
         f"{where} gives a {type(given).__name__}{size}: fbgd.data.Arrays is wanted, or arrays (train_x, train_y, "

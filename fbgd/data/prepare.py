@@ -21,12 +21,13 @@ def prepare(
     label_noise_over: str = "others",
     augment: str = "none",
     seed: int = 0,
+    part: int = 0,
     augment_seed: int = 0,
 ) -> Dataset:
     """Make the data set of an experiment; of tokens nothing but subset and split, see :func:`prepare_tokens`.
 
-    Inputs are normalised by channel, or by feature where there are no positions, and the targets of a regression one by
-    one: by mean and deviation of the training subset.
+    Inputs are normalised by channel, or by feature where there are no positions, targets of a regression one by one:
+    by mean and deviation of the training subset.
 
     Args:
         arrays: what the source gave.
@@ -37,24 +38,24 @@ def prepare(
         label_noise_over: ``"others"`` or ``"all"``: the classes that a wrong label is drawn from.
         augment: ``"none"``; ``"random"``, fresh draws at every visit; ``"10x"`` (any k), a fixed set k times as large.
         seed: decides subset, split, noise and the fixed augmentation.
+        part: which one of the subsets of ``train_size`` samples that have none in common, from 0.
         augment_seed: decides the fresh draws of ``"random"``.
 
     Raises:
         ValueError: an option is outside its range, or does not apply to tokens, features or a regression.
     """
     if arrays.tokens:
-        return prepare_tokens(
-            arrays, train_size, validation_size, seed, does_not_apply={"label_noise": label_noise, "augment": augment}
-        )
+        refused = {"label_noise": label_noise, "augment": augment}
+        return prepare_tokens(arrays, train_size, validation_size, seed, part, refused)
     copies = parse_augment(augment)
     check_applies(arrays, augment, label_noise)
-    chosen, held_out = split_indices(strata(arrays), train_size, validation_size, seed)
+    chosen, held_out = split_indices(strata(arrays), train_size, validation_size, seed, part)
     noisy = arrays.train_targets
     if not arrays.regression:
         noisy = with_label_noise(noisy, label_noise, arrays.classes, seed, label_noise_over)
     raw = Samples(arrays.train_inputs[chosen], noisy[chosen])
-    raw_validation = Samples(arrays.train_inputs[held_out], arrays.train_targets[held_out]) if len(held_out) else None
     raw_test = Samples(arrays.test_inputs, arrays.test_targets)
+    raw_validation = Samples(arrays.train_inputs[held_out], arrays.train_targets[held_out]) if len(held_out) else None
     mean, std = channel_statistics(raw.inputs)
     of_targets = channel_statistics(raw.targets) if arrays.regression else None
 

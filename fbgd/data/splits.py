@@ -21,7 +21,9 @@ def stratified_order(targets: Tensor, seed: int) -> Tensor:
     return shuffled[torch.argsort(position[shuffled], stable=True)]
 
 
-def split_indices(targets: Tensor, train_size: int | None, validation_size: int, seed: int) -> tuple[Tensor, Tensor]:
+def split_indices(
+    targets: Tensor, train_size: int | None, validation_size: int, seed: int, part: int = 0
+) -> tuple[Tensor, Tensor]:
     """Indices of a training subset and of a validation split held out of the training set, both stratified.
 
     Args:
@@ -29,6 +31,7 @@ def split_indices(targets: Tensor, train_size: int | None, validation_size: int,
         train_size: samples to train on; ``None``: all that the validation split leaves.
         validation_size: samples held out, 0 for none.
         seed: decides both. The validation split comes first, so it is the same for every ``train_size``.
+        part: which one of the subsets of ``train_size`` samples that have none in common, from 0.
 
     Raises:
         ValueError: the sizes do not fit into N.
@@ -43,5 +46,12 @@ def split_indices(targets: Tensor, train_size: int | None, validation_size: int,
             f"data.train_size = {size!r} is outside the valid range [1, {left}] "
             f"({available} samples, {validation_size} of them held out for validation)"
         )
+    parts = left // size
+    if not 0 <= part < parts:
+        raise ValueError(
+            f"data.part = {part!r} is outside the valid range [0, {parts - 1}]: {left} samples hold {parts} part(s) of "
+            f"data.train_size = {size}"
+        )
     order = stratified_order(targets, seed)
-    return order[validation_size : validation_size + size], order[:validation_size]
+    start = validation_size + part * size
+    return order[start : start + size], order[:validation_size]

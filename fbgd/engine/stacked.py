@@ -13,6 +13,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
 
+from fbgd.data import Samples, TrainingSet
 from fbgd.engine.blocks import BlockSource, Stack, StepBlocks
 from fbgd.engine.gradient import MeanGradient
 from fbgd.engine.kernels import Kernels, Objective, autograd_gradient, block_evaluation
@@ -44,25 +45,45 @@ class StackedSource:
     """The blocks of every step of every member.
 
     Args:
-        sources: the members' own, which differ in their seeds alone.
+        sources: the members' own, which differ in their seeds, and perhaps in their samples, as many for all of them.
+
+    Members with samples of their own train on one set of all of them, each with the indices of its own.
     """
 
     def __init__(self, sources: list[BlockSource]):
         self.sources = sources
         self.steps_per_pass = sources[0].steps_per_pass
         data, transforms = sources[0].data, sources[0].transforms
-        drawn = data.augmentation is not None and not data.copies
+        own = not all(same_samples(data, source.data) for source in sources[1:])
+        drawn = data.augmentation is not None and (own or not data.copies)
         self.separate = drawn or (transforms is not None and bool(transforms.transforms))
+        self.joint = joined([source.data for source in sources]) if own and not self.separate else None
 
     def step(self, step: int) -> StepBlocks | SeparateBlocks:
         """The blocks of one step, counted from 0 over the whole run."""
         members = [source.step(step) for source in self.sources]
         if self.separate:
             return SeparateBlocks(members)
-        # Members that train on the same samples as they are: indices (M, B), all read at once.
+        # Samples as they are: indices (M, B), all read at once.
         indices = [torch.stack(blocks) for blocks in zip(*(member.indices for member in members), strict=True)]
+        data = members[0].data
+        if self.joint is not None:
+            starts = len(data) * torch.arange(len(members)).unsqueeze(1)
+            indices, data = [block + starts for block in indices], self.joint
         keys = torch.stack([cast(Tensor, member.keys) for member in members], dim=1)
-        return replace(members[0], indices=indices, keys=keys)
+        return replace(members[0], data=data, indices=indices, keys=keys)
+
+
+def same_samples(left: TrainingSet, right: TrainingSet) -> bool:
+    """Whether two training sets hold the same samples in the same order."""
+    pairs = ((left.samples.inputs, right.samples.inputs), (left.samples.targets, right.samples.targets))
+    return all(mine is yours or torch.equal(mine, yours) for mine, yours in pairs)
+
+
+def joined(sets: list[TrainingSet]) -> TrainingSet:
+    """One training set of the samples of all, as they are."""
+    samples = [own.samples for own in sets]
+    return TrainingSet(Samples(torch.cat([own.inputs for own in samples]), torch.cat([own.targets for own in samples])))
 
 
 def stacked_gradient(single: MeanGradient, plain: Objective | None = None) -> MeanGradient:

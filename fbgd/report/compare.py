@@ -12,9 +12,10 @@ from fbgd.report.best import best_values
 from fbgd.report.description import Description
 from fbgd.report.evidence import Evidence, read_evidence
 from fbgd.report.formats import Page
+from fbgd.report.gaps import GAPS, gap_notes, with_gaps
 from fbgd.report.names import covers, short_name, with_column
 from fbgd.report.pages import Recipe, compared, page_of
-from fbgd.report.several import with_metrics
+from fbgd.report.several import names_of, with_metrics
 from fbgd.report.sources import STUDY, Source, combine, find
 from fbgd.runs.rows import FIXED, MEASURED, canonical, fixed, label_columns, setting_columns
 
@@ -59,7 +60,7 @@ def compare(
     plain = not (by or where or metric or best or baseline or across)
     if plain and (page := own_page(sources, recipe_of)) is not None:
         return sort_page(page, sort)
-    runs = combine(sources)
+    runs = with_gaps(combine(sources), names_of(metric))
     if not len(runs):
         names = ", ".join(str(source.path) for source in sources)
         raise ValueError(f"{names}: no runs to group anew, the page is made of measurements.csv")
@@ -79,8 +80,8 @@ def compare(
     runs = filtered_runs(runs, by, ())
     by = [name for name in dict.fromkeys(by) if name not in (across, best)] or [STUDY]
     page = grouped(description, runs, by, across or "", baseline=baseline, best=best, others=others, told=filtered)
-    lost = [sentence for source in sources for sentence in source.lost]
-    return sort_page(replace(page, paragraphs=[*page.paragraphs, *lost]), sort)
+    notes = gap_notes([description.metric, *others]) + [sentence for source in sources for sentence in source.lost]
+    return sort_page(replace(page, paragraphs=[*page.paragraphs, *notes]), sort)
 
 
 def grouped(
@@ -207,8 +208,8 @@ def check_metrics(runs: pd.DataFrame, metrics: str | None) -> tuple[str | None, 
         ConfigError: one is no number that some run has.
     """
     own = [name for name in fixed(set(runs) - set(label_columns(runs))) if name not in FIXED]
-    known = [name for name in (*MEASURED, *own) if runs[name].notna().any()]
-    names = [] if metrics is None else list(dict.fromkeys(name.strip() for name in metrics.split(",")))
+    known = [name for name in (*MEASURED, *own) if runs[name].notna().any()] + [*GAPS]
+    names = names_of(metrics)
     for name in names:
         if name not in known:
             raise ConfigError(f"--metric {name} is unknown; {nearest(name, known)}")

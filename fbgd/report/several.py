@@ -9,6 +9,11 @@ from fbgd.report.formats import Page
 from fbgd.report.tables import COSTS, is_fraction, side, split_values
 
 
+def names_of(metrics: str | None) -> list[str]:
+    """The metrics of ``a,b``, each once."""
+    return [] if metrics is None else list(dict.fromkeys(name.strip() for name in metrics.split(",")))
+
+
 def with_metrics(page: Page, runs: pd.DataFrame, by: list[str], across: str, metrics: list[str]) -> Page:
     """The page with a column for each of ``metrics``, of each value that stands side by side.
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 from fbgd.errors import nearest
 from fbgd.report.families import against_one
+from fbgd.report.gaps import GAPS
 from fbgd.report.statistics import Difference, holm, t_interval
 
 COSTS = ("passes", "gradient_evaluations", "seconds")
@@ -157,7 +158,7 @@ def between(change: Difference, logarithmic: bool) -> dict[str, object]:
 
 def whole_error(metric: str, percent: bool) -> float | None:
     """What a metric and its error add up to, as it is shown; ``None`` where the metric is no fraction."""
-    return (100 if percent else 1) if is_fraction(metric) else None
+    return (100 if percent else 1) if is_fraction(metric) and metric not in GAPS else None
 
 
 def spans_a_decade(errors: dict[Group, pd.Series]) -> bool:

@@ -24,7 +24,7 @@ from fbgd.runs.devices import device_for
 from fbgd.runs.directory import RunDirectory, write_atomically
 from fbgd.runs.plan import PlannedRun
 from fbgd.runs.study_progress import StudyProgress
-from fbgd.runs.together import declined
+from fbgd.runs.together import alike, declined
 from fbgd.runs.worker_process import GRACE_SECONDS, Failure, Worker, end
 
 
@@ -98,8 +98,7 @@ def to_jobs(todo: list[PlannedRun], say: Callable[[str], None]) -> list[list[Pla
         reason = declined(run.config) if wanted else ""
         if reason and wanted is True:
             refused[run.rung] = reason
-        # Seeds of one setting on other data are no twins.
-        key = (run.rung, run.config.data.seed) if wanted and reason is None else run.path
+        key = (run.rung, alike(run.config)) if wanted and reason is None else run.path
         jobs.setdefault(key, []).append(run)
     for rung, reason in refused.items():
         say(f"{rung}: the seeds are trained separately: {reason}")

@@ -39,6 +39,8 @@ def science(settings: dict) -> dict:
     # Keys at the value that they had before there was a choice: older runs keep their identity.
     if settings["data"].get("label_noise_over") == "others":
         data["label_noise_over"] = None
+    if not settings["data"].get("part"):
+        data["part"] = None
     if settings["budget"].get("gradients_per_sample") is None:
         leave_out["budget"] = {"gradients_per_sample": None}
     if settings.get("objective") == CROSS_ENTROPY:

@@ -1,9 +1,10 @@
-"""Runs that differ in their seed alone, trained in one process on stacked parameters.
+"""Runs that differ in their seed alone, or in their draw of the data too, trained in one process on stacked parameters.
 
 Every run keeps its own directory, rows, checkpoint and summary, which says how many were trained together; numbers are
 those of separate runs up to rounding, and any of them can be resumed alone, and the other way round.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -12,11 +13,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import cast
 
-from fbgd.config.data import load_data
+from fbgd.config.data import load_data, token_shape
 from fbgd.config.optimizer import build_optimizer
 from fbgd.config.parts import build_ingredients
-from fbgd.config.schema import CROSS_ENTROPY, Config
+from fbgd.config.schema import CROSS_ENTROPY, Config, to_dict
 from fbgd.config.targets import declares, find_target
+from fbgd.data import Dataset
 from fbgd.engine.blocks import BlockSource
 from fbgd.engine.experiment import Experiment, Member, Progress
 from fbgd.engine.kernels import Objective
@@ -32,6 +34,7 @@ from fbgd.engine.stacked import (
 from fbgd.engine.train import train_members
 from fbgd.runs.attempt import Attempt, begin, believed
 from fbgd.runs.directory import opened
+from fbgd.runs.provenance import science
 from fbgd.runs.signals import StopRequest
 from optimizers.elementwise import is_elementwise
 
@@ -78,6 +81,20 @@ def declined(config: Config) -> str | None:
     return obstacle(config)
 
 
+def alike(config: Config) -> str:
+    """What runs must have in common to be trained together: all but their seeds, which decide the draw of data too.
+
+    Of sequences the draw is in it: how many predictions a block holds is that of one training set.
+    """
+    settings = science(to_dict(config))
+    data = settings["data"] | {"source": dict(settings["data"]["source"])}
+    settings.pop("seed")
+    if token_shape(config) is None:
+        for node, key in ((data, "seed"), (data, "part"), (data["source"], "seed")):
+            node.pop(key, None)
+    return json.dumps(settings | {"data": data}, sort_keys=True)
+
+
 def execute_together(
     configs: Sequence[Config],
     paths: Sequence[Path | str],
@@ -85,7 +102,7 @@ def execute_together(
     warn: Callable[[int, str], None] = lambda run, text: print(text),
     stop: StopRequest | None = None,
 ) -> None:
-    """:func:`fbgd.runs.attempt.execute` for runs that differ in their seed alone.
+    """:func:`fbgd.runs.attempt.execute` for runs that are :func:`alike`.
 
     Runs that are done are left alone. Those that stand at the same step are trained together, one that stands
     elsewhere by itself.
@@ -104,17 +121,28 @@ def execute_together(
     """
     with ExitStack() as stack:
         attempts: list[Attempt] = []
-        # Fresh augmentation is drawn from the run's own seed.
-        dataset = None if configs[0].data.augment == "random" else load_data(configs[0])
+        datasets: dict[str, Dataset] = {}
         chosen = None
         for index, (config, path) in enumerate(zip(configs, paths, strict=True)):
             directory = stack.enter_context(opened(config, path))
             if believed(config, directory, partial(warn, index)) is None:
+                dataset = dataset_of(config, datasets)
                 attempt = begin(config, directory, partial(on_row, index), partial(warn, index), dataset, chosen)
                 chosen = attempt.built.facts.blocks_per_call
                 attempts.append(attempt)
         for group in grouped(attempts):
             train_attempts(group, stop)
+
+
+def dataset_of(config: Config, known: dict[str, Dataset]) -> Dataset | None:
+    """The data of a run, loaded once for all runs on the same; ``None`` where the run has to load them itself."""
+    # Fresh augmentation is drawn from the run's own seed.
+    if config.data.augment == "random":
+        return None
+    key = str(config.data)
+    if key not in known:
+        known[key] = load_data(config)
+    return known[key]
 
 
 def grouped(attempts: list[Attempt]) -> list[list[Attempt]]:

@@ -17,6 +17,8 @@ BUILT_IN = Catalogue(
         Entry("double_descent/regularisation", "double_descent.regularisation", (MODEL,)),
         Entry("double_descent/stochasticity", "double_descent.stochasticity", (MODEL,)),
         Entry("double_descent/translation", "double_descent.translation", (MODEL,)),
+        Entry("bias_variance/networks", "bias_variance.networks"),
+        Entry("bias_variance/random_features", "bias_variance.closed_form_study"),
         Entry("weight_decay/map", "weight_decay.map_solution"),
         Entry("weight_decay/schedule", "weight_decay.schedule"),
         Entry("weight_decay/overparameterised", "weight_decay.overparameterised"),

@@ -33,6 +33,7 @@ COMMON = {
     "launcher",
     "launcher_options",
     "runs_per_gpu",
+    "metric",
 }
 
 
@@ -95,6 +96,20 @@ def make_parser(studies: Sequence[Described], about: str, prog: str | None = Non
     )
     parser.add_argument("--list", action="store_true", help="print the settings and run nothing")
     parser.add_argument("--estimate", action="store_true", help="time every setting for seconds and print hours of all")
+    add_figure_options(parser)
+    parser.add_argument(
+        "--metric",
+        metavar="NAME[,NAME]",
+        help="print a table of this column of the runs, as test_loss or gap_accuracy, instead of the page",
+    )
+    parser.add_argument("--notify", metavar="CMD", help=NOTIFY)
+    for option in {option.name: option for study in studies for option in study.options}.values():
+        parser.add_argument(f"--{option.name}", metavar=option.metavar, help=option.help)
+    return parser
+
+
+def add_figure_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say what figures are written as."""
     parser.add_argument(
         "--figures",
         default="png",
@@ -109,10 +124,6 @@ def make_parser(studies: Sequence[Described], about: str, prog: str | None = Non
         metavar="1|2",
         help="with --figures pdf or svg: as wide as one or both columns of a printed page, without titles",
     )
-    parser.add_argument("--notify", metavar="CMD", help=NOTIFY)
-    for option in {option.name: option for study in studies for option in study.options}.values():
-        parser.add_argument(f"--{option.name}", metavar=option.metavar, help=option.help)
-    return parser
 
 
 def add_launching(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,9 @@ from functools import partial
 import pandas as pd
 
 from fbgd.errors import EXPECTED, ConfigError, one_line
+from fbgd.report.compare import compare
 from fbgd.report.evidence import Evidence
+from fbgd.report.formats import show
 from fbgd.runs.launch import Cluster
 from fbgd.runs.launchers.choice import make_launcher
 from fbgd.runs.launchers.options import read_options
@@ -21,6 +23,7 @@ from fbgd.studies.arguments import make_parser
 from fbgd.studies.estimate import show_estimate
 from fbgd.studies.execution import Execution, check_folder, check_only, places
 from fbgd.studies.listing import show_rungs, wanted_rows
+from fbgd.studies.metric import check_metric
 from fbgd.studies.notify import news, notify
 from fbgd.studies.request import copies_of, read_request
 from fbgd.studies.study import Study
@@ -69,6 +72,7 @@ def execute(study: Study, arguments: argparse.Namespace, *, quiet: bool = False)
     if arguments.list:
         show_rungs(rungs, request)
         return 0
+    check_metric(arguments.metric, rungs, request.overrides)
     check_folder(request.out)
     seeds = request.preset.seeds if arguments.seeds is None else arguments.seeds
     workers, devices, cluster = launching(arguments)
@@ -105,7 +109,9 @@ def execute(study: Study, arguments: argparse.Namespace, *, quiet: bool = False)
     )
     wanted = [rung.labels for rung in outcome.rungs or rungs if execution.wanted(rung.name)]
     shown = partial(wanted_rows, wanted) if arguments.only else whole
-    succeeded = write(study, evidence, request.out, shown, copies, quiet=quiet)
+    succeeded = write(study, evidence, request.out, shown, copies, quiet=quiet or bool(arguments.metric))
+    if arguments.metric and len(evidence.runs) and not quiet:
+        show(shown(compare([request.out], metric=arguments.metric)))
     if arguments.notify:
         notify(arguments.notify, news(request.title, request.out, evidence.runs, finished=execution.finished))
     if not execution.finished:

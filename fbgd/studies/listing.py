@@ -28,9 +28,9 @@ def show_rungs(rungs: list[Rung], request: Request) -> None:
     shared = {key: value for key, value in settings[0].items() if all(own.get(key) == value for own in settings)}
     differing = dict.fromkeys(key for own in settings for key in own if key not in shared)
     columns = [key for key in differing if sum(key in own for own in settings) > len(settings) / 4]
-    table = Table(
-        title=escape(f"{request.title}\nall: {' '.join(f'{k}={v}' for k, v in shared.items())}"), title_justify="left"
-    )
+    # Above the table, not in its width, which is that of names alone where a study has no words.
+    title = "\n".join([request.title, *([f"all: {' '.join(map('='.join, shared.items()))}"] if shared else [])])
+    table = Table()
     names = ["name", *columns, *(["more"] if len(columns) < len(differing) else [])]
     published = any(rung.published for rung in rungs)
     grids = tuned(request)
@@ -47,6 +47,7 @@ def show_rungs(rungs: list[Rung], request: Request) -> None:
         table.add_row(*map(escape, cells))
     console = Console()
     console.width = max(console.width, 200)
+    console.print(title, markup=False, highlight=False)
     console.print(table)
 
 

@@ -1,8 +1,11 @@
 """Finished runs, read back from their checkpoints for what a study measures afterwards."""
 
+import torch
 from torch import Tensor
 
-from fbgd.config.build import Built, build
+from fbgd.config.build import Built, build, build_model
+from fbgd.data import Dataset
+from fbgd.engine.evaluate import mode
 from fbgd.runs.directory import RunDirectory
 from fbgd.runs.plan import PlannedRun
 
@@ -29,3 +32,21 @@ def rebuilt(run: PlannedRun) -> Built:
     built = build(run.config, blocks_per_call=1)
     built.experiment.model.load_state_dict(weights)
     return built
+
+
+@torch.no_grad()
+def outputs_on_test(run: PlannedRun, dataset: Dataset) -> Tensor:
+    """The outputs (N, C) of a finished run on the test set, float64.
+
+    Args:
+        run: finished.
+        dataset: its data.
+
+    Raises:
+        ValueError: it has no checkpoint.
+    """
+    model = build_model(run.config, dataset)
+    model.load_state_dict(final_weights(run))
+    inputs = dataset.test.inputs.split(run.config.impl.evaluation_batch)
+    with mode(model, training=False):
+        return torch.cat([model(batch) for batch in inputs]).double()

@@ -31,6 +31,8 @@ def test_every_example_is_tested():
         "all_runs.py",
         # By tests/test_documents.py, which lists its settings; it is a study with --quick like all others.
         "batch_sizes.py",
+        # By tests/report/test_gaps.py: the page has what it prints.
+        "gap.py",
         # By tests/models/test_gpt2_of_transformers.py, where that package is installed.
         "gpt2.py",
         "one_run.py",

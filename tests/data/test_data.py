@@ -51,6 +51,20 @@ class TestSplits:
         targets = torch.arange(60) % 4
         assert not torch.equal(stratified_order(targets, 0), stratified_order(targets, 1))
 
+    def test_parts_have_nothing_in_common_and_hold_the_classes(self):
+        targets = torch.arange(60) % 4
+        parts, held = zip(*(split_indices(targets, 16, 10, seed=1, part=part) for part in range(3)), strict=True)
+        assert all(torch.equal(own, held[0]) for own in held)
+        together = torch.cat([*parts, held[0]]).tolist()
+        assert len(set(together)) == len(together) == 58
+        assert all((targets[part].bincount(minlength=4) - 4).abs().max() <= 1 for part in parts)
+        assert torch.equal(parts[0], split_indices(targets, 16, 10, seed=1)[0])
+
+    @pytest.mark.parametrize(("size", "part"), [(16, 3), (16, -1), (None, 1)])
+    def test_a_part_beyond_the_samples(self, size, part):
+        with pytest.raises(ValueError, match=rf"data\.part = {part} is outside the valid range \[0, "):
+            split_indices(torch.arange(60) % 4, size, 10, 0, part)
+
     @pytest.mark.parametrize(("size", "held"), [(0, 0), (61, 0), (55, 10), (None, 60), (None, -1)])
     def test_sizes_that_do_not_fit(self, size, held):
         with pytest.raises(ValueError, match=r"data\.(train|validation)_size"):

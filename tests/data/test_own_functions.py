@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.utils.data import TensorDataset
 
 from fbgd.config.build import build, check
 from fbgd.config.compose import compose
@@ -92,6 +93,10 @@ def test_tokens_and_regressions_keep_their_types():
     ("given", "message"),
     [
         (None, "here gives a NoneType: fbgd.data.Arrays is wanted"),
+        (
+            TensorDataset(torch.zeros(3, 2)),
+            "here gives a TensorDataset: a data set of torch is read by data=torch_dataset",
+        ),
         ([1, 2, 3], "here gives a list of 3"),
         ({"train_x": 1}, "here gives a dict of 1"),
         (replace(GOOD, train_targets=GOOD.train_targets + 1), "the label 3 is outside [0, 2], as classes=3 says"),

@@ -196,6 +196,17 @@ class BreaksDown(Owner):
         raise KeyError("no such width\nand more")
 
 
+class OfAnotherPackage(nn.Linear):
+    """As torchvision's and timm's networks, which know no ``input_shape``."""
+
+    def __init__(self, num_classes=10):
+        super().__init__(40, num_classes)
+
+
+def of_another_package(pretrained=False, **options):
+    return OfAnotherPackage(**options)
+
+
 def of_pairs(input_shape, classes):
     return nn.Sequential(nn.Flatten(), nn.BatchNorm1d(input_shape[-1]), nn.Linear(input_shape[-1], classes))
 
@@ -222,6 +233,8 @@ def of_pairs(input_shape, classes):
         ("Hidden", "writes to its buffer 'seen'"),
         ("WritesToInputs", "writes to its inputs, which are the data: begin with inputs.clone()"),
         ("Detached", "gives outputs that no parameter can be trained by"),
+        ("OfAnotherPackage", "name a function (input_shape, classes) that makes it, three lines, as docs/models.md"),
+        ("of_another_package", "name a function (input_shape, classes) that makes it"),
         ("BreaksDown", f"KeyError: 'no such width\\nand more' ({__file__}, line "),
     ],
 )

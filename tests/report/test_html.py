@@ -6,14 +6,17 @@ import math
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pandas as pd
 import pytest
 from files import ROOT
 from report_folders import begin_run, picture, recipe_of, write_folder
 
+from fbgd.commands.report import make_report_parser
 from fbgd.report.compare import compare
 from fbgd.report.formats import render
-from fbgd.report.html.command import main
+from fbgd.report.html.bars import MARGIN, WIDTH
+from fbgd.report.html.command import carry_out
 from fbgd.report.html.data import VARIES, Source
 from fbgd.report.html.document import document, to_script
 from fbgd.studies import known
@@ -185,7 +188,7 @@ def test_running_runs_are_shown_as_far_as_they_are(tmp_path):
 
 def test_the_command_writes_the_page_and_says_what_is_wrong(folder, tmp_path, capsys):
     out = tmp_path / "new" / "page.html"
-    assert main("Help.", recipe_of, [str(folder), str(folder), "--out", str(out)]) == 0
+    assert carry_out(make_report_parser().parse_args([str(folder), str(folder), "--out", str(out)]), recipe_of) == 0
     assert out.read_text() == page_of(folder)[0]
     assert str(out) in capsys.readouterr().out
     cases = {
@@ -194,12 +197,12 @@ def test_the_command_writes_the_page_and_says_what_is_wrong(folder, tmp_path, ca
         tmp_path: "no study.json",
     }
     for place, message in cases.items():
-        assert main("Help.", recipe_of, [str(place), "--out", str(out)]) == 2
+        assert carry_out(make_report_parser().parse_args([str(place), "--out", str(out)]), recipe_of) == 2
         error = capsys.readouterr().err
         assert error.startswith("error: ") and message in error and error.count("\n") == 1
     broken = write_folder(tmp_path / "broken")
     (broken / "ladder.png").write_bytes(b"no picture")
-    assert main("Help.", recipe_of, [str(broken), "--out", str(out)]) == 2
+    assert carry_out(make_report_parser().parse_args([str(broken), "--out", str(out)]), recipe_of) == 2
     assert "ladder.png is no PNG file" in capsys.readouterr().err
 
 
@@ -216,6 +219,30 @@ def test_committed_studies_have_a_page(tmp_path):
     assert reports[0].counts == {name: int((verdicts == name).sum()) for name in reports[0].counts}
     claims = re.findall(r'<li class="(\w+)">\s*<p class="verdict">', document(reports[:1]))
     assert claims == list(verdicts)
+
+
+def test_rows_with_a_baseline_of_their_own_have_a_scale_of_their_own():
+    """SGD's intervals of a point are not drawn on the scale of full batch's fifty."""
+    report = Source(ROOT / "results" / "optimizer_comparison" / "mnist1d", known.recipe_of).read()
+    column = next(column for column in report.columns if column.name.startswith("Δ"))
+    place = report.columns.index(column)
+    assert [(scale.name, scale.hue) for scale in column.scales] == [("SGD", 0), ("full batch", 1)]
+    lengths = {}
+    for row in report.rows:
+        if (bar := row[place].bar) is not None:
+            assert bar.hue == ["SGD", "full batch"].index(row[0].text)
+            assert bar.reference == column.scales[bar.hue].place(0)
+            lengths.setdefault(bar.hue, []).append(bar.high - bar.low)
+    low, high = (float(row[place].text.split("(")[1].split(" to ")[0]) for row in (report.rows[1], report.rows[-1]))
+    # By hand: as many pixels as the ends are apart on their own scale.
+    for row, end in ((report.rows[1], low), (report.rows[-1], high)):
+        scale = column.scales[row[place].bar.hue]
+        share = (end - scale.low) / (scale.high - scale.low)
+        assert row[place].bar.low == pytest.approx(MARGIN + (WIDTH - 2 * MARGIN) * share, abs=0.06)
+    assert np.median(lengths[0]) > 8
+    assert ">full batch</text>" in document([report])
+    ladder = Source(ROOT / "results" / "geiping_ladder" / "mnist1d", known.recipe_of).read()
+    assert {scale.name for column in ladder.columns for scale in column.scales} == {""}
 
 
 def test_the_study_of_a_file_has_its_claims(tmp_path):

@@ -9,7 +9,8 @@ from http.server import ThreadingHTTPServer
 import pytest
 from report_folders import begin_run, recipe_of, write_folder
 
-from fbgd.report.html.command import main, make
+from fbgd.commands.report import make_report_parser
+from fbgd.report.html.command import carry_out, make
 from fbgd.report.html.serve import LivePage, make_server, version_of
 
 
@@ -76,9 +77,9 @@ def test_the_command_serves_until_it_is_interrupted(tmp_path, monkeypatch, capsy
         raise KeyboardInterrupt
 
     monkeypatch.setattr(ThreadingHTTPServer, "serve_forever", interrupted)
-    assert main("Help.", recipe_of, [str(tmp_path), "--watch", "--port", "0"]) == 0
+    assert carry_out(make_report_parser().parse_args([str(tmp_path), "--watch", "--port", "0"]), recipe_of) == 0
     assert re.match(r"Live at http://127\.0\.0\.1:\d+/ until Ctrl\+C\n", capsys.readouterr().out)
-    assert main("Help.", recipe_of, [str(tmp_path), "--watch", "--port", "70000"]) == 2
+    assert carry_out(make_report_parser().parse_args([str(tmp_path), "--watch", "--port", "70000"]), recipe_of) == 2
     assert "--port 70000" in capsys.readouterr().err
 
 

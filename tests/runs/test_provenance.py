@@ -5,7 +5,11 @@ import subprocess
 import pytest
 
 import fbgd
+from fbgd.config.compose import compose
+from fbgd.config.schema import to_dict
+from fbgd.errors import ConfigError
 from fbgd.runs import provenance
+from fbgd.runs.provenance import identity, science
 
 
 @pytest.fixture
@@ -48,3 +52,13 @@ def test_an_installed_package_has_not_that_of_the_checkout_around_it(git, tmp_pa
 
 def test_the_version_is_recorded_too():
     assert provenance.environment()["fbgd"] == fbgd.__version__
+
+
+def test_a_part_of_the_data_is_another_experiment_and_the_first_one_is_none():
+    """Runs made before there were parts keep their identity."""
+    sizes = ["data.train_size=100"]
+    plain, first, second = (compose([*sizes, *words]) for words in ([], ["data.part=0"], ["data.part=1"]))
+    assert identity(plain) == identity(first) != identity(second)
+    assert "part" not in science(to_dict(first))["data"]
+    with pytest.raises(ConfigError, match=r"data\.part = -1"):
+        compose(["data.part=-1"])

@@ -27,7 +27,7 @@ from fbgd.runs.directory import RunDirectory
 from fbgd.runs.launch import launch, to_jobs
 from fbgd.runs.plan import Rung, collect, plan
 from fbgd.runs.provenance import identity
-from fbgd.runs.together import execute_together, obstacle, stacked_experiment
+from fbgd.runs.together import alike, execute_together, obstacle, stacked_experiment
 from optimizers.elementwise import TORCH
 from regularizers import GradientPenalty
 
@@ -401,3 +401,37 @@ def test_the_rule_s_limit_is_what_auto_compares_with(tmp_path, monkeypatch):
     monkeypatch.setattr(together, "MOST_WORK", 0)
     execute_together(made, [tmp_path / "0", tmp_path / "1"])
     assert "together" not in json.loads((tmp_path / "0" / "summary.json").read_text())
+
+
+@pytest.mark.parametrize("words", [[], ["data.augment=2x"], ["regularizer=mixup"]])
+def test_members_on_data_of_their_own(words, tmp_path):
+    """Parts, label noise and generated samples differ by seed: numbers are those of separate runs all the same."""
+    sizes = ["data.train_size=20", "data.label_noise=0.2", "model=mlp", "model.width=3", "impl.blocks_per_call=1"]
+    members = []
+    for seed, config in enumerate(configs([*sizes, *words])):
+        source = {**config.data.source, "seed": seed // 2}
+        members.append(replace(config, data=replace(config.data, source=source, seed=seed // 2, part=seed % 2)))
+    apart, joint = ([tmp_path / f"{kind}{seed}" for seed in SEEDS] for kind in ("apart", "joint"))
+    for config, path in zip(members, apart, strict=True):
+        execute(config, path)
+    execute_together(members, joint)
+    assert {json.loads((path / "summary.json").read_text())["together"] for path in joint} == {len(SEEDS)}
+    hashes = [json.loads((path / "summary.json").read_text())["content_hash"] for path in apart]
+    assert len(set(hashes)) == len(SEEDS)
+    for left, right in zip(apart, joint, strict=True):
+        for mine, yours in zip(state(left)[:1], state(right)[:1], strict=True):
+            assert_close(mine, yours)
+        pd.testing.assert_frame_equal(state(left)[2], state(right)[2], rtol=1e-5)
+
+
+def test_what_is_alike_is_one_job(tmp_path):
+    """Seeds and draws of the data may differ; budgets may not, nor the data of sequences."""
+    rung = Rung("together", (*SMALL, "impl.seeds_together=true", "data.train_size=20"))
+    first, second = plan([rung], [], 2, tmp_path)
+    other_part = replace(second, config=replace(second.config, data=replace(second.config.data, part=1, seed=3)))
+    longer = replace(second, config=replace(second.config, budget=replace(second.config.budget, passes=9)))
+    assert [len(job) for job in to_jobs([first, second], print)] == [2]
+    assert [len(job) for job in to_jobs([first, other_part], print)] == [2]
+    assert [len(job) for job in to_jobs([first, longer], print)] == [1, 1]
+    text = compose(["data=markov", "model=gpt"])
+    assert alike(text) == alike(replace(text, seed=1)) != alike(replace(text, data=replace(text.data, seed=1)))

@@ -21,7 +21,7 @@ from fbgd.runs.attempt import execute
 from fbgd.runs.directory import RunDirectory
 from fbgd.runs.plan import plan
 from fbgd.runs.rows import read_rows
-from fbgd.studies import double_descent as family
+from fbgd.studies import BUILT_IN
 from fbgd.studies.double_descent import (
     emc,
     heatmap,
@@ -42,7 +42,9 @@ from fbgd.studies.double_descent.simultaneous import certain, simultaneous
 from fbgd.studies.double_descent.tidy import COLUMNS, KEYS, run_table
 from scripts import double_descent
 
-FIGURES = {study.name: study for study in family.STUDIES if study.name != "random_features"}
+FIGURES = {
+    entry.name: entry.load() for entry in BUILT_IN.of_program("double_descent") if entry.name != "random_features"
+}
 QUICK = ["--quick", "--seeds", "1", "--workers", "1", "impl.threads=1"]
 TINY = (
     "data=mnist1d",

@@ -36,6 +36,7 @@ PRESETS = [(key, data) for key, study in BUILT_IN.items() for data in study.pres
 
 # What takes more than a quarter of a minute is left to `make test-slow`.
 LONG = {
+    "bias_variance/networks",
     "optimizer_comparison",
     "regularizer_comparison",
     "implicit_bias/meter",

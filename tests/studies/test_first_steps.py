@@ -130,6 +130,16 @@ def test_only_shows_the_wanted_rows_and_files_keep_all(tmp_path, capsys, in_proc
     assert "Strong reg.: the same with small blocks." in (tmp_path / "table.md").read_text()
 
 
+@pytest.mark.parametrize("key", ["saddles/octopus", "fair_ladder"])
+def test_a_listing_begins_with_its_title_in_one_line(key, capsys):
+    """However narrow the table is."""
+    study = BUILT_IN[key]
+    assert main(study, ["--list"]) == 0
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert first.strip() == f"{study.title}, {next(iter(study.presets))}"
+    assert second.startswith("all: ") == (key == "fair_ladder")
+
+
 TUNED = [key for key, study in BUILT_IN.items() if hasattr(study.execute, "candidates")]
 
 

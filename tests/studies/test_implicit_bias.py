@@ -13,7 +13,7 @@ from fbgd.report.claims import judge, of_mean
 from fbgd.report.evidence import Evidence
 from fbgd.runs.attempt import execute
 from fbgd.runs.plan import plan
-from fbgd.studies.implicit_bias import STUDIES
+from fbgd.studies import BUILT_IN
 from fbgd.studies.implicit_bias.meter import with_ratio
 from fbgd.studies.implicit_bias.order import slopes
 from fbgd.studies.implicit_bias.problems import NETWORK, PROBLEMS
@@ -156,7 +156,7 @@ def test_slopes_are_those_of_powers():
     ]  # fmt: skip
     found = slopes(pd.DataFrame(rows))
     assert found.groupby("flow")["slope"].mean().to_dict() == pytest.approx({"plain flow": 2, "modified flow": 3.2})
-    order = next(study for study in STUDIES if study.name == "order")
+    order = BUILT_IN["implicit_bias/order"]
     verdicts = {finding.claim: finding.verdict for finding in judge(order.claims, evidence_for(order, rows))}
     assert verdicts == {"plain flow of order 2": "supported", "modified flow of order 3": "opposite"}
 
@@ -175,7 +175,7 @@ def test_the_meter_s_claims_follow_the_theory_of_each_optimizer():
     )  # fmt: skip
     # Only the smallest step size is judged.
     table.loc[table["rate"] == 0.01, "coefficient"] = 9.0
-    meter = next(study for study in STUDIES if study.name == "meter")
+    meter = BUILT_IN["implicit_bias/meter"]
     verdicts = {finding.claim: finding.verdict for finding in judge(meter.claims, evidence_for(meter, table))}
     assert verdicts == {
         "GD obeys h/4": "supported",
@@ -194,7 +194,7 @@ def test_an_estimate_s_theory_is_subtracted_from_its_interval():
 
 
 def test_networks_differ_in_blocks_and_weights_by_seed():
-    study = STUDIES[0]
+    study = BUILT_IN["implicit_bias/order"]
     data = load_data(compose(study.quick(study.presets["mnist1d"], "mnist1d").words))
     first, second = (PROBLEMS[NETWORK](data, 3, seed) for seed in range(2))
     assert not torch.equal(first.start, second.start)

@@ -50,6 +50,7 @@ class Bar:
         outside: whether nothing of it lies on the scale.
         factor: whether it is that of a quotient.
         reference: where no difference is; ``None`` for none.
+        hue: the number of its scale's colour.
     """
 
     low: float
@@ -60,6 +61,7 @@ class Bar:
     outside: bool
     factor: bool
     reference: float | None
+    hue: int = 0
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,8 @@ class Scale:
         factor: whether it is one of quotients.
         flipped: whether small values are on the right: less error is more accuracy.
         reference: the value of no difference, transformed; ``None`` for none.
+        name: of the rows that it is of, where others have one of their own.
+        hue: the number of its colour.
     """
 
     low: float
@@ -79,6 +83,8 @@ class Scale:
     factor: bool = False
     flipped: bool = False
     reference: float | None = None
+    name: str = ""
+    hue: int = 0
 
     def transform(self, number: float) -> float:
         """A number as a position on the scale, before it is drawn."""
@@ -103,6 +109,7 @@ class Scale:
             high < self.low or low > self.high,
             self.factor,
             None if self.reference is None else self.place(self.reference),
+            self.hue,
         )
 
     @property

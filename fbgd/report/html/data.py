@@ -101,7 +101,7 @@ class Source:
         """
         evidence = self.evidence()
         page = page_of(evidence, self.recipe_of(evidence.description))
-        columns, rows = table_cells(page, is_fraction(evidence.description.metric))
+        columns, rows = table_cells(page, is_fraction(evidence.description.metric), list(evidence.description.baseline))
         made = made_with(evidence)
         return StudyReport(
             page,

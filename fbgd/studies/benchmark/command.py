@@ -1,6 +1,6 @@
 """Speed of the engine, as ratios measured side by side in one process: absolute times say nothing across machines.
 
-    python scripts/benchmark.py                   about three minutes on 2 cores
+    python scripts/benchmark.py                   some minutes on 2 cores
     python scripts/benchmark.py --json FILE       the same, and all numbers in a file
     python scripts/benchmark.py --quick           tiny sizes, to see that everything runs; its ratios mean nothing
     python scripts/benchmark.py --ranks 2         instead, a step on 2 processes, and by its costs on up to 64

@@ -104,7 +104,7 @@ METHODS = (
     Method(SAM, SAM_WORDS, RATES, plain=of_descent),
     Method("RMSprop", ("optimizer=rmsprop",), (0.0003, 0.0005, 0.001), passes=500),
     Method(CROSS_ENTROPY, (*DESCENT, "objective=cross_entropy"), (0.25, 0.5, 1.0), passes=400, margin=0),
-    sgd(2, (0.5,), 600),
+    sgd(2, (0.4, 0.5, 0.65), 600),
 )
 
 

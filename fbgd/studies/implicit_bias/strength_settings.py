@@ -105,7 +105,7 @@ PRESETS: dict[str, StrengthSizes] = {
         ),
         seeds=10,
         trainings={
-            SGD: Training(("regime=sgd",), 25, 20, (0.1, 0.2, 0.4, 0.8), 4, 2, 200, (0.0, 1.0)),
+            SGD: Training(("regime=sgd",), 25, 20, (0.1, 0.2, 0.4, 0.8), 4, 2, 200),
             GD: Training(("regime=full_batch",), 500, 1, (0.4, 0.8, 1.6, 3.2), 8, 8, 200),
         },
     ),
