@@ -109,7 +109,7 @@ def draw(measured: Measured) -> "Figure":
             axes.set_yscale("log", base=2)
             axes.yaxis.set_major_formatter("{x:.3g}")
         else:
-            axes.set_ylim(bottom=0)
+            axes.set_ylim(0, 1.1 * max(seconds, *(step.seconds for step in found[name])))
         axes.set_xticks(PROJECTED, [str(ranks) for ranks in PROJECTED])
         blocks = f"{measured.blocks} blocks" if name == "strong" else f"{measured.blocks} blocks a rank"
         axes.set(xlabel="ranks", ylabel="seconds a step", title=f"{name} scaling: {blocks}")

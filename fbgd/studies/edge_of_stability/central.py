@@ -18,14 +18,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fbgd.config.build import build
 from fbgd.config.schema import Config
 from fbgd.engine.kernels import autograd_gradient
 from fbgd.probes import flatten, unflatten
 from fbgd.probes.dense import dense_hessian
-from fbgd.probes.products import single_blocks
 from fbgd.studies.edge_of_stability.complementarity import covariance
-from fbgd.studies.edge_of_stability.trajectories import runge_kutta
+from fbgd.studies.edge_of_stability.trajectories import problem_of, runge_kutta
 
 # Eigenvalues from this share of the bound on are held under it.
 NEAR = 0.9
@@ -58,10 +56,7 @@ def curved_landscape(config: Config) -> CurvedLandscape:
     Raises:
         ValueError: the configuration is invalid.
     """
-    experiment = build(config, blocks_per_call=1).experiment
-    params = [param.detach() for param in experiment.model.parameters()]
-    blocks, objective = experiment.source.training_pass(0), experiment.gradient.objective
-    (block,) = single_blocks(blocks, params[0].dtype)
+    params, blocks, block, objective = problem_of(config)
     evaluate = autograd_gradient(objective)
 
     def value(at: Tensor) -> Tensor:

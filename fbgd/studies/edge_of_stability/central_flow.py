@@ -20,35 +20,24 @@ from fbgd.studies.edge_of_stability.central import curved_landscape
 from fbgd.studies.edge_of_stability.central_claims import CLAIMS, ends
 from fbgd.studies.edge_of_stability.central_drawing import draw
 from fbgd.studies.edge_of_stability.central_paths import follow_both
-from fbgd.studies.edge_of_stability.settings import NETWORK
+from fbgd.studies.edge_of_stability.settings import TracedPreset, traced_rungs
 from fbgd.studies.execution import Execution, Outcome
-from fbgd.studies.study import Preset, Study
+from fbgd.studies.study import Study
 
 # Seeds below have served to choose sizes, rates and times.
 FIRST_SEED = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class CentralPreset(Preset):
-    """What the figure is made of.
+class CentralPreset(TracedPreset):
+    """What the figure is made of; looks are in the time of the crossing of 2 / h.
 
     Args:
-        rates: learning rates of descent.
-        longest: until when the crossing of 2 / h, and the edge after it, are looked for, learning rate times passes.
-        looks: in the time of that crossing; the flows are followed for two and for one of it.
-        samples: of the training set, all of them one block.
+        longest: until when that crossing, and the edge after it, are looked for, learning rate times passes; the flows
+            are followed for two and for one of its time.
     """
 
-    rates: tuple[float, ...]
     longest: float
-    looks: int
-    samples: int
-
-    @property
-    def all_words(self) -> tuple[str, ...]:
-        """Those of every trajectory."""
-        return (*self.words, *NETWORK, "precision=fp64", "regime=full_batch", f"regime.block_size={self.samples}",
-                "impl.threads=1", "impl.blocks_per_call=1")  # fmt: skip
 
 
 PRESETS = {
@@ -63,11 +52,6 @@ def quick(preset: CentralPreset, data: str) -> CentralPreset:
     """A tiny network, followed for a little while."""
     words = (*preset.words, "data.train_size=20", "model.width=3")
     return replace(preset, words=words, looks=3, longest=40, samples=20, seeds=2, rates=(0.5,))
-
-
-def rungs(preset: CentralPreset) -> list[Rung]:
-    """What is followed: for ``--list``, since no run is kept."""
-    return [Rung(f"descent, rate {rate:g}", (*preset.all_words, f"optimizer.lr={rate:g}")) for rate in preset.rates]
 
 
 def trace(execution: Execution, rungs: list[Rung]) -> Outcome:
@@ -141,7 +125,7 @@ STUDY = Study(
     title="Central flow of descent at its edge",
     about=__doc__,
     presets=PRESETS,
-    rungs=rungs,
+    rungs=traced_rungs,
     quick=quick,
     held=("optimizer.lr", "regime=", "regime.block_size", "precision"),
     execute=trace,

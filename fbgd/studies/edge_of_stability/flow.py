@@ -24,10 +24,10 @@ from fbgd.report.plots import make_figure
 from fbgd.runs.plan import Rung
 from fbgd.runs.provenance import git_revision
 from fbgd.studies.double_descent.drawing import draw_band
-from fbgd.studies.edge_of_stability.settings import NETWORK
+from fbgd.studies.edge_of_stability.settings import TracedPreset, traced_rungs
 from fbgd.studies.edge_of_stability.trajectories import follow, landscape
 from fbgd.studies.execution import Execution, Outcome
-from fbgd.studies.study import Preset, Study
+from fbgd.studies.study import Study
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,26 +39,14 @@ SOON = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
-class FlowPreset(Preset):
+class FlowPreset(TracedPreset):
     """What the figure is made of.
 
     Args:
-        rates: learning rates of descent.
         time: until when flow and descent are followed, learning rate times passes.
-        looks: so many, evenly spaced.
-        samples: of the training set, all of them one block.
     """
 
-    rates: tuple[float, ...]
     time: float
-    looks: int
-    samples: int
-
-    @property
-    def all_words(self) -> tuple[str, ...]:
-        """Those of every trajectory."""
-        return (*self.words, *NETWORK, "precision=fp64", "regime=full_batch", f"regime.block_size={self.samples}",
-                "impl.threads=1", "impl.blocks_per_call=1")  # fmt: skip
 
 
 PRESETS = {
@@ -77,11 +65,6 @@ def quick(preset: FlowPreset, data: str) -> FlowPreset:
     """A tiny network, followed for a little while."""
     words = (*preset.words, "data.train_size=40", "model.width=4")
     return replace(preset, words=words, time=4, looks=4, samples=40, seeds=2, rates=(0.5, 1.0))
-
-
-def rungs(preset: FlowPreset) -> list[Rung]:
-    """What is followed: for ``--list``, since no run is kept."""
-    return [Rung(f"descent, rate {rate:g}", (*preset.all_words, f"optimizer.lr={rate:g}")) for rate in preset.rates]
 
 
 def trace(execution: Execution, rungs: list[Rung]) -> Outcome:
@@ -216,7 +199,7 @@ STUDY = Study(
     title="Distance of descent from the gradient flow",
     about=__doc__,
     presets=PRESETS,
-    rungs=rungs,
+    rungs=traced_rungs,
     quick=quick,
     held=("optimizer.lr", "regime=", "regime.block_size", "precision"),
     execute=trace,

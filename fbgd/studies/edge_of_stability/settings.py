@@ -155,6 +155,34 @@ class EdgePreset(Preset):
 
 
 NETWORK = ("model=mlp", "model.activation=tanh", "objective=mse")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TracedPreset(Preset):
+    """Descent in double precision on all samples in one block, of which no run is kept.
+
+    Args:
+        rates: learning rates of descent.
+        looks: at the trajectories, evenly spaced.
+        samples: of the training set.
+    """
+
+    rates: tuple[float, ...]
+    looks: int
+    samples: int
+
+    @property
+    def all_words(self) -> tuple[str, ...]:
+        """Those of every trajectory."""
+        return (*self.words, *NETWORK, "precision=fp64", "regime=full_batch", f"regime.block_size={self.samples}",
+                "impl.threads=1", "impl.blocks_per_call=1")  # fmt: skip
+
+
+def traced_rungs(preset: TracedPreset) -> list[Rung]:
+    """What is followed: for ``--list``."""
+    return [Rung(f"descent, rate {rate:g}", (*preset.all_words, f"optimizer.lr={rate:g}")) for rate in preset.rates]
+
+
 # One thread and one block a call: so small a network gains from neither.
 SMALL = ("impl.threads=1", "impl.blocks_per_call=1")
 # The published network and data: fully connected, two layers of 200, tanh, squared error, 5000 images; rates and

@@ -9,6 +9,7 @@ over its sharpness.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import pandas as pd
 import torch
@@ -16,7 +17,8 @@ from torch import Tensor
 
 from fbgd.config.build import build
 from fbgd.config.schema import Config
-from fbgd.engine.kernels import autograd_gradient
+from fbgd.engine.blocks import StepBlocks
+from fbgd.engine.kernels import Objective, autograd_gradient
 from fbgd.probes import HessianProduct, flatten, lanczos, unflatten
 from fbgd.probes.products import single_blocks
 
@@ -41,16 +43,35 @@ class Landscape:
     sharpness: Callable[[Tensor], float]
 
 
-def landscape(config: Config) -> Landscape:
-    """That of a full-batch run with a single block, at the initial parameters of its seed.
+class Problem(NamedTuple):
+    """A full-batch run with a single block, at its beginning: parameters, blocks, and the objective of the block."""
+
+    params: list[Tensor]
+    blocks: StepBlocks
+    block: tuple[Tensor, ...]
+    objective: Objective
+
+
+def problem_of(config: Config) -> Problem:
+    """The problem of a run, at the initial parameters of its seed.
 
     Raises:
         ValueError: the configuration is invalid.
     """
     experiment = build(config, blocks_per_call=1).experiment
     params = [param.detach() for param in experiment.model.parameters()]
-    blocks, objective = experiment.source.training_pass(0), experiment.gradient.objective
+    blocks = experiment.source.training_pass(0)
     (block,) = single_blocks(blocks, params[0].dtype)
+    return Problem(params, blocks, block, experiment.gradient.objective)
+
+
+def landscape(config: Config) -> Landscape:
+    """That of a full-batch run with a single block, at the initial parameters of its seed.
+
+    Raises:
+        ValueError: the configuration is invalid.
+    """
+    params, blocks, block, objective = problem_of(config)
     gradient_of = autograd_gradient(objective)
     draw = torch.Generator().manual_seed(0)
     first = torch.randn(sum(param.numel() for param in params), generator=draw, dtype=torch.float64)
