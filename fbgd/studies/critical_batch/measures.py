@@ -65,7 +65,7 @@ def noise_table(problem: Problem, steps: pd.DataFrame, looks: int, block: int) -
     Args:
         problem: what is descended.
         steps: of :func:`steps_table`.
-        looks: so many, the start first; no more than there are steps.
+        looks: so many of every seed, the start first and the step before the target last; fewer where steps are few.
         block: samples of a block of the probe.
     """
     largest = steps[steps["size"] == steps["size"].max()] if len(steps) else steps
@@ -73,14 +73,16 @@ def noise_table(problem: Problem, steps: pd.DataFrame, looks: int, block: int) -
     for rate, part in largest.groupby("rate"):
         seeds, ends = part["seed"].tolist(), torch.tensor(part["steps"].tolist())
         copies = Copies(problem, seeds, [float(str(rate))], int(part["size"].iloc[0]))
-        count = int(ends.min())
-        places = {round(look * (count - 1) / max(1, looks - 1)) for look in range(looks)}
-        for step in range(count):
-            if step in places:
+        # Each seed has its own way: the fastest one's is the beginning of the others'.
+        shares = [look / max(1, looks - 1) for look in range(looks)]
+        places = [{round(share * (int(end) - 1)): share for share in reversed(shares)} for end in ends]
+        for step in range(int(ends.max())):
+            if any(step in own for own in places):
                 scales = noise_scales(copies, block)
                 rows += [
-                    {"kind": NOISE, "seed": seed, "share": step / count, **scale}
-                    for seed, scale in zip(seeds, scales, strict=True)
+                    {"kind": NOISE, "seed": seed, "step": step, "share": own[step], **scale}
+                    for seed, own, scale in zip(seeds, places, scales, strict=True)
+                    if step in own
                 ]
             copies.step()
     return pd.DataFrame(rows)
