@@ -73,12 +73,18 @@ def bias_at_peak(part: pd.DataFrame, column: str, level: float, case: str) -> Es
     return of_difference(corrected(biases[rows, turns.peak] - biases[rows, turns.minimum], level), case, scale=1)
 
 
-def against_sgd(column: str) -> Callable[[Evidence], list[Estimate]]:
-    """At matched training error each procedure's mean over the widths minus the first one's, by repetition."""
+def against_sgd(column: str, widths: slice = slice(None)) -> Callable[[Evidence], list[Estimate]]:
+    """At matched training error each procedure's mean over the widths minus the first one's, by repetition.
+
+    Args:
+        column: what is compared.
+        widths: of which, in their order; all of them by default.
+    """
 
     def estimates(evidence: Evidence) -> list[Estimate]:
         matched = [own for own in cases(evidence.measurements) if own[0].endswith(MATCHED)]
-        curves = {name.removesuffix(f", {MATCHED}"): whole_curves(part, column, "width") for name, part in matched}
+        every = {name.removesuffix(f", {MATCHED}"): whole_curves(part, column, "width") for name, part in matched}
+        curves = {name: own[:, widths] for name, own in every.items()}
         first = next(iter(curves), "")
         return [
             of_mean(own.mean(1) - curves[first].mean(1), evidence.level, name)
@@ -93,17 +99,18 @@ def against_sgd(column: str) -> Callable[[Evidence], list[Estimate]]:
 
 
 def of_noise(column: str) -> Callable[[Evidence], list[Estimate]]:
-    """The mean over the widths at each label noise minus that without any, of the first procedure."""
+    """At every width, with the most label noise minus without any, of the first procedure: signs differ over widths."""
 
     def estimates(evidence: Evidence) -> list[Estimate]:
         table = evidence.measurements
         ends = table[(table["moment"] == END) & (table["procedure"] == table["procedure"].iloc[0])]
-        means = {noise: part.groupby("seed")[column].mean() for noise, part in ends.groupby("label_noise")}
-        return [
-            of_difference(difference(own, means[0.0], evidence.level), f"label noise {noise:g}", scale=1)
-            for noise, own in means.items()
-            if noise and 0.0 in means
-        ]
+        most, found = ends["label_noise"].max(), []
+        for width, part in ends.groupby("width"):
+            own, clean = (part[part["label_noise"] == noise].set_index("seed")[column] for noise in (most, 0.0))
+            if most and len(own) and len(clean):
+                case = f"label noise {most:g}, width {width:g}"
+                found.append(of_difference(difference(own, clean, evidence.level), case, scale=1))
+        return found
 
     return estimates
 
@@ -124,6 +131,12 @@ def fall_of_optimisation(part: pd.DataFrame, level: float, case: str) -> Estimat
     """How far the variance of optimisation falls after its peak over the width, cross-fitted."""
     heights = find_heights(part, "optimisation", "width", level)
     return None if heights is None else of_difference(heights.fall, case, scale=1)
+
+
+def growth_of_sampling(part: pd.DataFrame, level: float, case: str) -> Estimate | None:
+    """The variance of sampling at the largest width minus at the one before it, by repetition."""
+    curves = whole_curves(part, "sampling", "width")
+    return None if curves.shape[1] < 2 else of_mean(curves[:, -1] - curves[:, -2], level, case)
 
 
 def sampling_at_widest(part: pd.DataFrame, level: float, case: str) -> Estimate | None:
@@ -158,18 +171,24 @@ def curve_claims(loss: str, prefix: str) -> tuple[Claim, ...]:
 MATCHED_QUANTITY = "at matched training error, minus SGD's, mean over the widths"
 CLAIMS = (
     *(claim for loss, prefix in LOSSES.items() for claim in curve_claims(loss, prefix)),
-    Claim("noise adds variance", "Label noise raises the variance.", "variance minus that without label noise, mean "
-          "over the widths", of_noise("variance"), higher, "Yang et al. 2020: label noise raises it, most near the "
+    Claim("noise adds variance", "Label noise raises the variance.", "variance minus that without label noise",
+          of_noise("variance"), higher, "Yang et al. 2020: label noise raises it, most near the "
           "threshold", "+.3f", "noise"),
-    Claim("noise adds bias", "Label noise raises the bias².", "bias² minus that without label noise, mean over the "
-          "widths", of_noise("bias"), higher, "", "+.3f", "noise"),
+    Claim("noise adds bias", "Label noise raises the bias².", "bias² minus that without label noise",
+          of_noise("bias"), higher, "", "+.3f", "noise"),
     Claim("more variance than SGD", "At matched training error its variance is larger than SGD's.",
           f"variance {MATCHED_QUANTITY}", against_sgd("variance"), higher, "", "+.4f", "procedures"),
+    Claim("more variance than SGD, widest", "In the widest network, too.",
+          "variance at matched training error, minus SGD's", against_sgd("variance", slice(-1, None)), higher, "",
+          "+.4f", "procedures"),
     Claim("more bias than SGD", "At matched training error its bias² is larger than SGD's.",
           f"bias² {MATCHED_QUANTITY}", against_sgd("bias"), higher, "", "+.4f", "procedures"),
     Claim("optimisation fades", "The variance of optimisation falls with the width after its peak.",
           "variance of optimisation at its peak minus the lowest after it, cross-fitted", split(fall_of_optimisation),
           higher, NEAL, "+.3f", "sources"),
+    Claim("sampling grows", "The variance of sampling still grows at the largest width.",
+          "variance of sampling at the largest minus at the second largest width", split(growth_of_sampling), higher,
+          "Neal et al. 2018: it stays", "+.3f", "sources"),
     Claim("sampling outweighs optimisation", "At the largest width the variance of sampling is the larger one.",
           "variance of sampling minus that of optimisation", split(sampling_at_widest), higher, NEAL, "+.3f",
           "sources"),

@@ -51,7 +51,8 @@ def summarise(evidence: Evidence) -> Summary:
         done = own[own["status"] == "done"].set_index("seed")
         zero = runs[(runs["training"] == training) & (runs["setting"] == REFERENCE) & (runs["status"] == "done")]
         change = None
-        if setting != REFERENCE and len(done) and len(zero):
+        # What is left of a setting that lost runs are those that survived.
+        if setting != REFERENCE and len(done) == len(own) and len(zero):
             change = difference(done["test_accuracy"], zero.set_index("seed")["test_accuracy"])
         rows.append(
             {

@@ -65,6 +65,25 @@ def falls(quantity: Of) -> Callable[[Evidence], list[Estimate]]:
     return estimates
 
 
+def change(quantity: Of) -> Callable[[Evidence], list[Estimate]]:
+    """The logarithm of a quantity at the theory's strength over that without a penalty, per seed.
+
+    Args:
+        quantity: of the measurements.
+    """
+
+    def estimates(evidence: Evidence) -> list[Estimate]:
+        ends, found = compared(evidence).measurements, []
+        for training, part in ends.groupby("training", sort=False) if len(ends) else ():
+            own = part[part["setting"].isin([NONE, THEORY])]
+            values = own.assign(value=np.log(quantity(own))).pivot(index="seed", columns="setting", values="value")
+            if {NONE, THEORY} <= set(values) and len(values := values.dropna()) > 1:
+                found.append(of_mean(values[THEORY] - values[NONE], evidence.level, str(training)))
+        return found
+
+    return estimates
+
+
 def whole_strengths(runs: pd.DataFrame) -> list[str]:
     """The strengths, ascending, that lost no run of these: one that did shows those that survived."""
     own = runs[~runs["setting"].isin([LARGE, SMALL])]
@@ -107,6 +126,9 @@ CLAIMS = (
           gains(THEORY, NONE), higher, SMITH),
     Claim("penalty replaces the rate", "A small rate with the penalty of the theory's strength is level with the large "
           "rate.", f"{POINTS}; margin {MARGIN:g}", gains(THEORY, LARGE), within(MARGIN), SMITH),
+    Claim("gradients fall to the theory's", "What is penalised is smaller at the end with the theory's strength than "
+          "without a penalty.", "logarithm of the ratio of the blocks' mean squared gradients", change(squares), lower,
+          "Barrett & Dherin 2021"),
     Claim("gradients fall", "What is penalised is smaller at the end the stronger the penalty.",
           "slope of the logarithm of the blocks' mean squared gradient over log2(1 + strength)", falls(squares), lower,
           "Barrett & Dherin 2021"),
