@@ -3,7 +3,8 @@
     python docs/examples/gap.py
 
 prints a table of the committed results: for each study Kendall's correlation of gap and test accuracy over pairs of
-runs, the same over pairs that have some settings in common, and the setting with the smallest mean gap beside that with the largest mean test accuracy. It runs nothing.
+runs, the same over pairs that have some settings in common, and the setting with the smallest mean gap beside that with
+the largest mean test accuracy. It runs nothing.
 """
 
 import sys

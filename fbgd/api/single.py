@@ -127,7 +127,8 @@ def run(words: Words = (), out: Folder | None = None) -> Run:
     folder = default_folder(config) if out is None else Path(out)
     with arithmetic_kept(), Meeting() as meeting:
         run_on_ranks(config, folder, meeting)
-    return load(folder)
+    # Only rank 0 has to see the directory.
+    return load(folder) if meeting.first else Run(folder)
 
 
 def load(folder: Folder) -> Run:

@@ -66,27 +66,32 @@ def main(words: list[str] | None = None, prog: str | None = None) -> int:
     except EXPECTED as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         return 2
-    try:
-        with meeting:
-            config = compose(arguments.overrides, arguments.module_path)
-            out = arguments.out or default_folder(config)
-            summary = run_on_ranks(config, out, meeting)
-    except KeyboardInterrupt as interruption:
+
+    def train() -> int:
+        try:
+            with meeting:
+                config = compose(arguments.overrides, arguments.module_path)
+                out = arguments.out or default_folder(config)
+                summary = run_on_ranks(config, out, meeting)
+        except KeyboardInterrupt as interruption:
+            if meeting.first:
+                print("\ninterrupted: the same command goes on from the last checkpoint", file=sys.stderr)
+            return exit_status(interruption)
+        except EXPECTED as error:
+            complain(meeting.complaint(error, one_line(error)))
+            return 1 if isinstance(error, RankLost) else 2
+        except Exception as error:
+            # What fails in the user's own code in the middle of a run is the user's to mend.
+            if not own_place(error):
+                raise
+            complain(meeting.complaint(error, said(error)))
+            return 2
         if meeting.first:
-            print("\ninterrupted: the same command goes on from the last checkpoint", file=sys.stderr)
-        return exit_status(interruption)
-    except EXPECTED as error:
-        complain(meeting.complaint(error, one_line(error)))
-        return 1 if isinstance(error, RankLost) else 2
-    except Exception as error:
-        # What fails in the user's own code in the middle of a run is the user's to mend.
-        if not own_place(error):
-            raise
-        complain(meeting.complaint(error, said(error)))
-        return 2
-    if meeting.first:
-        show_summary(summary, out)
-    status = 3 if summary["status"] == "diverged" else 0
+            show_summary(summary, out)
+        return 3 if summary["status"] == "diverged" else 0
+
+    status = train()
     if meeting.place is not None:
+        # However a rank ends: an interpreter that is taken down may abort instead.
         end_process(status)
     return status

@@ -53,4 +53,8 @@ def find_device(name: str) -> torch.device:
         raise ConfigError(f"impl.device = {name!r} is neither cpu nor cuda")
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ConfigError(f"impl.device = {name!r}: PyTorch finds no GPU here; use impl.device=cpu")
+    if device.type == "cuda" and device.index is not None and device.index >= torch.cuda.device_count():
+        raise ConfigError(
+            f"impl.device = {name!r}: PyTorch finds {torch.cuda.device_count()} GPUs here, from cuda:0 on"
+        )
     return device

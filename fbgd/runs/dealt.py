@@ -1,6 +1,9 @@
 """A run that is dealt to several processes: rank 0 has its directory, and the others do as it does."""
 
 from pathlib import Path
+from typing import Any
+
+from torch import Tensor
 
 from fbgd.config.build import Built, build
 from fbgd.config.schema import Config
@@ -74,7 +77,17 @@ def standing(attempt: Attempt) -> dict:
     """Where a run stands, as the other ranks have to know it; at its beginning, they make the same by its seed."""
     progress = attempt.progress
     state = snapshot(attempt.built.experiment, progress, []) if progress.step else None
-    return {"state": state, "tally": attempt.tally, "blocks_per_call": attempt.built.facts.blocks_per_call}
+    told = {"state": state, "tally": attempt.tally, "blocks_per_call": attempt.built.facts.blocks_per_call}
+    return on_cpu(told)
+
+
+def on_cpu(value: Any) -> Any:
+    """Nested containers with their tensors on the CPU: those of a GPU would go to the same GPU on all ranks."""
+    if isinstance(value, Tensor):
+        return value.cpu()
+    if isinstance(value, dict):
+        return {key: on_cpu(own) for key, own in value.items()}
+    return type(value)(map(on_cpu, value)) if type(value) in (list, tuple) else value
 
 
 def check_replica(built: Built, ranks: Ranks) -> None:

@@ -50,7 +50,8 @@ def run_on_ranks(config: Config, path: Path, meeting: Meeting) -> dict:
     with meeting.joined(config) as ranks:
         if ranks.first:
             return run_with_progress(config, path, ranks)
-        stop = StopRequest()
+        # All ranks hear of one signal, each perhaps twice; torchrun ends those that take too long.
+        stop = StopRequest(patient=True)
         with heard_by(stop.hear):
             return execute_dealt(config, path, ranks, lambda row, steps: None, print, stop)
 
@@ -87,7 +88,7 @@ def run_with_progress(config: Config, path: Path, ranks: Ranks = ALONE) -> dict:
         def warn(text: str) -> None:
             console.print(f"[yellow]warning:[/] {text}")
 
-        stop = StopRequest()
+        stop = StopRequest(patient=ranks.count > 1)
         with heard_by(stop.hear):
             if ranks.count > 1:
                 return execute_dealt(config, path, ranks, on_row, warn, stop)

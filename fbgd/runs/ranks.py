@@ -164,7 +164,12 @@ class Meeting:
         if self.place is None or self.store is None:
             yield ALONE
             return
+        if dist.is_initialized():
+            raise RankLost("an earlier run of this process has failed, and its ranks are gone; start it again")
         on_gpus = take_device(config, self.place)
+        if on_gpus:
+            # A step waits for its sum anyway; so a lost rank is an error here, and not the end of the process.
+            os.environ.setdefault("TORCH_NCCL_BLOCKING_WAIT", "1")
         store = dist.PrefixStore("group", self.store)
         try:
             dist.init_process_group(

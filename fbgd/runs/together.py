@@ -151,7 +151,8 @@ def grouped(attempts: list[Attempt]) -> list[list[Attempt]]:
     def standing(attempt: Attempt) -> tuple[int, ...]:
         progress, facts = attempt.progress, attempt.built.facts
         under_way = attempt.tally.get("steps", 0)
-        return progress.step, progress.gradient_evaluations, facts.blocks_per_call, under_way
+        samples = len(attempt.built.experiment.source.data)
+        return progress.step, progress.gradient_evaluations, facts.blocks_per_call, under_way, samples
 
     separate = attempts and "block_by_block" in attempts[0].built.facts.model
     if separate or (attempts and attempts[0].config.impl.seeds_together == "auto" and not pays(attempts[0])):

@@ -98,8 +98,6 @@ def execute(study: Study, arguments: argparse.Namespace, *, quiet: bool = False)
         request.title, preset, rungs if outcome.rungs is None else outcome.rungs, request.changed
     )
     planned = outcome.planned
-    if cluster is not None and not planned:
-        print(f"note: {study.key} trains nothing, so it was computed here", file=sys.stderr)
     evidence = Evidence(
         description,
         collect(planned) if planned else pd.DataFrame(),
@@ -109,14 +107,26 @@ def execute(study: Study, arguments: argparse.Namespace, *, quiet: bool = False)
     )
     wanted = [rung.labels for rung in outcome.rungs or rungs if execution.wanted(rung.name)]
     shown = partial(wanted_rows, wanted) if arguments.only else whole
-    succeeded = write(study, evidence, request.out, shown, copies, quiet=quiet or bool(arguments.metric))
-    if arguments.metric and len(evidence.runs) and not quiet:
+    succeeded = write(
+        study, evidence, request.out, shown, copies, quiet=quiet or bool(arguments.metric and len(evidence.runs))
+    )
+    if not len(evidence.runs):
+        say_what_was_not_used(study, arguments.metric, cluster)
+    elif arguments.metric and not quiet:
         show(shown(compare([request.out], metric=arguments.metric)))
     if arguments.notify:
         notify(arguments.notify, news(request.title, request.out, evidence.runs, finished=execution.finished))
     if not execution.finished:
         return execution.status
     return 0 if succeeded else 1
+
+
+def say_what_was_not_used(study: Study, metric: str | None, cluster: Cluster | None) -> None:
+    """Name the options that a study without runs has no use for."""
+    if cluster is not None:
+        print(f"note: {study.key} trains nothing, so it was computed here", file=sys.stderr)
+    if metric:
+        print(f"note: {study.key} has no runs to take --metric from", file=sys.stderr)
 
 
 def launching(arguments: argparse.Namespace) -> tuple[int, Sequence[str], Cluster | None]:

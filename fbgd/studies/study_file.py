@@ -43,7 +43,10 @@ from fbgd.studies.arguments import make_parser
 def main(words: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Run the command line of a study file; returns the exit status."""
     words = list(sys.argv[1:] if words is None else words)
-    path = next((word for word in words if re.fullmatch(r"[^-=][^=]*\.ya?ml", word)), None)
+    # A file after --launcher-options is a profile.
+    places = [place for place, word in enumerate(words)
+              if re.fullmatch(r"[^-=][^=]*\.ya?ml", word) and words[:place][-1:] != ["--launcher-options"]]  # fmt: skip
+    path = words[places[0]] if places else None
     if path is None and {"-h", "--help"} & set(words):
         parser = make_parser([], __doc__, prog)
         parser.usage = "%(prog)s FILE.yaml [options] [key=value ...]"
@@ -60,7 +63,6 @@ def main(words: Sequence[str] | None = None, prog: str | None = None) -> int:
             raise ConfigError("name the file of a study, as docs/examples/my_ladder.yaml; --help shows what is in it")
         study = read_study(Path(path))
         check_rungs(study, path)
-        words.remove(path)
-        return run_study(study, words, prog=prog)
+        return run_study(study, [*words[: places[0]], *words[places[0] + 1 :]], prog=prog)
 
     return reported(run)

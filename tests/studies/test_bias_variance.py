@@ -317,7 +317,13 @@ def test_claims_about_curves_that_are_known():
         cases = {case: verdict for (claim, case), verdict in found.items() if claim == name}
         assert set(cases.values()) == {SUPPORTED}, name
         assert set(cases) == {"SGD, label noise 0.15", "SGD, label noise 0", "SGD, matched", "Adam, matched"}
-    assert found["noise adds variance", "label noise 0.15"] == SUPPORTED
+    noise = {case: verdict for (claim, case), verdict in found.items() if claim == "noise adds variance"}
+    assert list(noise) == [f"label noise 0.15, width {width}" for width in (4, 8, 12, 18, 27, 50, 150)]
+    # The peak at 27 is twice as high with noise; at width 4 there is next to none of it.
+    assert noise["label noise 0.15, width 27"] == SUPPORTED
+    assert noise["label noise 0.15, width 4"] != SUPPORTED
+    assert found["sampling grows", "SGD"] != SUPPORTED
+    assert verdicts(synthetic(peak=1.0))["more variance than SGD, widest", "Adam"] == SUPPORTED
     assert found["more variance than SGD", "Adam"] == SUPPORTED
     assert found["more bias than SGD", "Adam"] != SUPPORTED
     assert found["optimisation fades", "SGD"] == found["sampling outweighs optimisation", "SGD"] == SUPPORTED

@@ -11,7 +11,7 @@ from fbgd.data import fashion_mnist, fashion_mnist_32
 from fbgd.models import ResNet
 from fbgd.runs import attempt
 from fbgd.studies.geiping_ladder import PRESETS, rungs
-from fbgd.studies.gpu_check import command, ladder
+from fbgd.studies.gpu_check import checks, command, ladder
 from fbgd.studies.gpu_check import parity as comparison
 from fbgd.studies.gpu_check.check import Check, guarded
 from fbgd.studies.gpu_check.page import file_name, page, write
@@ -117,6 +117,29 @@ def test_the_ladder_is_as_large_as_the_time_allows(tmp_path, monkeypatch):
     (check,) = ladder.short_ladder("cpu", ladder.DATA, 60)
     assert not check.made
     assert "only 10 images" in check.note
+
+
+def test_without_data_there_is_no_ladder_and_the_rest_stays(tmp_path):
+    words = ["data=fashion_mnist_32", f"data.source.folder={tmp_path / 'none'}"]
+    (check,) = ladder.short_ladder("cpu", words, 60, size=200)
+    assert not check.made
+    assert "none" in check.note
+
+
+def test_a_part_that_breaks_leaves_the_others(tmp_path, monkeypatch, capsys):
+    """Every part but one is replaced by a check that passes; the speed runs out of memory."""
+
+    def breaks(*given):
+        raise RuntimeError("out of memory")
+
+    for name in ("parity", "resume", "projection", "short_ladder"):
+        monkeypatch.setattr(checks, name, lambda *given: [Check("fine", 0, 1)])
+    monkeypatch.setattr(checks, "throughput", breaks)
+    assert command.main(["--device", "cpu", "--out", str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    assert "| Speed | – |  | not made | RuntimeError: out of memory |" in told
+    assert told.count("| fine |") == 5
+    assert (tmp_path / "cpu.json").exists()
 
 
 def test_the_page_counts_what_passed(tmp_path):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from fbgd.runs.directory import RunDirectory, write_atomically
 from fbgd.runs.lock import held
+from fbgd.runs.tracking import STATE
 
 Files = dict[str, bytes]
 
@@ -25,8 +26,8 @@ def pack(folder: Path) -> Files:
 
 
 def carried(path: Path, directory: RunDirectory) -> bool:
-    """Whether a file belongs to the run: no lock, and nothing that is just being written."""
-    return path == directory.plan or not path.name.startswith(".")
+    """Whether a file belongs to the run, a tracker's state too: no lock, and nothing that is just being written."""
+    return path in (directory.plan, directory.path / STATE) or not path.name.startswith(".")
 
 
 def unpack(files: Files, folder: Path) -> None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fbgd.errors import ConfigError, one_line
 from fbgd.runs.directory import write_atomically
 from fbgd.runs.launchers.cluster import ClusterLauncher, Ending, Part
 from fbgd.runs.launchers.events import Reader
@@ -111,8 +112,14 @@ class SlurmLauncher(ClusterLauncher):
         study = (os.getpid(), born(os.getpid())) if self.local else None
         events = [folder / f"{index}.events" for index in range(len(parts))]
         tasks = [Task(self.bundle(part, limit), str(file), study) for part, file in zip(parts, events, strict=True)]
-        with surroundings(deaf=self.local):
-            jobs = make_executor(self.options, folder, self.throttle).submit_array(tasks)
+        try:
+            with surroundings(deaf=self.local):
+                jobs = make_executor(self.options, folder, self.throttle).submit_array(tasks)
+        except RuntimeError as error:
+            # Slurm refuses a wrong partition or account, too long a time, a quota.
+            shutil.rmtree(folder, ignore_errors=True)
+            self.folders.remove(folder)
+            raise ConfigError(f"--launcher slurm: the jobs were refused: {one_line(error)}") from None
         entries = []
         for part, job, file in zip(parts, jobs, events, strict=True):
             part.handle = Submitted(job, Reader(file))

@@ -9,8 +9,9 @@ import torch
 from rich.console import Console
 
 from fbgd.config.arithmetic import find_device
-from fbgd.errors import ConfigError
+from fbgd.errors import ConfigError, one_line
 from fbgd.runs.provenance import environment
+from fbgd.studies.execution import check_folder
 from fbgd.studies.geiping_ladder import rungs
 from fbgd.studies.gpu_check.check import Check
 from fbgd.studies.gpu_check.ladder import DATA, ladder_of, short_ladder
@@ -41,8 +42,12 @@ def check(arguments: argparse.Namespace) -> int:
     about = {"words": " ".join(arguments.data), "quick": arguments.quick, "seconds": round(seconds), **environment()}
     if device.type == "cuda":
         about |= {"GPUs visible": torch.cuda.device_count(), "cuda": torch.version.cuda}
-    paths = write(arguments.out, f"{name}{' quick' * arguments.quick}", about, sections)
     Console().print(page(name, about, sections), markup=False, highlight=False)
+    try:
+        paths = write(arguments.out, f"{name}{' quick' * arguments.quick}", about, sections)
+    except OSError as error:
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        return 2
     print(f"Written to {', '.join(map(str, paths))}")
     bounded = [check for checks in sections.values() for check in checks if check.bound is not None]
     return int(not all(check.passed for check in bounded))
@@ -74,6 +79,7 @@ def checked(arguments: argparse.Namespace) -> torch.device:
     for word in arguments.data:
         if not word.startswith(("data=", "data.")):
             raise ConfigError(f"{word!r} is no setting of the data: data=NAME or data.KEY=VALUE")
+    check_folder(arguments.out)
     try:
         return find_device(arguments.device)
     except ConfigError as error:
@@ -97,10 +103,17 @@ def measured(arguments: argparse.Namespace, device: torch.device) -> tuple[dict[
         "Parity with the CPU": lambda: parity(name, quick),
         "Resumed runs": lambda: [*resume(name), *([] if quick else resume(name, "bf16"))],
         "Speed": lambda: throughput(device, QUICK if quick else Sizes()),
-        "Projection": lambda: projection(sections["Speed"]),
+        "Projection": lambda: projection(sections.get("Speed", [])),
         "A short ladder": ladder,
     }
     for heading, step in steps.items():
         console.print(f"{heading} ... ({time.monotonic() - start:.0f} s so far)", highlight=False)
-        sections[heading] = step()
+        try:
+            sections[heading] = step()
+        except (ArithmeticError, AssertionError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+            sections[heading] = [Check(heading, float("nan"), note=reason, made=False)]
+        if device.type == "cuda":
+            # The next part may be in another process, or need all of the memory.
+            torch.cuda.empty_cache()
     return sections, time.monotonic() - start

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from fbgd.errors import ConfigError
+from fbgd.config.data import read_arrays
 from fbgd.runs.plan import Rung, collect
 from fbgd.studies.estimate import cost_of
 from fbgd.studies.execution import Execution
@@ -51,6 +51,11 @@ def fitting_size(settings: list[Rung], limit: float, execution: Execution) -> in
     return int(few * limit / seconds)
 
 
+def not_made(reason: str) -> Check:
+    """That there is no ladder, and why."""
+    return Check("short ladder", float("nan"), note=reason, made=False)
+
+
 def sized(settings: list[Rung], number: int) -> list[Rung]:
     """The settings with so many training images."""
     return [replace(rung, overrides=(*rung.overrides, f"data.train_size={number}")) for rung in settings]
@@ -74,17 +79,13 @@ def short_ladder(
         execution = Execution(PRESETS["cifar10"], 1, [], Path(folder), 1)
         start = time.monotonic()
         try:
-            number = size or fitting_size(settings, limit, execution)
-        except (ConfigError, ValueError) as error:
-            return [Check("short ladder", float("nan"), note=" ".join(str(error).split()), made=False)]
-        if number < FEWEST and not size:
-            reason = f"only {number} images would fit into {limit:.0f} s: give it more --minutes"
-            return [Check("short ladder", float("nan"), note=reason, made=False)]
-        try:
+            available = len(read_arrays(execution.plan(settings[:1])[0].config).train_targets)
+            number = min(available, size or fitting_size(settings, limit, execution))
+            if number < FEWEST and not size:
+                return [not_made(f"only {number} images would fit into {limit:.0f} s: give it more --minutes")]
             planned = execution.run(sized(settings, number))
-        except ValueError:
-            # There are not so many images: all of them.
-            planned = execution.run(settings)
+        except (ArithmeticError, OSError, RuntimeError, ValueError) as error:
+            return [not_made(" ".join(str(error).split())[:300])]
         table = collect(planned)
         seconds = time.monotonic() - start
     made = []
@@ -93,6 +94,6 @@ def short_ladder(
             value = 100 * float(row["test_accuracy"])
             note = f"{row['train_size']} images, {row['passes']:g} passes, {float(row['seconds']):.0f} s"
         else:
-            value, note = float("nan"), str(row["error"])
+            value, note = float("nan"), "diverged" if row["status"] == "diverged" else str(row["error"])
         made.append(Check(f"short ladder: {row['rung']}, test accuracy %", value, note=note, made=known))
     return [*made, Check("short ladder, seconds", seconds)]

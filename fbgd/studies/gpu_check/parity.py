@@ -9,6 +9,9 @@ from fbgd.studies.gpu_check.check import TINY, Check, final_weights, guarded, re
 
 # Sums in another order differ by some 1e-16; a few steps through ReLUs magnify that, a wrong number is far above it.
 BOUND = 1e-8
+# torch.optim.Muon orthogonalises in bfloat16, whatever the precision of the weights; the searches of L-BFGS magnify
+# rounding over their many evaluations.
+BOUNDS = {"optimizer=muon": 1e-2, "optimizer=lbfgs": 1e-4}
 PACKAGES = {"schedule_free": "schedulefree"}
 
 
@@ -41,4 +44,4 @@ def parity(device: str, quick: bool) -> list[Check]:
         here, there = (final_weights((*TINY, "precision=fp64", *words, f"impl.device={at}")) for at in (device, "cpu"))
         return relative_difference(here, there)
 
-    return [guarded(name, BOUND, partial(difference, words)) for name, words in cases(quick)]
+    return [guarded(name, BOUNDS.get(name, BOUND), partial(difference, words)) for name, words in cases(quick)]

@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 
 import torch
 
+from fbgd.config.arithmetic import arithmetic_kept
 from fbgd.config.compose import compose
 from fbgd.config.schema import Config
 from fbgd.runs.attempt import execute
@@ -30,8 +31,8 @@ def resume(device: str, precision: str = "fp32") -> list[Check]:
 
 def differing_weights(words: tuple[str, ...]) -> float:
     """So many weights differ at the end of the two runs."""
-    config = compose(list(words))
-    with TemporaryDirectory() as folder:
+    with arithmetic_kept(), TemporaryDirectory() as folder:
+        config = compose(list(words))
         whole, broken = Path(folder) / "whole", Path(folder) / "broken"
         execute(config, whole, warn=ignore)
         while not is_done_after_a_row(config, broken):
