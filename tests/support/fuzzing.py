@@ -1,5 +1,6 @@
 """What every fuzzing test asks: a result or one clear line, and nothing executed; and strategies for damage."""
 
+import platform
 import sys
 from collections import Counter
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ def audit(event: str, arguments: tuple) -> None:
 
 
 sys.addaudithook(audit)
+# Python asks a program of the system for this once, whenever a package, as that of a tracker, wants to know it.
+platform.processor()
 
 
 @contextmanager
