@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -67,7 +68,9 @@ def start(folder, *words, seeds=SEEDS):
     (folder / "tiny.yaml").write_text(STUDY)
     command = [sys.executable, str(ROOT / "scripts" / "study.py"), "tiny.yaml", "--out", "out", "--seeds", str(seeds)]
     with open(folder / "log.txt", "a") as log:
-        STARTED.append(subprocess.Popen([*command, *words], cwd=folder, stdout=log, stderr=log))
+        # Tests in the background of a shell ignore Ctrl-C, and so would what they start.
+        hear = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        STARTED.append(subprocess.Popen([*command, *words], cwd=folder, stdout=log, stderr=log, preexec_fn=hear))
     return STARTED[-1]
 
 
