@@ -13,7 +13,7 @@ from fbgd.runs import attempt
 from fbgd.studies.geiping_ladder import PRESETS, rungs
 from fbgd.studies.gpu_check import checks, command, ladder
 from fbgd.studies.gpu_check import parity as comparison
-from fbgd.studies.gpu_check.check import Check, guarded
+from fbgd.studies.gpu_check.check import Check, attempted, guarded
 from fbgd.studies.gpu_check.page import file_name, page, write
 from fbgd.studies.gpu_check.projection import IMAGES, projection, seconds_of
 from fbgd.studies.gpu_check.resume import SETTINGS, TINY, differing_weights
@@ -121,7 +121,7 @@ def test_the_ladder_is_as_large_as_the_time_allows(tmp_path, monkeypatch):
 
 def test_without_data_there_is_no_ladder_and_the_rest_stays(tmp_path):
     words = ["data=fashion_mnist_32", f"data.source.folder={tmp_path / 'none'}"]
-    (check,) = ladder.short_ladder("cpu", words, 60, size=200)
+    (check,) = attempted("short ladder", lambda: ladder.short_ladder("cpu", words, 60, size=200))
     assert not check.made
     assert "none" in check.note
 

@@ -67,10 +67,16 @@ def relative_difference(left: Tensor, right: Tensor) -> float:
     return float((left - right).norm() / right.norm())
 
 
-def guarded(name: str, bound: float | None, measure: Callable[[], float]) -> Check:
-    """The check of what ``measure`` gives; its error where it gives nothing, so that the others are still made."""
+def attempted(name: str, work: Callable[[], list[Check]], bound: float | None = None) -> list[Check]:
+    """The checks that ``work`` makes; where it fails one that was not made, and the error: the others still are."""
     try:
-        return Check(name, measure(), bound)
+        return work()
     except (ArithmeticError, AssertionError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
-        reason = " ".join(str(error).split())[:300]
-        return Check(name, float("nan"), bound, f"{type(error).__name__}: {reason}", made=False)
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        return [Check(name, float("nan"), bound, reason, made=False)]
+
+
+def guarded(name: str, bound: float | None, measure: Callable[[], float]) -> Check:
+    """The check of what ``measure`` gives."""
+    (found,) = attempted(name, lambda: [Check(name, measure(), bound)], bound)
+    return found

@@ -13,7 +13,7 @@ from fbgd.errors import ConfigError, one_line
 from fbgd.runs.provenance import environment
 from fbgd.studies.execution import check_folder
 from fbgd.studies.geiping_ladder import rungs
-from fbgd.studies.gpu_check.check import Check
+from fbgd.studies.gpu_check.check import Check, attempted
 from fbgd.studies.gpu_check.ladder import DATA, ladder_of, short_ladder
 from fbgd.studies.gpu_check.page import page, write
 from fbgd.studies.gpu_check.parity import cases, parity
@@ -103,16 +103,12 @@ def measured(arguments: argparse.Namespace, device: torch.device) -> tuple[dict[
         "Parity with the CPU": lambda: parity(name, quick),
         "Resumed runs": lambda: [*resume(name), *([] if quick else resume(name, "bf16"))],
         "Speed": lambda: throughput(device, QUICK if quick else Sizes()),
-        "Projection": lambda: projection(sections.get("Speed", [])),
+        "Projection": lambda: projection(sections["Speed"]),
         "A short ladder": ladder,
     }
     for heading, step in steps.items():
         console.print(f"{heading} ... ({time.monotonic() - start:.0f} s so far)", highlight=False)
-        try:
-            sections[heading] = step()
-        except (ArithmeticError, AssertionError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
-            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-            sections[heading] = [Check(heading, float("nan"), note=reason, made=False)]
+        sections[heading] = attempted(heading, step)
         if device.type == "cuda":
             # The next part may be in another process, or need all of the memory.
             torch.cuda.empty_cache()

@@ -44,16 +44,9 @@ def fitting_size(settings: list[Rung], limit: float, execution: Execution) -> in
         execution: that plans them.
     """
     few = 2048
-    planned = execution.plan(
-        [replace(rung, overrides=(*rung.overrides, f"data.train_size={few}")) for rung in settings]
-    )
+    planned = execution.plan(sized(settings, few))
     seconds = MARGIN * sum(cost_of(run.config).seconds for run in planned)
     return int(few * limit / seconds)
-
-
-def not_made(reason: str) -> Check:
-    """That there is no ladder, and why."""
-    return Check("short ladder", float("nan"), note=reason, made=False)
 
 
 def sized(settings: list[Rung], number: int) -> list[Rung]:
@@ -73,19 +66,20 @@ def short_ladder(
         size: training images; 0: as many as fit into ``limit``.
         words: further ones for all runs.
         share: of the published passes.
+
+    Raises:
+        ValueError: the data are not there, or a word is wrong.
     """
     with TemporaryDirectory() as folder:
         settings = rungs(ladder_of(data, (f"impl.device={device}", *words), share))
         execution = Execution(PRESETS["cifar10"], 1, [], Path(folder), 1)
         start = time.monotonic()
-        try:
-            available = len(read_arrays(execution.plan(settings[:1])[0].config).train_targets)
-            number = min(available, size or fitting_size(settings, limit, execution))
-            if number < FEWEST and not size:
-                return [not_made(f"only {number} images would fit into {limit:.0f} s: give it more --minutes")]
-            planned = execution.run(sized(settings, number))
-        except (ArithmeticError, OSError, RuntimeError, ValueError) as error:
-            return [not_made(" ".join(str(error).split())[:300])]
+        available = len(read_arrays(execution.plan(settings[:1])[0].config).train_targets)
+        number = min(available, size or fitting_size(settings, limit, execution))
+        if number < FEWEST and not size:
+            reason = f"only {number} images would fit into {limit:.0f} s: give it more --minutes"
+            return [Check("short ladder", float("nan"), note=reason, made=False)]
+        planned = execution.run(sized(settings, number))
         table = collect(planned)
         seconds = time.monotonic() - start
     made = []

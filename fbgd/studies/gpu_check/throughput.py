@@ -8,6 +8,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+from fbgd.config.arithmetic import arithmetic_kept
 from fbgd.data import Samples
 from fbgd.engine.blocks import BlockSource
 from fbgd.engine.gradient import MeanGradient
@@ -105,15 +106,11 @@ def by_hand(model: nn.Module, samples: Samples, size: int, autocast: torch.dtype
 def throughput(device: torch.device, sizes: Sizes) -> list[Check]:
     """Images a second, in every way of :data:`MODES`, for every block size, plain and penalised."""
     made = []
-    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
-    try:
+    with arithmetic_kept():
         for name, (tf32, autocast, channels_last) in MODES.items():
             torch.set_float32_matmul_precision("high" if tf32 else "highest")
             torch.backends.cudnn.allow_tf32 = tf32
             made += of_mode(name, device, sizes, autocast, channels_last)
-    finally:
-        torch.set_float32_matmul_precision(before[0])
-        torch.backends.cudnn.allow_tf32 = before[1]
     return made
 
 
@@ -125,11 +122,11 @@ def of_mode(
     drawn = random_samples(sizes.samples, SHAPE)
     samples = Samples(drawn.inputs.to(device), drawn.targets.to(device))
     limit = matrix_rate(sizes.matrix, autocast or torch.float32, device, sizes.repeats)
-    plain_work = operations(model, penalised=False)
+    plain, twice = (operations(model, penalised) / limit for penalised in (False, True))
     if channels_last:
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
         samples = Samples(samples.inputs.contiguous(memory_format=torch.channels_last), samples.targets)
-    made = [Check(f"{name}: limit, images a second, plain", limit / plain_work,
+    made = [Check(f"{name}: limit, images a second, plain", 1 / plain,
                   note=f"{limit / 1e12:.1f} TFLOP/s in products of matrices of {sizes.matrix}")]  # fmt: skip
     for size in sizes.blocks:
         source = source_of(samples, size)
@@ -137,14 +134,14 @@ def of_mode(
             engine = MeanGradient(classification(model, autocast), (PENALTY,) if penalised else ())
             seconds = fastest(partial(gradient_of_step, engine, model, source), device, sizes.repeats)
             made.append(rate(f"{name}: engine, block {size}{', penalised' * penalised}", sizes.samples, seconds,
-                             operations(model, penalised) / limit))  # fmt: skip
+                             twice if penalised else plain))  # fmt: skip
         seconds = fastest(by_hand(model, samples, size, autocast), device, sizes.repeats)
-        made.append(rate(f"{name}: by hand, block {size}", sizes.samples, seconds, plain_work / limit))
+        made.append(rate(f"{name}: by hand, block {size}", sizes.samples, seconds, plain))
         if autocast is None:
             loop = partial(plain_loop, model, source, PENALTY.strength, PENALTY.radius)
             seconds = fastest(loop, device, max(1, sizes.repeats // 2))
             label = f"{name}: by hand, block {size}, penalised"
-            made.append(rate(label, sizes.samples, seconds, 2 * plain_work / limit))
+            made.append(rate(label, sizes.samples, seconds, twice))
     return made
 
 
