@@ -1,7 +1,6 @@
 """The options that the command lines of all studies share; reading them imports nothing that runs a study."""
 
 import argparse
-import re
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -9,6 +8,7 @@ from typing import Protocol
 from fbgd import programs
 from fbgd.errors import nearest
 from fbgd.runs.launchers import LAUNCHERS
+from fbgd.runs.times import seconds_of
 
 FIGURES = ("png", "pdf", "svg")
 NOTIFY = (
@@ -159,10 +159,10 @@ def duration(word: str) -> float:
     >>> duration("90s"), duration("1.5h"), duration("2d")
     (90.0, 5400.0, 172800.0)
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", word)
-    if match is None or not float(match[1]):
+    seconds = seconds_of(word)
+    if seconds is None:
         raise argparse.ArgumentTypeError(f"{word!r} is no time; write 90s, 30m, 2h or 1d")
-    return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
+    return seconds
 
 
 def one_of(names: Collection[str]) -> Callable[[str], str]:

@@ -1,6 +1,5 @@
 """The options of launchers: words of a command line, or a YAML profile; each is checked before anything is run."""
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -8,8 +7,8 @@ from typing import Any
 
 from fbgd.config.yaml_file import read_yaml
 from fbgd.errors import ConfigError, nearest
+from fbgd.runs.times import seconds_of
 
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 PROFILES = (".yaml", ".yml")
 
 
@@ -61,10 +60,10 @@ def seconds(value: Any) -> int:
     >>> seconds("90s"), seconds("1.5h"), seconds("2d")
     (90, 5400, 172800)
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", str(value).strip())
-    if match is None or not float(match[1]):
+    found = seconds_of(str(value).strip())
+    if found is None:
         raise ValueError("a time, as 90s, 30m, 4h or 2d")
-    return round(float(match[1]) * UNITS[match[2]])
+    return round(found)
 
 
 def one_of(*names: str) -> Callable[[Any], str]:
