@@ -71,6 +71,25 @@ def spread(row: dict, digits: int, suffix: str = "") -> str:
     )
 
 
+def mean_of(values: pd.Series, form: str, *, whole: bool = False) -> str:
+    """Mean ± standard deviation of a column's known values, in the format ``form``; a dash where there are none.
+
+    Args:
+        values: a value a run.
+        form: of both numbers.
+        whole: a single unknown value is a dash, too: the rest are those that survived.
+
+    >>> mean_of(pd.Series([1.0, 3.0]), ".1f"), mean_of(pd.Series([1.0, math.nan]), ".1f")
+    ('2.0 ± 1.4', '1.0')
+    >>> mean_of(pd.Series([1.0, math.nan]), ".1f", whole=True)
+    '–'
+    """
+    known = values.dropna()
+    if not len(known) or (whole and len(known) < len(values)):
+        return UNKNOWN
+    return f"{known.mean():{form}}" + (f" ± {known.std():{form}}" if len(known) > 1 else "")
+
+
 def change(row: dict, digits: int, suffix: str = "") -> str:
     """A difference and its interval, that with one digit less: ``-3.63 (-9.9 to 2.6)``.
 

@@ -85,6 +85,11 @@ def page_of(evidence: Evidence, recipe: Recipe | None = None, told: tuple[str, .
     )
 
 
+def revision_note(table: pd.DataFrame) -> str:
+    """The revisions that a study without runs was measured at, by the table's column ``git_revision``."""
+    return f"Revision {', '.join(sorted({str(name)[:12] for name in table['git_revision']}))}."
+
+
 def measured(summarise: Callable[[pd.DataFrame], Summary]) -> Callable[[Evidence], Summary]:
     """A summary of the tidy table alone; an empty one of an empty table."""
 

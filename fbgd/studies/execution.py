@@ -128,6 +128,12 @@ def check_only(only: list[str], names: Sequence[str]) -> None:
             raise ConfigError(f"--only {word!r} fits no setting; {nearest(word, names)}")
 
 
+def refuse_only(only: list[str], study: str) -> None:
+    """Raise :class:`ConfigError` when ``--only`` was given to a study that keeps no runs."""
+    if only:
+        raise ConfigError(f"--only: {study} keeps no runs, so there are none to choose among")
+
+
 def check_folder(out: Path) -> None:
     """Raise :class:`ConfigError` unless ``out`` is a folder that can be written to, or can be made."""
     place = next(path for path in (out, *out.absolute().parents) if path.exists())

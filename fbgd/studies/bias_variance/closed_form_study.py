@@ -16,7 +16,7 @@ from fbgd.data import Dataset
 from fbgd.errors import ConfigError
 from fbgd.report.claims import Claim, Estimate, below, higher, lower, of_mean, within
 from fbgd.report.evidence import Evidence
-from fbgd.report.pages import Summary, measured
+from fbgd.report.pages import Summary, measured, revision_note
 from fbgd.report.plots import make_figure
 from fbgd.runs.plan import Rung
 from fbgd.runs.provenance import git_revision
@@ -113,8 +113,7 @@ def summarise(table: pd.DataFrame) -> Summary:
                          "n": str(len(part)), **texts})  # fmt: skip
     summary = pd.DataFrame(numbers)
     summary = summary[summary["width"].isin(shown)].reset_index(drop=True)
-    revision = ", ".join(sorted({str(name)[:12] for name in table["git_revision"]}))
-    return Summary(summary, rows, 3, [PARAGRAPH.format(samples=samples), f"Revision {revision}."], metric="")
+    return Summary(summary, rows, 3, [PARAGRAPH.format(samples=samples), revision_note(table)], metric="")
 
 
 PARAGRAPH = (

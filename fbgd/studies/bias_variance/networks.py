@@ -5,7 +5,7 @@ python scripts/bias_variance.py networks
 
 import pandas as pd
 
-from fbgd.report.cells import UNKNOWN
+from fbgd.report.cells import mean_of
 from fbgd.report.pages import Summary, measured
 from fbgd.runs.plan import Rung
 from fbgd.studies.bias_variance.claims import CLAIMS
@@ -58,19 +58,12 @@ def summarise(table: pd.DataFrame) -> Summary:
                 "width": str(labels["width"]),
                 "n": str(len(part)),
                 "passes": f"{part['passes'].mean():.0f}",
-                "train %": spread(100 * part["train_error"], ".1f"),
-                "test %": spread(100 * part["test_error"], ".1f"),
-                **{name: spread(part[column], ".3f") for column, name in PARTS.items()},
+                "train %": mean_of(100 * part["train_error"], ".1f", whole=True),
+                "test %": mean_of(100 * part["test_error"], ".1f", whole=True),
+                **{name: mean_of(part[column], ".3f", whole=True) for column, name in PARTS.items()},
             }
         )
     return Summary(pd.DataFrame(numbers), rows, 4, PARAGRAPHS, metric="")
-
-
-def spread(values: pd.Series, form: str) -> str:
-    """Mean ± standard deviation."""
-    if values.isna().any():
-        return UNKNOWN
-    return f"{values.mean():{form}}" + ("" if len(values) < 2 else f" ± {values.std():{form}}")
 
 
 PARAGRAPHS = [

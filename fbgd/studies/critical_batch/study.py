@@ -15,7 +15,8 @@ import pandas as pd
 
 from fbgd.config.compose import compose
 from fbgd.errors import ConfigError
-from fbgd.report.pages import Summary, measured
+from fbgd.report.cells import mean_of
+from fbgd.report.pages import Summary, measured, revision_note
 from fbgd.report.plots import make_figure
 from fbgd.runs.plan import Rung
 from fbgd.runs.provenance import git_revision
@@ -23,7 +24,7 @@ from fbgd.studies.critical_batch.claims import CLAIMS, fits
 from fbgd.studies.critical_batch.descent import problem_of
 from fbgd.studies.critical_batch.measures import NOISE, STEPS, noise_table, steps_table
 from fbgd.studies.double_descent.drawing import draw_band, plain_numbers
-from fbgd.studies.execution import Execution, Outcome
+from fbgd.studies.execution import Execution, Outcome, refuse_only
 from fbgd.studies.study import Preset, Study
 
 if TYPE_CHECKING:
@@ -87,8 +88,7 @@ def execute(execution: Execution, rungs: list[Rung]) -> Outcome:
         ConfigError: ``--only`` was given, and there are no runs to choose among; or the probe's blocks do not divide
             the training set.
     """
-    if execution.only:
-        raise ConfigError("--only: critical_batch keeps no runs, so there are none to choose among")
+    refuse_only(execution.only, "critical_batch")
     preset = execution.preset
     problem = problem_of([*preset.words, *execution.overrides], compose)
     if len(problem.targets) % preset.block:
@@ -114,23 +114,17 @@ def summarise(table: pd.DataFrame) -> Summary:
                 "batch": f"{size:g}",
                 "rate": f"{part['rate'].iloc[0]:.3g}",
                 "n": str(len(part)),
-                "steps": spread(part["steps"], ".0f"),
+                "steps": mean_of(part["steps"], ".0f"),
                 "fitted": f"{fitted.mean():.0f}",
                 "samples": f"{size * part['steps'].mean():.0f}",
             }
         )
     told = (
-        f"Means over {len(found)} seeds: S_min = {spread(found['least'], '.1f')} steps, B_crit = "
-        f"{spread(found['critical'], '.1f')} samples; the noise scale on the way, "
-        f"{spread(found['predicted'], '.1f')} samples."
+        f"Means over {len(found)} seeds: S_min = {mean_of(found['least'], '.1f')} steps, B_crit = "
+        f"{mean_of(found['critical'], '.1f')} samples; the noise scale on the way, "
+        f"{mean_of(found['predicted'], '.1f')} samples."
     )
-    revision = ", ".join(sorted({str(name)[:12] for name in table["git_revision"]}))
-    return Summary(pd.DataFrame(numbers), rows, 2, [told, PARAGRAPH, f"Revision {revision}."], metric="")
-
-
-def spread(values: pd.Series, form: str) -> str:
-    """Mean ± standard deviation."""
-    return f"{values.mean():{form}}" + (f" ± {values.std():{form}}" if len(values) > 1 else "")
+    return Summary(pd.DataFrame(numbers), rows, 2, [told, PARAGRAPH, revision_note(table)], metric="")
 
 
 PARAGRAPH = (

@@ -14,7 +14,7 @@ from fbgd.config.compose import compose
 from fbgd.errors import ConfigError
 from fbgd.report.claims import Claim, Estimate, below, of_difference, of_mean, within
 from fbgd.report.evidence import Evidence
-from fbgd.report.pages import Summary, measured
+from fbgd.report.pages import Summary, measured, revision_note
 from fbgd.report.plots import make_figure
 from fbgd.runs.plan import Rung
 from fbgd.runs.provenance import git_revision
@@ -109,8 +109,7 @@ def summarise(table: pd.DataFrame) -> Summary:
                 else f"{100 * rise.delta:+.2f}",
             }
         )
-    revision = ", ".join(sorted({str(name)[:12] for name in table["git_revision"]}))
-    return Summary(pd.DataFrame(numbers), rows, 1, [PARAGRAPH.format(samples=samples), f"Revision {revision}."])
+    return Summary(pd.DataFrame(numbers), rows, 1, [PARAGRAPH.format(samples=samples), revision_note(table)])
 
 
 PARAGRAPH = (

@@ -11,9 +11,8 @@ import pandas as pd
 from rich.progress import track
 
 from fbgd.config.compose import compose
-from fbgd.errors import ConfigError
-from fbgd.report.cells import UNKNOWN
-from fbgd.report.pages import Summary, measured
+from fbgd.report.cells import mean_of
+from fbgd.report.pages import Summary, measured, revision_note
 from fbgd.runs.plan import Rung
 from fbgd.runs.provenance import git_revision
 from fbgd.studies.edge_of_stability.central import curved_landscape
@@ -21,7 +20,7 @@ from fbgd.studies.edge_of_stability.central_claims import CLAIMS, ends
 from fbgd.studies.edge_of_stability.central_drawing import draw
 from fbgd.studies.edge_of_stability.central_paths import follow_both
 from fbgd.studies.edge_of_stability.settings import TracedPreset, traced_rungs
-from fbgd.studies.execution import Execution, Outcome
+from fbgd.studies.execution import Execution, Outcome, refuse_only
 from fbgd.studies.study import Study
 
 # Seeds below have served to choose sizes, rates and times.
@@ -60,8 +59,7 @@ def trace(execution: Execution, rungs: list[Rung]) -> Outcome:
     Raises:
         ConfigError: ``--only`` was given, and there are no runs to choose among.
     """
-    if execution.only:
-        raise ConfigError("--only: central_flow keeps no runs, so there are none to choose among")
+    refuse_only(execution.only, "central_flow")
     preset = execution.preset
     config = compose([*preset.all_words, *execution.overrides])
     parts = []
@@ -78,18 +76,9 @@ def summarise(table: pd.DataFrame) -> Summary:
     numbers, rows = [], []
     for (rate, begin), part in ends(table).groupby(["rate", "begin"], sort=False):
         numbers.append({"rate": rate, "begin": begin, "n": len(part), **part[list(COLUMNS)].mean()})
-        told = {head: spread(part[name], form) for name, (head, form) in COLUMNS.items()}
+        told = {head: mean_of(part[name], form) for name, (head, form) in COLUMNS.items()}
         rows.append({"rate": f"{rate:g}", "begin": str(begin), "n": str(len(part)), **told})
-    revision = ", ".join(sorted({str(name)[:12] for name in table["git_revision"]}))
-    return Summary(pd.DataFrame(numbers), rows, 2, [PARAGRAPH, f"Revision {revision}."], metric="")
-
-
-def spread(values: pd.Series, form: str) -> str:
-    """Mean ± standard deviation; a dash where nothing is known."""
-    values = values.dropna()
-    if not len(values):
-        return UNKNOWN
-    return f"{values.mean():{form}}" + (f" ± {values.std():{form}}" if len(values) > 1 else "")
+    return Summary(pd.DataFrame(numbers), rows, 2, [PARAGRAPH, revision_note(table)], metric="")
 
 
 COLUMNS = {

@@ -15,18 +15,17 @@ import pandas as pd
 from rich.progress import track
 
 from fbgd.config.compose import compose
-from fbgd.errors import ConfigError
 from fbgd.report.cells import UNKNOWN
 from fbgd.report.claims import Claim, Estimate, below, higher, of_mean, within
 from fbgd.report.evidence import Evidence
-from fbgd.report.pages import Summary, measured
+from fbgd.report.pages import Summary, measured, revision_note
 from fbgd.report.plots import make_figure
 from fbgd.runs.plan import Rung
 from fbgd.runs.provenance import git_revision
 from fbgd.studies.double_descent.drawing import draw_band
 from fbgd.studies.edge_of_stability.settings import TracedPreset, traced_rungs
 from fbgd.studies.edge_of_stability.trajectories import follow, landscape
-from fbgd.studies.execution import Execution, Outcome
+from fbgd.studies.execution import Execution, Outcome, refuse_only
 from fbgd.studies.study import Study
 
 if TYPE_CHECKING:
@@ -73,8 +72,7 @@ def trace(execution: Execution, rungs: list[Rung]) -> Outcome:
     Raises:
         ConfigError: ``--only`` was given, and there are no runs to choose among.
     """
-    if execution.only:
-        raise ConfigError("--only: flow keeps no runs, so there are none to choose among")
+    refuse_only(execution.only, "flow")
     preset = execution.preset
     config = compose([*preset.all_words, *execution.overrides])
     parts = [
@@ -134,8 +132,7 @@ def summarise(table: pd.DataFrame) -> Summary:
                 "doublings": told("doublings"),
             }
         )
-    revision = ", ".join(sorted({str(name)[:12] for name in table["git_revision"]}))
-    return Summary(pd.DataFrame(numbers), rows, 1, [PARAGRAPH, f"Revision {revision}."], metric="")
+    return Summary(pd.DataFrame(numbers), rows, 1, [PARAGRAPH, revision_note(table)], metric="")
 
 
 PARAGRAPH = (

@@ -9,7 +9,7 @@ What to expect: with every method the sharpness rises until training is no longe
 
 import pandas as pd
 
-from fbgd.report.cells import UNKNOWN
+from fbgd.report.cells import UNKNOWN, mean_of
 from fbgd.report.pages import Summary, measured
 from fbgd.runs.plan import Rung
 from fbgd.studies.edge_of_stability.claims import CLAIMS
@@ -39,20 +39,15 @@ def summarise(table: pd.DataFrame) -> Summary:
                 "n": str(len(part)),
                 "reached": f"{len(reached)} of {len(part)}",
                 "at pass": f"{reached.mean():.0f}" if len(reached) else UNKNOWN,
-                "since then / edge": spread(part["since"]),
-                "settled / edge": spread(part["settled"]),
+                "since then / edge": mean_of(part["since"], ".3f"),
+                "settled / edge": mean_of(part["settled"], ".3f"),
                 "from the edge %": f"{100 * (part['settled'].mean() - 1):+.1f}",
-                "sharpness / plain threshold": spread(part["plain"]),
-                "its highest": spread(part["highest"]),
+                "sharpness / plain threshold": mean_of(part["plain"], ".3f"),
+                "its highest": mean_of(part["highest"], ".3f"),
                 "training loss": f"{part['loss'].mean():.2g}",
             }
         )
     return Summary(pd.DataFrame(numbers), rows, 2, [PARAGRAPH], metric="")
-
-
-def spread(values: pd.Series) -> str:
-    """Mean ± standard deviation."""
-    return f"{values.mean():.3f}" + (f" ± {values.std():.3f}" if len(values) > 1 else "")
 
 
 PARAGRAPH = (

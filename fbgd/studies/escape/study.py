@@ -15,8 +15,8 @@ from rich.progress import track
 
 from fbgd.config.compose import compose
 from fbgd.errors import ConfigError
-from fbgd.report.cells import UNKNOWN
-from fbgd.report.pages import Summary, measured
+from fbgd.report.cells import UNKNOWN, mean_of
+from fbgd.report.pages import Summary, measured, revision_note
 from fbgd.report.plots import make_figure
 from fbgd.runs.plan import Rung
 from fbgd.runs.provenance import git_revision
@@ -24,7 +24,7 @@ from fbgd.seeds import generator
 from fbgd.studies.critical_batch.descent import Problem, problem_of
 from fbgd.studies.escape.chains import SGD, Chains, barrier, block_covariance, dense, largest, predicted_rises
 from fbgd.studies.escape.claims import BARRIER, CLAIMS
-from fbgd.studies.execution import Execution, Outcome
+from fbgd.studies.execution import Execution, Outcome, refuse_only
 from fbgd.studies.study import Preset, Study
 
 if TYPE_CHECKING:
@@ -121,8 +121,7 @@ def execute(execution: Execution, rungs: list[Rung]) -> Outcome:
         ConfigError: ``--only`` was given, and there are no runs to choose among; or blocks do not divide the training
             set.
     """
-    if execution.only:
-        raise ConfigError("--only: escape keeps no runs, so there are none to choose among")
+    refuse_only(execution.only, "escape")
     preset = execution.preset
     problem = problem_of([*preset.words, *execution.overrides], compose)
     if len(problem.targets) % preset.block:
@@ -147,27 +146,19 @@ def summarise(table: pd.DataFrame) -> Summary:
                 "left": f"{part['left'].sum()} of {len(part)}",
                 "steps, median": f"{part['steps'].median():.0f}",
                 "their range": f"{part['steps'].min():.0f} to {part['steps'].max():.0f}",
-                "one step's rise": spread(part["rise"]),
-                "predicted": spread(part["predicted"]) if trace == 1 else UNKNOWN,
+                "one step's rise": mean_of(part["rise"], ".2g"),
+                "predicted": mean_of(part["predicted"], ".2g") if trace == 1 else UNKNOWN,
                 "in another basin": f"{len(others)} of {len(part)}",
-                "λ₁ where it settles": spread(part["sharpness"]),
+                "λ₁ where it settles": mean_of(part["sharpness"], ".2g"),
             }
         )
     minimum = table.drop_duplicates("seed")
+    loss, sharpness, later = (mean_of(minimum[name], ".2g") for name in ("loss", "minimum", "reference"))
     told = (
-        f"The minima have a loss of {spread(minimum['loss'])} and λ₁ = {spread(minimum['minimum'])}; where descent "
-        f"without noise is after as many steps again, λ₁ = {spread(minimum['reference'])}."
+        f"The minima have a loss of {loss} and λ₁ = {sharpness}; where descent "
+        f"without noise is after as many steps again, λ₁ = {later}."
     )
-    revision = ", ".join(sorted({str(name)[:12] for name in table["git_revision"]}))
-    return Summary(pd.DataFrame(numbers), rows, 2, [told, PARAGRAPH, f"Revision {revision}."], metric="")
-
-
-def spread(values: pd.Series) -> str:
-    """Mean ± standard deviation; a dash where nothing is known."""
-    values = values.dropna()
-    if not len(values):
-        return UNKNOWN
-    return f"{values.mean():.2g}" + (f" ± {values.std():.2g}" if len(values) > 1 else "")
+    return Summary(pd.DataFrame(numbers), rows, 2, [told, PARAGRAPH, revision_note(table)], metric="")
 
 
 PARAGRAPH = (

@@ -12,7 +12,7 @@ from torch import Tensor
 from fbgd.data import Dataset
 from fbgd.probes.block_losses import Whole
 from fbgd.probes.modified_flow import descend
-from fbgd.report.cells import UNKNOWN
+from fbgd.report.cells import UNKNOWN, mean_of
 from fbgd.report.claims import Claim, Estimate, of_mean, within
 from fbgd.report.evidence import Evidence
 from fbgd.report.pages import Summary, measured
@@ -133,13 +133,6 @@ CLAIMS = (
 )  # fmt: skip
 
 
-def spread(values: pd.Series) -> str:
-    """Mean ± standard deviation."""
-    if values.isna().all():
-        return UNKNOWN
-    return f"{values.mean():.3f}" + (f" ± {values.std():.3f}" if len(values) > 1 else "")
-
-
 def summarise(table: pd.DataFrame) -> Summary:
     """A row a problem, point, optimizer and step size."""
     numbers, rows = [], []
@@ -153,10 +146,10 @@ def summarise(table: pd.DataFrame) -> Summary:
                 "h": f"{rate:.3g}",
                 "n": str(len(own)),
                 "theory": UNKNOWN if math.isnan(theory) else f"{theory:g}",
-                "coefficient": spread(own["coefficient"]),
+                "coefficient": mean_of(own["coefficient"], ".3f"),
                 "explained": f"{own['explained'].mean():.3f}",
-                "of blocks": spread(own["of_blocks"]),
-                "of the mean": spread(own["of_mean"]),
+                "of blocks": mean_of(own["of_blocks"], ".3f"),
+                "of the mean": mean_of(own["of_mean"], ".3f"),
                 "drift": f"{own['drift'].mean():.1e}",
             }
         )

@@ -11,7 +11,7 @@ rescaling that keeps the function.
 
 import pandas as pd
 
-from fbgd.report.cells import UNKNOWN
+from fbgd.report.cells import mean_of
 from fbgd.report.pages import Summary, measured
 from fbgd.runs.plan import Rung
 from fbgd.studies.execution import Execution, Outcome
@@ -47,20 +47,13 @@ def summarise(table: pd.DataFrame) -> Summary:
                 "budget": budget,
                 "rate": f"{part['rate'].iloc[0]:g}",
                 "n": str(len(part)),
-                "train %": spread(100 * part["train_accuracy"], ".1f"),
-                "test %": spread(100 * part["test_accuracy"], ".1f"),
-                "gap in loss": spread(part["loss_gap"], ".2f"),
-                **{name: spread(part[name], ".3g") for name in known},
+                "train %": mean_of(100 * part["train_accuracy"], ".1f", whole=True),
+                "test %": mean_of(100 * part["test_accuracy"], ".1f", whole=True),
+                "gap in loss": mean_of(part["loss_gap"], ".2f", whole=True),
+                **{name: mean_of(part[name], ".3g", whole=True) for name in known},
             }
         )
     return Summary(pd.DataFrame(numbers), rows, 3, PARAGRAPHS, "test_accuracy")
-
-
-def spread(values: pd.Series, form: str) -> str:
-    """Mean ± standard deviation."""
-    if values.isna().any():
-        return UNKNOWN
-    return f"{values.mean():{form}}" + ("" if len(values) < 2 else f" ± {values.std():{form}}")
 
 
 PARAGRAPHS = [
