@@ -89,6 +89,23 @@ def launch(
                     end(launcher.idle)
 
 
+def start_ahead(idle: list[Worker], planned: Sequence[PlannedRun], workers: int) -> None:
+    """Let workers of a coming :func:`launch` load PyTorch while this process does something else.
+
+    Args:
+        idle: those that wait already; it grows to as many as there are jobs for, ``workers`` at most.
+        planned: the runs of the launch.
+        workers: as of :func:`launch`.
+    """
+    jobs = to_jobs([run for run in planned if not run.done], lambda text: None)
+    idle += [Worker(threads_each(workers)) for _ in range(min(workers, len(jobs)) - len(idle))]
+
+
+def threads_each(workers: int) -> int:
+    """How many threads each of so many workers gets: its share of the cores."""
+    return max(1, (os.cpu_count() or 1) // workers)
+
+
 def to_jobs(todo: list[PlannedRun], say: Callable[[str], None]) -> list[list[PlannedRun]]:
     """The runs in their order, those that are trained together in one list; ``say`` hears why others are not."""
     jobs: dict[object, list[PlannedRun]] = {}
@@ -166,7 +183,7 @@ class Launcher:
         limit: float | None = None,
         devices: Sequence[str] = (),
     ):
-        self.threads = max(1, (os.cpu_count() or 1) // workers)
+        self.threads = threads_each(workers)
         self.display = display
         self.idle = idle
         self.limit = limit

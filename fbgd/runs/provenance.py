@@ -19,6 +19,8 @@ from fbgd.errors import ConfigError
 from regularizers import EarlyStopping
 
 PACKAGES = ("torch", "numpy", "mnist1d", "scikit-learn")
+# Modules of this package and of one that is recorded anyway: nothing has to be looked up for them.
+KNOWN = ("fbgd", "optimizers", "regularizers", "torch")
 # Where verified data lies and how it is fetched says nothing about what it is.
 PLACES = {"folder": None, "download": None, "verify": None}
 
@@ -123,11 +125,11 @@ def installed_packages() -> Mapping[str, list[str]]:
 
 
 def target_packages(settings: dict) -> set[str]:
-    """The installed packages, beside this one, whose classes a configuration names."""
+    """The installed packages, beside :data:`KNOWN` ones, whose classes a configuration names."""
     packages = set()
     for value in settings.values():
-        if is_target(value):
-            packages |= set(installed_packages().get(value["_target_"].partition(".")[0], ()))
+        if is_target(value) and (top := value["_target_"].partition(".")[0]) not in KNOWN:
+            packages |= set(installed_packages().get(top, ()))
         if isinstance(value, dict):
             packages |= target_packages(value)
     return packages - {"fbgd"}

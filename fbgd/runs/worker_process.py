@@ -198,10 +198,14 @@ class Worker:
             how += " (killed, as the system does when memory runs out)"
         return Failure(f"{text}\n{how}: {text.splitlines()[-1]}\n", again, killed)
 
-    def close(self) -> None:
-        """Let the process end by itself, once its run is done; one that does not is ended."""
+    def dismiss(self) -> None:
+        """Let the process end by itself, once its run is done."""
         with suppress(BrokenPipeError):
             pipe(self.process.stdin).close()
+
+    def close(self) -> None:
+        """Dismiss the process and wait for its end; one that takes too long is ended."""
+        self.dismiss()
         try:
             self.process.wait(GRACE_SECONDS)
         except subprocess.TimeoutExpired:
@@ -227,6 +231,8 @@ class Worker:
 
 
 def end(idle: list[Worker]) -> None:
-    """Let the workers that wait for a job end."""
+    """Let the workers that wait for a job end, all at the same time."""
+    for worker in idle:
+        worker.dismiss()
     while idle:
         idle.pop().close()

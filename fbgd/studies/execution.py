@@ -13,7 +13,7 @@ import pandas as pd
 from fbgd.config.data import read_arrays
 from fbgd.errors import ConfigError, nearest
 from fbgd.runs.devices import visible_devices
-from fbgd.runs.launch import Cluster, Worker, end, launch
+from fbgd.runs.launch import Cluster, Worker, end, launch, start_ahead
 from fbgd.runs.plan import PlannedRun, Rung, plan
 from fbgd.runs.signals import exit_status
 
@@ -94,6 +94,8 @@ class Execution:
             names = dict.fromkeys(run.rung for run in planned)
             raise ConfigError(f"--only {self.only[0]!r} fits no setting; {nearest(self.only[0], names)}")
         if self.finished:
+            if self.idle is not None and self.cluster is None and not self.devices:
+                start_ahead(self.idle, wanted, self.workers)
             make_data(wanted)
             try:
                 launch(wanted, self.workers, self.idle, self.limit, self.devices, self.cluster)

@@ -11,9 +11,9 @@ import pytest
 
 from fbgd.runs import worker_process
 from fbgd.runs.directory import RunDirectory
-from fbgd.runs.launch import Launcher, launch
+from fbgd.runs.launch import Launcher, launch, start_ahead
 from fbgd.runs.plan import Rung, collect, plan
-from fbgd.runs.worker_process import HUNG_SECONDS, SILENT_SECONDS, Failure, Pulse
+from fbgd.runs.worker_process import HUNG_SECONDS, SILENT_SECONDS, Failure, Pulse, end
 
 TINY = ("data.source.train=30", "data.source.test=10", "model=mlp", "model.width=3", "regime.block_size=10")
 
@@ -71,6 +71,7 @@ class Scripted:
 
     ends: ClassVar[list] = []
     made: ClassVar[list] = []
+    told: ClassVar[list] = []
 
     def __init__(self, threads, device=None):
         self.made.append(self)
@@ -79,7 +80,11 @@ class Scripted:
     def execute(self, job, on_message, limit=None):
         return self.ends.pop(0) if self.ends else None
 
+    def dismiss(self):
+        self.told.append("dismissed")
+
     def close(self):
+        self.told.append("closed")
         self.closed = True
 
 
@@ -103,11 +108,37 @@ class Quiet:
 def scripted(monkeypatch, tmp_path):
     """A launcher of two such workers, and a run."""
     monkeypatch.setattr("fbgd.runs.launch.Worker", Scripted)
-    Scripted.made, Scripted.ends = [], []
+    Scripted.made, Scripted.ends, Scripted.told = [], [], []
     return Launcher(2, Quiet(), []), plan([Rung("plain", TINY)], [], 1, tmp_path)
 
 
 KILLED = Failure("no message\nexit status -9: no message\n", again=True, killed=True)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "workers", "waiting", "together", "expected"),
+    [(3, 2, 0, "false", 2), (1, 2, 0, "false", 1), (3, 2, 1, "false", 2), (3, 2, 3, "false", 3), (3, 2, 0, "true", 1)],
+    ids=["no more than workers", "no more than jobs", "those that wait", "more that wait", "seeds together"],
+)
+def test_as_many_workers_start_ahead_as_there_are_jobs(scripted, tmp_path, seeds, workers, waiting, together, expected):
+    idle = [Scripted(1) for _ in range(waiting)]
+    words = [f"impl.seeds_together={together}", "regime=full_batch"]
+    start_ahead(idle, plan([Rung("plain", TINY)], words, range(seeds), tmp_path), workers)
+    assert len(idle) == expected
+
+
+def test_none_starts_for_runs_that_are_done(scripted, monkeypatch):
+    monkeypatch.setattr("fbgd.runs.plan.PlannedRun.done", True)
+    idle = []
+    start_ahead(idle, scripted[1], 2)
+    assert idle == []
+
+
+def test_no_worker_waits_for_another_to_end(scripted):
+    idle = [Scripted(1), Scripted(1)]
+    end(idle)
+    assert Scripted.told == ["dismissed", "dismissed", "closed", "closed"]
+    assert idle == []
 
 
 def test_a_killed_worker_s_job_is_tried_once_more_beside_fewer(scripted):
