@@ -44,6 +44,7 @@ PROGRAMS = {
     "critical-batch": Program("critical_batch", "up to which batch size fewer steps are needed"),
     "ladder-probed": Program("ladder_probed", "sharpness and noise, rung by rung"),
     "saddles": Program("saddles", "what leaves saddles, and whether training waits at them"),
+    "lectures": Program("lectures", "textbook pictures of optimizers, measured"),
     "calibration": Program("calibration", "how often conclusions of studies are false"),
     "noise": Program("noise", "SGD's noise replaced by other noise of its size"),
     "escape": Program("escape", "how soon which noise leaves a given minimum"),

@@ -78,6 +78,7 @@ SCRIPTS: dict[str, Callable[[list[str]], list[str]]] = {
     "critical_batch": settings_only,
     "ladder_probed": settings_only,
     "saddles": settings_only,
+    "lectures": settings_only,
     "gpu_check": settings_only,
     "noise": settings_only,
     "escape": settings_only,
