@@ -6,9 +6,11 @@ from functools import partial
 
 import pandas as pd
 
+from fbgd.report.ranges import within_range
 from fbgd.report.tables import COSTS, is_fraction
 
 UNKNOWN = "–"
+ENDS = ("ci_low", "ci_high")
 COST_NAMES = {"gradient_evaluations": "gradient evals"}
 
 
@@ -112,7 +114,7 @@ def cells(table: pd.DataFrame, by: list[str], metric: str = "test_accuracy") -> 
     columns |= {
         "n": count,
         label(metric): lambda row: spread(row, digits),
-        "95 % interval": lambda row: interval(row["ci_low"], row["ci_high"], digits),
+        "95 % interval": lambda row: interval(*(within_range(row[end], metric) for end in ENDS), digits),
     }
     if table["delta"].notna().any():
         columns["Δ baseline (95 %)"] = lambda row: change(row, digits)

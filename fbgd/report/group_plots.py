@@ -6,7 +6,7 @@ import pandas as pd
 
 from fbgd.report.paper import points
 from fbgd.report.plots import MOST_COLOURS, make_figure, palette_of, with_shown
-from fbgd.report.statistics import t_interval
+from fbgd.report.ranges import shown_interval, within_range
 from fbgd.report.tables import is_fraction
 
 if TYPE_CHECKING:
@@ -117,11 +117,6 @@ def row_colours(names: list[str]) -> dict[str, object]:
     return {name: colours[place if few else 0] for place, name in enumerate(names)}
 
 
-def within_range(value: float, metric: str) -> float:
-    """An interval's end: that of two seeds may reach far beyond anything that an accuracy can be."""
-    return min(100.0, max(0.0, value)) if is_fraction(metric) else value
-
-
 def limits(runs: pd.DataFrame, table: pd.DataFrame, metric: str) -> tuple[float, float]:
     """An axis that holds all values, means' intervals and published values of these rows."""
     counted, _ = with_shown(runs.dropna(subset=[metric]), metric)
@@ -150,7 +145,7 @@ def pairs_figure(runs: pd.DataFrame, by: str, across: str, title: str, metric: s
         linestyle="none",
         marker="D",
         markersize=points(6),
-        errorbar=lambda values: t_interval(values.to_numpy()),
+        errorbar=lambda values: shown_interval(values, metric),
         err_kws={"linewidth": points(2)},
         **options,
     )
