@@ -276,7 +276,7 @@ def test_the_lines_of_the_figure_are_the_shares(ladder):
         (LADDER, ["--metric", "test_acc"], "did you mean 'test_accuracy'"),
         (LADDER, ["--sort", "iqmm"], "did you mean 'iqm'"),
         (LADDER, ["--across", "regime"], "--across regime"),
-        (LADDER, ["--figure", "profiles.pdf"], "profiles.pdf: figures are written as .png"),
+        (LADDER, ["--figure", "profiles.jpg"], "profiles.jpg: figures are written as .png, .pdf, .svg"),
     ],
 )
 def test_mistakes_end_in_one_line(paths, words, message, capsys):
