@@ -95,7 +95,7 @@ def draw_groups(axes: "Axes", runs: pd.DataFrame, table: pd.DataFrame, by: str, 
             axes.annotate(
                 f"{row['mean']:.2f}" if is_fraction(metric) else f"{row['mean']:.4g}",
                 place,
-                (0, points(9)),
+                (0, points(11)),
                 textcoords="offset points",
                 ha="center",
                 fontsize="small",

@@ -38,7 +38,7 @@ def curves_of(evidence: Evidence, by: str, other: str = "") -> "Figure":
     """Curves with a colour for each value of ``by``; of more than can be told apart, small multiples."""
     curves, title = evidence.curves, evidence.title
     order = list(dict.fromkeys(evidence.runs[by]))
-    if other and max(len(order), curves[other].nunique()) > MOST_COLOURS:
+    if other and max(len(order), evidence.runs[other].nunique()) > MOST_COLOURS:
         curves, _, by, other = with_few_hues((curves, curves), by, other)
         order = list(dict.fromkeys(curves[by]))
     if len(order) > MOST_COLOURS:
