@@ -51,10 +51,7 @@ def search_figure(
     columns: int = 5,
     metric: str = "validation_accuracy",
 ) -> "Figure":
-    """Validation accuracy over the candidates for a setting: how forgiving each group is.
-
-    Lines of more values than there are colours change places with the panels; where both are too many, each group has
-    a panel.
+    """Validation accuracy over the candidates for a setting, in few hues (:func:`with_few_hues`): how forgiving each is.
 
     Args:
         searched: a row a candidate, with the labels ``by`` and ``hue`` and the column ``candidate``.
