@@ -51,7 +51,7 @@ def search_figure(
     columns: int = 5,
     metric: str = "validation_accuracy",
 ) -> "Figure":
-    """Validation accuracy over the candidates for a setting, in few hues (:func:`with_few_hues`): how forgiving each is.
+    """Validation accuracy over the candidates for a setting, in few hues: how forgiving each group is.
 
     Args:
         searched: a row a candidate, with the labels ``by`` and ``hue`` and the column ``candidate``.
