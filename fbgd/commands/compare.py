@@ -81,7 +81,7 @@ def make_compare_parser(prog: str | None = None) -> argparse.ArgumentParser:
         "--aggregate", action="store_true", help="one table over two or more studies instead of a table of each"
     )
     parser.add_argument(
-        "--figure", type=Path, metavar="FILE.png", help="with --aggregate: also draw the performance profiles"
+        "--figure", type=Path, metavar="FILE", help="with --aggregate: also draw the profiles, as .png, .pdf or .svg"
     )
     parser.add_argument("--format", default="terminal", metavar="|".join(FORMATS), help="(default: terminal)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write there instead of printing")

@@ -6,7 +6,7 @@ from fbgd.report.aggregate_page import aggregate
 from fbgd.report.compare import compare
 from fbgd.report.formats import Page, check_format, render, show
 from fbgd.report.gaps import GAPS
-from fbgd.report.plots import save
+from fbgd.report.plots import UNDATED, save
 from fbgd.report.profiles import profile_figure
 from fbgd.runs.directory import write_atomically
 from fbgd.studies.known import recipe_of, study_of
@@ -58,8 +58,8 @@ def make_page(arguments: Namespace) -> Page:
         raise ValueError(f"--metric {arguments.metric}: a gap has no better end to aggregate by; leave out --aggregate")
     if arguments.best or "," in (arguments.metric or ""):
         raise ValueError("--best and several metrics need a table of each; leave out --aggregate")
-    if arguments.figure and arguments.figure.suffix != ".png":
-        raise ValueError(f"--figure {arguments.figure}: figures are written as .png")
+    if arguments.figure and arguments.figure.suffix not in UNDATED:
+        raise ValueError(f"--figure {arguments.figure}: figures are written as {', '.join(UNDATED)}")
     page, evidence = aggregate(arguments.paths, **chosen)
     if arguments.figure:
         arguments.figure.parent.mkdir(parents=True, exist_ok=True)

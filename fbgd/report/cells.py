@@ -6,6 +6,7 @@ from functools import partial
 
 import pandas as pd
 
+from fbgd.report.ranges import within_range
 from fbgd.report.tables import COSTS, is_fraction
 
 UNKNOWN = "–"
@@ -63,6 +64,12 @@ def interval(low: float, high: float, digits: int) -> str:
     return UNKNOWN if math.isnan(low) else f"{low:,.{digits}f} to {high:,.{digits}f}"
 
 
+def shown_interval_of(row: dict, metric: str, digits: int) -> str:
+    """The interval of a row's mean, up to what the metric can be."""
+    low, high = (within_range(row[end], metric) for end in ("ci_low", "ci_high"))
+    return interval(low, high, digits)
+
+
 def spread(row: dict, digits: int, suffix: str = "") -> str:
     """Mean ± standard deviation."""
     deviation = row[f"std{suffix}"]
@@ -112,7 +119,7 @@ def cells(table: pd.DataFrame, by: list[str], metric: str = "test_accuracy") -> 
     columns |= {
         "n": count,
         label(metric): lambda row: spread(row, digits),
-        "95 % interval": lambda row: interval(row["ci_low"], row["ci_high"], digits),
+        "95 % interval": partial(shown_interval_of, metric=metric, digits=digits),
     }
     if table["delta"].notna().any():
         columns["Δ baseline (95 %)"] = lambda row: change(row, digits)

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from fbgd.report.paper import points
-from fbgd.report.plots import MOST_COLOURS, make_figure, palette_of, with_shown
-from fbgd.report.statistics import t_interval
+from fbgd.report.plots import MOST_COLOURS, make_figure, palette_of, with_few_hues, with_shown
+from fbgd.report.ranges import shown_interval, within_range
 from fbgd.report.tables import is_fraction
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def draw_groups(axes: "Axes", runs: pd.DataFrame, table: pd.DataFrame, by: str, 
             axes.annotate(
                 f"{row['mean']:.2f}" if is_fraction(metric) else f"{row['mean']:.4g}",
                 place,
-                (0, points(9)),
+                (0, points(11)),
                 textcoords="offset points",
                 ha="center",
                 fontsize="small",
@@ -117,11 +117,6 @@ def row_colours(names: list[str]) -> dict[str, object]:
     return {name: colours[place if few else 0] for place, name in enumerate(names)}
 
 
-def within_range(value: float, metric: str) -> float:
-    """An interval's end: that of two seeds may reach far beyond anything that an accuracy can be."""
-    return min(100.0, max(0.0, value)) if is_fraction(metric) else value
-
-
 def limits(runs: pd.DataFrame, table: pd.DataFrame, metric: str) -> tuple[float, float]:
     """An axis that holds all values, means' intervals and published values of these rows."""
     counted, _ = with_shown(runs.dropna(subset=[metric]), metric)
@@ -134,23 +129,28 @@ def limits(runs: pd.DataFrame, table: pd.DataFrame, metric: str) -> tuple[float,
 
 
 def pairs_figure(runs: pd.DataFrame, by: str, across: str, title: str, metric: str = "test_accuracy") -> "Figure":
-    """Accuracy by group, for the values of ``across`` next to each other: a dot a seed, mean and 95 % t-interval."""
+    """Accuracy by group, for the values of ``across`` next to each other: a dot a seed, mean and 95 % t-interval.
+
+    Where ``across`` has more values than there are colours, it changes places with the rows, or gets rows of its own.
+    """
     import seaborn as sns
 
+    runs, _, by, across = with_few_hues((runs, runs), by, across, "mean, 95 % t-interval")
     order = list(dict.fromkeys(runs[by]))
-    figure, (axes,) = make_figure((9, 0.75 * len(order) + 1.8), 1, 1)
     shown, name = with_shown(runs.dropna(subset=[metric]), metric)
-    options = {"x": "shown", "y": by, "hue": across, "order": order, "palette": palette_of(shown[across]), "ax": axes}
-    sns.stripplot(
-        shown, dodge=True, size=points(5), linewidth=points(0.6), edgecolor="black", alpha=0.6, legend=False, **options
-    )
+    palette = palette_of(shown[across])
+    count = max(1, len(palette))
+    figure, (axes,) = make_figure((9, max(0.75, 0.25 * count) * len(order) + 1.8), 1, 1)
+    options = {"x": "shown", "y": by, "hue": across, "order": order, "palette": palette, "ax": axes}
+    dots = {"size": points(5), "linewidth": points(0.6), "edgecolor": "black", "alpha": 0.6, "jitter": False}
+    sns.stripplot(shown, dodge=True, legend=False, **dots, **options)
     sns.pointplot(
         shown,
-        dodge=0.4,
+        dodge=0.8 * (count - 1) / count,
         linestyle="none",
         marker="D",
         markersize=points(6),
-        errorbar=lambda values: t_interval(values.to_numpy()),
+        errorbar=lambda values: shown_interval(values, metric),
         err_kws={"linewidth": points(2)},
         **options,
     )

@@ -12,6 +12,7 @@ from fbgd.report.claims import Claim, judge
 from fbgd.report.description import Description
 from fbgd.report.evidence import Evidence
 from fbgd.report.formats import Page
+from fbgd.report.ranges import CUT, reaches_past
 from fbgd.report.tables import side_by_side, summarise
 
 
@@ -121,7 +122,7 @@ def group_summary(evidence: Evidence) -> Summary:
     for place, (key, own) in enumerate(values.items(), start=len(by)):
         table.insert(place, key, own)
     header, rows = cells(table, [*by, *values], metric)
-    texts = [statistics(table, by, description.baseline)]
+    texts = [statistics(table, by, description.baseline), *([CUT] if reaches_past(table, metric) else [])]
     return Summary(table, [dict(zip(header, row, strict=True)) for row in rows], len(by), texts, metric, tuple(values))
 
 

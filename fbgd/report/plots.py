@@ -1,7 +1,8 @@
 """Figures of a study: what one looks at before reading a table."""
 
 import io
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,11 @@ PANELS = (
 DASHES = ("", (4, 1.5), (1, 1), (3, 1, 1.5, 1), (5, 1, 1, 1, 1, 1))
 # More hues nobody tells apart.
 MOST_COLOURS = 10
+# What a line is where every group has a panel.
+ALONE = "mean, standard error"
 REGIMES = {"SGD": "#d55e00", "full batch": "#0072b2"}
+# Where the palette "colorblind" has colours that look like these.
+REGIME_PLACES = {"SGD": 3, "full batch": 0}
 
 
 def with_shown(runs: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, str]:
@@ -46,7 +51,7 @@ def search_figure(
     columns: int = 5,
     metric: str = "validation_accuracy",
 ) -> "Figure":
-    """Validation accuracy over the candidates for a setting: how forgiving each group is.
+    """Validation accuracy over the candidates for a setting, in few hues: how forgiving each group is.
 
     Args:
         searched: a row a candidate, with the labels ``by`` and ``hue`` and the column ``candidate``.
@@ -61,10 +66,11 @@ def search_figure(
     """
     import seaborn as sns
 
+    searched, chosen, by, hue = with_few_hues([searched, chosen], by, hue)
     names = list(dict.fromkeys(searched[by]))
     count = min(columns, len(names))
     rows = -(-len(names) // count)
-    figure, panels = make_figure((max(6.2, 3.1 * count), 2.5 * rows + 0.6), rows, count, sharey=True)
+    figure, panels = make_figure((max(7.4, 3.1 * count), 2.5 * rows + 0.6), rows, count, sharey=True)
     shown, name = with_shown(with_numbers(searched), metric)
     means = shown.groupby([by, hue, "value"], sort=False, as_index=False)["shown"].mean()
     rings = with_numbers(chosen).merge(means, on=[by, hue, "value"])
@@ -78,15 +84,16 @@ def search_figure(
         sns.lineplot(mine, **line, legend=False, ax=axes)
         for ring in ringed.to_dict("records"):
             size = 13 * ring.get("share", 1) ** 0.5
-            axes.plot(
-                ring["value"], ring["shown"], "o", mfc="none", mec=palette[ring[hue]], ms=points(size), mew=points(1.8)
-            )
+            # A ring at an end of the axis is whole.
+            edge = {"mfc": "none", "mec": palette[ring[hue]], "mew": points(1.8), "clip_on": False}
+            axes.plot(ring["value"], ring["shown"], "o", ms=points(size), **edge)
         values = sorted(set(mine["value"]))
         axes.set(title=names[index])
         if min(values, default=1) > 0:
-            powers_of_ten(axes)
+            powers_of_ten(axes, values)
         if is_fraction(metric):
-            axes.set(ylim=(0, 104))
+            # Room for the marks of 0 and 100.
+            axes.set(ylim=(-4, 104))
         axes.set(xlabel=key if index >= len(names) - count else "", ylabel="")
     legend_below(figure, palette)
     figure.supylabel(name)
@@ -94,22 +101,55 @@ def search_figure(
     return figure
 
 
-def powers_of_ten(axes: "Axes") -> None:
-    """A logarithmic axis of settings: few ticks, written out, and marks between them."""
+def with_few_hues(
+    tables: Sequence[pd.DataFrame], by: str, hue: str, alone: str = ALONE
+) -> tuple[pd.DataFrame, pd.DataFrame, str, str]:
+    """Two tables of groups, the label of their panels and that of their lines, no more of these than colours.
+
+    Args:
+        tables: with the labels ``by`` and ``hue``; the first has all groups.
+        by: the label that is to be the panels'.
+        hue: the label that is to be the lines'.
+        alone: what a line is called where every group has a panel.
+    """
+    first, second = tables
+    if first[hue].nunique() <= MOST_COLOURS:
+        return first, second, by, hue
+    if first[by].nunique() <= MOST_COLOURS:
+        return first, second, hue, by
+    first, second = (
+        table.assign(**{by: table[by].astype(str) + " / " + table[hue].astype(str), hue: alone}) for table in tables
+    )
+    return first, second, by, hue
+
+
+def powers_of_ten(axes: "Axes", values: Iterable[float]) -> None:
+    """A logarithmic axis of settings: few ticks, written out, and marks between them.
+
+    Args:
+        axes: whose x axis it is.
+        values: that are drawn; over less than two decades there are ticks between the powers of ten.
+    """
     from matplotlib.ticker import LogLocator, NullFormatter
 
+    known = list(values)
+    decades = math.log10(max(known) / min(known))
+    between = (1, 2, 5) if decades < 1.3 else (1, 3) if decades < 2.3 else (1,)
     axes.set(xscale="log")
-    axes.xaxis.set_major_locator(LogLocator(numticks=5))
+    axes.xaxis.set_major_locator(LogLocator(subs=between, numticks=5 * len(between)))
     axes.xaxis.set_major_formatter(lambda value, place: f"{value:g}")
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def legend_below(figure: "Figure", colours: Mapping[str, Any]) -> None:
-    """One legend for all panels, at the figure's lower edge."""
+    """One legend for all panels, at the figure's lower edge, in as many columns as there is room for, at most six."""
     from matplotlib.lines import Line2D
 
     handles = [Line2D([], [], color=colour, lw=points(2)) for colour in colours.values()]
-    figure.legend(handles, list(colours), loc="outside lower center", ncols=len(colours), frameon=False)
+    # Inches of the longest entry.
+    entry = points(1) * (0.1 * max(map(len, map(str, colours)), default=0) + 0.7)
+    columns = max(1, min(6, len(colours), int(figure.get_size_inches()[0] / entry)))
+    figure.legend(handles, list(colours), loc="outside lower center", ncols=columns, frameon=False)
 
 
 def with_numbers(searched: pd.DataFrame) -> pd.DataFrame:
@@ -118,14 +158,17 @@ def with_numbers(searched: pd.DataFrame) -> pd.DataFrame:
 
 
 def palette_of(values: pd.Series) -> dict[str, Any]:
-    """A colour a value: the regimes have their own."""
+    """A colour a value: the regimes have their own; one for all where there are more than can be told apart."""
     import seaborn as sns
 
     names = list(dict.fromkeys(values))
-    return {
-        name: REGIMES.get(name, colour)
-        for name, colour in zip(names, sns.color_palette("colorblind", len(names)), strict=True)
-    }
+    colours = sns.color_palette("colorblind", MOST_COLOURS)
+    if len(names) > MOST_COLOURS:
+        return dict.fromkeys(names, colours[0])
+    # No other value gets a regime's colour.
+    taken = [REGIME_PLACES[name] for name in names if name in REGIMES]
+    free = iter([colour for place, colour in enumerate(colours) if place not in taken])
+    return {name: REGIMES[name] if name in REGIMES else next(free) for name in names}
 
 
 def curves_figure(curves: pd.DataFrame, order: list[str], title: str, hue: str = "rung") -> "Figure":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from fbgd.report.evidence import Evidence
 from fbgd.report.group_plots import ladder_figure, pairs_figure, panels_figure
 from fbgd.report.multiples import multiples_figure
-from fbgd.report.plots import MOST_COLOURS, curves_figure, panel_curves_figure, search_figure
+from fbgd.report.plots import ALONE, MOST_COLOURS, curves_figure, panel_curves_figure, search_figure, with_few_hues
 from fbgd.studies.nested import chosen_counts
 from fbgd.studies.tuning import by_setting
 
@@ -38,6 +38,9 @@ def curves_of(evidence: Evidence, by: str, other: str = "") -> "Figure":
     """Curves with a colour for each value of ``by``; of more than can be told apart, small multiples."""
     curves, title = evidence.curves, evidence.title
     order = list(dict.fromkeys(evidence.runs[by]))
+    if other and max(len(order), evidence.runs[other].nunique()) > MOST_COLOURS:
+        curves, _, by, other = with_few_hues((curves, curves), by, other)
+        order = list(dict.fromkeys(curves[by]))
     if len(order) > MOST_COLOURS:
         return multiples_figure(curves, order, title, by, other)
     if not other:
@@ -58,7 +61,7 @@ def search(key: str) -> "Callable[[Evidence], Figure | None]":
         if len(labels) == 1:
             # One line a panel: the legend says what it is.
             labels = [*labels, "line"]
-            searched, chosen = (table.assign(line="mean, standard error") for table in (searched, chosen))
+            searched, chosen = (table.assign(line=ALONE) for table in (searched, chosen))
         by, hue = labels
         title = f"{evidence.title}\nvalidation accuracy by {key}\na ring's area is its share of the seeds' choices"
         return search_figure(searched, chosen, by, hue, key, title)

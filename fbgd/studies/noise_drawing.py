@@ -6,13 +6,15 @@ import pandas as pd
 
 from fbgd.report.evidence import Evidence
 from fbgd.report.plots import make_figure
-from fbgd.report.statistics import t_interval
+from fbgd.report.ranges import shown_interval
 from fbgd.studies.noise_claims import NONE, RATIO, SGD
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 REFERENCES = {SGD: "#d55e00", NONE: "black"}
+# Places of the palette "colorblind" that are no reference's colour.
+HUES = (0, 1, 2, 4, 5)
 
 
 def accuracy_figure(evidence: Evidence) -> "Figure | None":
@@ -27,7 +29,7 @@ def accuracy_figure(evidence: Evidence) -> "Figure | None":
     for name, colour in REFERENCES.items():
         own = shown.loc[shown["structure"] == name, "percent"]
         if len(own):
-            low, high = t_interval(own.to_numpy())
+            low, high = shown_interval(own, "test_accuracy")
             axes.axhline(own.mean(), color=colour, lw=2, ls="--", label=name)
             if len(own) > 1:
                 axes.axhspan(low, high, color=colour, alpha=0.12, lw=0)
@@ -38,7 +40,7 @@ def accuracy_figure(evidence: Evidence) -> "Figure | None":
         "hue": "structure",
         "order": ["0.25", "1", "4"],
         "hue_order": list(dict.fromkeys(noisy["structure"])),
-        "palette": "colorblind",
+        "palette": [sns.color_palette("colorblind")[place] for place in HUES[: noisy["structure"].nunique()]],
         "ax": axes,
     }
     if len(noisy):
@@ -50,7 +52,7 @@ def accuracy_figure(evidence: Evidence) -> "Figure | None":
             linestyle="none",
             marker="D",
             markersize=6,
-            errorbar=lambda values: t_interval(values.to_numpy()),
+            errorbar=lambda values: shown_interval(values, "test_accuracy"),
             err_kws={"linewidth": 2},
         )
     axes.legend(fontsize="small", bbox_to_anchor=(1.01, 1), loc="upper left")

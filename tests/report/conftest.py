@@ -1,9 +1,7 @@
 """A browser, and a page of the report that is open in it."""
 
-import shutil
-
 import pytest
-from report_browser import NASTY, opened
+from report_browser import NASTY, found_browser, opened
 from report_folders import RUNGS, recipe_of, write_folder
 
 from fbgd.report.html.command import make
@@ -12,10 +10,9 @@ from fbgd.report.html.command import make
 @pytest.fixture(scope="module")
 def browser():
     """A browser for all tests of a module; they are skipped where there is none."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install 'fbgd[test]'")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.skip("needs chromium, on Debian: apt-get install chromium")
+    chromium = found_browser()
+    from playwright import sync_api as playwright
+
     with playwright.sync_playwright() as started:
         opened_browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield opened_browser

@@ -234,6 +234,9 @@ def test_the_command(tmp_path, capsys, ladder):
     assert script.main([*words, "--format", "csv", "--out", str(out), "--figure", str(figure)]) == 0
     assert pd.read_csv(out)["iqm"].tolist() == pytest.approx(page.table["iqm"].tolist())
     assert figure.read_bytes().startswith(b"\x89PNG")
+    for kind, start in ((".pdf", b"%PDF"), (".svg", b"<?xml")):
+        assert script.main([*words, "--out", str(out), "--figure", str(figure.with_suffix(kind))]) == 0
+        assert figure.with_suffix(kind).read_bytes().startswith(start)
     assert script.main([str(LADDER[0].parent), "--aggregate", "--format", "md"]) == 0
     shown = capsys.readouterr().out
     assert shown.startswith("# Aggregate of 2 studies: Geiping ladder, fashion_mnist; Geiping ladder, mnist1d\n")
@@ -276,7 +279,7 @@ def test_the_lines_of_the_figure_are_the_shares(ladder):
         (LADDER, ["--metric", "test_acc"], "did you mean 'test_accuracy'"),
         (LADDER, ["--sort", "iqmm"], "did you mean 'iqm'"),
         (LADDER, ["--across", "regime"], "--across regime"),
-        (LADDER, ["--figure", "profiles.pdf"], "profiles.pdf: figures are written as .png"),
+        (LADDER, ["--figure", "profiles.jpg"], "profiles.jpg: figures are written as .png, .pdf, .svg"),
     ],
 )
 def test_mistakes_end_in_one_line(paths, words, message, capsys):

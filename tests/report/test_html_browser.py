@@ -89,6 +89,39 @@ def test_groups_are_switched_and_scales_changed(page):
     assert slopes == pytest.approx([slopes[0]] * 3, rel=0.02)
 
 
+def test_a_single_run_is_switched_off_and_on(page):
+    """Below its group, by pointer and by keys; the mean stays that of all seeds."""
+    loss_plot = page.locator(".plot").first
+    seeds, mean = loss_plot.locator("path.seed.hue-0"), loss_plot.locator("path.line.hue-0")
+    run = page.get_by_role("checkbox", name="SGD, seed 1", exact=True)
+    assert page.locator(".runs:visible").count() == 0
+    page.get_by_label("single seeds").check()
+    assert page.locator(".runs:visible").count() == 4
+    assert page.get_by_role("group", name="runs of SGD").get_by_role("checkbox").count() == 3
+    before, paths = mean.get_attribute("d"), [entry.get_attribute("d") for entry in seeds.all()]
+    run.uncheck()
+    assert [entry.get_attribute("d") for entry in seeds.all()] == [paths[0], paths[2]]
+    assert mean.get_attribute("d") == before
+    assert page.get_by_text("still counts in the thick line").is_visible()
+    # The keyboard goes from a group to its runs.
+    page.get_by_role("checkbox", name="SGD 3 seeds", exact=True).focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    assert run.evaluate("(entry) => entry === document.activeElement")
+    page.keyboard.press("Space")
+    assert run.is_checked()
+    assert seeds.count() == 3
+    # Those of a group that is switched off are not there; switching all on brings every run back.
+    run.uncheck()
+    page.get_by_role("checkbox", name="SGD 3 seeds", exact=True).uncheck()
+    assert page.locator(".runs:visible").count() == 3
+    page.get_by_role("button", name="all", exact=True).click()
+    assert run.is_checked()
+    assert seeds.count() == 3
+    page.get_by_label("single seeds").uncheck()
+    assert page.locator(".runs:visible").count() == 0
+
+
 def test_values_are_read_by_pointer_and_by_keys(page):
     plot = page.get_by_role("slider", name="training loss over passes")
     plot.focus()

@@ -1,8 +1,28 @@
 """Pages of the report in a browser."""
 
+import importlib.util
+import os
+import shutil
 from contextlib import contextmanager
 
+import pytest
+
 NASTY = "<script>document.title = 'run'</script>"
+
+
+# Set where there must be a browser: by .ci/run, once it is installed.
+EXPECTED = "FBGD_BROWSER"
+
+
+def found_browser():
+    """The path of chromium; skips without it or without playwright, and fails where these are expected."""
+    missing = pytest.fail if os.environ.get(EXPECTED) else pytest.skip
+    if importlib.util.find_spec("playwright") is None:
+        missing("needs playwright: pip install 'fbgd[test]'")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        missing("needs chromium, on Debian: apt-get install chromium")
+    return chromium
 
 
 @contextmanager

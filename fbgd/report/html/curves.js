@@ -1,4 +1,4 @@
-// The curves of a study: a legend that switches groups, switches of the scales, and values where one points.
+// The curves of a study: a legend that switches groups and their runs, switches of the scales, and values where one points.
 
 const MOST_AT_ONCE = 8;
 const FIRST = 6;
@@ -29,20 +29,56 @@ function checkbox(text, checked, ...before) {
   return [element("label", {}, box, ...before, element("span", {}, text)), box];
 }
 
+// The seeds of a group that have a curve of their own.
+function seedsOf(group, panels) {
+  return [...new Set(panels.flatMap((panel) => group.lines[panel.key].single.map((run) => run.seed)))].sort((a, b) => a - b);
+}
+
+/* A switch for every run of a group, below the group's own.
+   off: the seeds that are switched off; changed: called after a switch. */
+function runsOf(group, panels, off, changed) {
+  const boxes = seedsOf(group, panels).map((seed) => {
+    const [label, box] = checkbox(`seed ${seed}`, !off.has(seed), element("span", { class: "hidden" }, `${group.label}, `));
+    box.addEventListener("change", () => {
+      if (box.checked) off.delete(seed);
+      else off.add(seed);
+      changed();
+    });
+    return [label, box];
+  });
+  const holder = element("div", { class: "runs", role: "group", "aria-label": `runs of ${group.label}` }, ...boxes.map(([label]) => label));
+  const show = (wanted) => {
+    holder.hidden = !wanted || !boxes.length;
+    boxes.forEach(([, box], place) => {
+      box.checked = !off.has(seedsOf(group, panels)[place]);
+    });
+  };
+  return { holder, show };
+}
+
 function curvesOf(holder, curves, remembered, study) {
   const { panels, groups } = curves;
   const kept = remembered(`curves-${study}`, {});
   const start = groups.map((group, index) => groups.length <= MOST_AT_ONCE || index < FIRST);
   const shown = groups.map((group, index) => (kept.shown && group.label in kept.shown ? kept.shown[group.label] : start[index]));
   const state = { logX: kept.logX || false, seeds: kept.seeds || false };
+  const off = groups.map((group) => new Set((kept.off && kept.off[group.label]) || []));
   const views = [];
+  const runs = [];
+  const hint = element("p", { class: "hint", hidden: "" }, "A run that is switched off still counts in the thick line, its group's mean.");
   const redraw = () => views.forEach((view) => view.draw());
   const remember = () => {
+    kept.off = Object.fromEntries(groups.map((group, index) => [group.label, [...off[index]]]));
     kept.shown = Object.fromEntries(groups.map((group, index) => [group.label, shown[index]]));
     Object.assign(kept, state);
     remembered.save(`curves-${study}`, kept);
   };
+  const showRuns = () => {
+    runs.forEach((own, index) => own.show(state.seeds && shown[index]));
+    hint.hidden = !state.seeds;
+  };
   const changed = () => {
+    showRuns();
     remember();
     redraw();
   };
@@ -55,12 +91,14 @@ function curvesOf(holder, curves, remembered, study) {
       shown[index] = box.checked;
       changed();
     });
+    runs.push(runsOf(group, panels, off[index], changed));
     return [label, box];
   });
   const all = (value) => {
     boxes.forEach(([, box], index) => {
       shown[index] = value;
       box.checked = value;
+      if (value) off[index].clear();
     });
     changed();
   };
@@ -69,7 +107,8 @@ function curvesOf(holder, curves, remembered, study) {
     button.addEventListener("click", () => all(value));
     return button;
   });
-  legend.append(element("div", { class: "groups" }, ...boxes.map(([label]) => label)), element("div", { class: "buttons" }, ...buttons));
+  const entries = boxes.map(([label], index) => element("div", { class: "group" }, label, runs[index].holder));
+  legend.append(element("div", { class: "groups" }, ...entries), hint, element("div", { class: "buttons" }, ...buttons));
 
   const switches = element("div", { class: "controls" });
   const options = [["logX", "passes on a logarithmic scale"]];
@@ -85,10 +124,11 @@ function curvesOf(holder, curves, remembered, study) {
   }
   const pictures = element("div", { class: "plots" });
   for (const panel of panels) {
-    const view = panelOf(panel, groups, shown, state, kept, remember);
+    const view = panelOf(panel, groups, shown, off, state, kept, remember);
     views.push(view);
     pictures.append(view.holder);
   }
+  showRuns();
   holder.append(legend, switches, pictures);
   let width = 0;
   new ResizeObserver(() => {
@@ -97,7 +137,7 @@ function curvesOf(holder, curves, remembered, study) {
   }).observe(pictures);
 }
 
-function panelOf(panel, groups, shown, state, kept, remember) {
+function panelOf(panel, groups, shown, off, state, kept, remember) {
   kept.log = kept.log || {};
   let log = panel.key in kept.log ? kept.log[panel.key] : panel.log;
   const [label, box] = checkbox("logarithmic", log);
@@ -113,7 +153,10 @@ function panelOf(panel, groups, shown, state, kept, remember) {
   let at = null;
 
   const lines = () => groups
-    .map((group, index) => ({ label: group.label, seeds: group.seeds, index, ...group.lines[panel.key] }))
+    .map((group, index) => {
+      const own = group.lines[panel.key];
+      return { label: group.label, seeds: group.seeds, index, ...own, single: own.single.filter((run) => !off[index].has(run.seed)) };
+    })
     .filter((line) => shown[line.index] && line.x.length);
 
   function draw() {

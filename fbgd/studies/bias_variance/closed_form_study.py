@@ -145,7 +145,7 @@ def draw(evidence: Evidence) -> "Figure | None":
         axes.set_xticks(TICKS, [f"{tick:g}" for tick in TICKS])
         axes.minorticks_off()
         axes.legend(fontsize="small")
-    figure.suptitle(f"{evidence.title}: exact parts of the risk, mean and range over draws")
+    figure.suptitle(f"{evidence.title}: exact parts of the risk from 0.01 on, mean and range over draws")
     return figure
 
 

@@ -81,9 +81,11 @@ def draw_power(axes: "Axes", table: pd.DataFrame, palette: dict) -> None:
             axes.plot(places, [share.value for share in found], style, marker="o", color=colour,
                       label=f"{study}, sd {100 * scenario.spread:g}")  # fmt: skip
             axes.vlines(places, [share.low for share in found], [share.high for share in found], color=colour, lw=2)
-    axes.set(title="a row a point better is found", xlabel="seeds", ylabel="% of studies", ylim=(-2, 102))
+    axes.set(title="a row a point better is found", xlabel="seeds", ylabel="% of studies", ylim=(-2, 130))
+    axes.set_yticks(range(0, 101, 20))
     axes.set_xticks(list(palette))
     if axes.get_legend_handles_labels()[1]:
-        axes.legend(fontsize="small")
+        # Above all that there can be.
+        axes.legend(fontsize="small", loc="upper center", ncols=2)
     handles = [axes.plot([], [], "o-", color=colour)[0] for colour in palette.values()]
     axes.figure.legend(handles, [f"{seeds} seeds" for seeds in palette], loc="outside upper right", ncols=len(palette))

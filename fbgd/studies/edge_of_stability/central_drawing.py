@@ -1,4 +1,4 @@
-"""The figure ``central_flow``: a row a beginning; sharpness, distances and variance over time."""
+"""The figure ``central_flow``: a row a beginning and rate; sharpness, distances, variance and loss over time."""
 
 from typing import TYPE_CHECKING
 
@@ -12,38 +12,43 @@ if TYPE_CHECKING:
 
 DESCENT, CENTRAL, FLOW = "mean path of descent", "central flow", "gradient flow"
 LINES = {DESCENT: "-", CENTRAL: "--", FLOW: ":"}
+# Places of the palette "colorblind".
+HUES = {DESCENT: 0, CENTRAL: 3, FLOW: 7}
 # The panels: a label, a scale, and the column of each line.
 PANELS = (
     ("sharpness · h / 2", "linear", {DESCENT: "middle", CENTRAL: "central", FLOW: "flow"}),
-    ("distance of descent (% of the flow's way)", "log", {CENTRAL: "central_share", FLOW: "flow_share"}),
+    ("distance of descent\n(% of the flow's way)", "log", {CENTRAL: "central_share", FLOW: "flow_share"}),
     ("variance of the oscillation", "log", {DESCENT: "variance", CENTRAL: "predicted_variance"}),
-    ("mean loss over the gradient flow's, minus 1 (%)", "linear", {DESCENT: "excess", CENTRAL: "predicted_excess"}),
+    ("mean loss over the\ngradient flow's, minus 1 (%)", "linear", {DESCENT: "excess", CENTRAL: "predicted_excess"}),
 )
 # Oscillations that are smaller are not drawn.
 SMALLEST = 1e-6
 
 
 def draw(table: pd.DataFrame, title: str) -> "Figure | None":
-    """Mean and range over seeds, a colour a learning rate; nothing where no descent has crossed."""
+    """Mean and range over seeds, a colour a path; nothing where no descent has crossed."""
     import seaborn as sns
 
     if not len(table):
         return None
-    table, begins = drawn(table), list(dict.fromkeys(table["begin"]))
-    figure, panels = make_figure((20, 4.5 * len(begins) + 0.8), len(begins), 4)
+    table = drawn(table)
     rates = sorted(table["rate"].unique())
-    colours = dict(zip(rates, sns.color_palette("viridis", len(rates) + 1), strict=False))
+    rows = [(begin, rate) for begin in dict.fromkeys(table["begin"]) for rate in rates]
+    figure, panels = make_figure((20, 3.6 * len(rows) + 1.1), len(rows), 4)
+    hues = sns.color_palette("colorblind")
+    colours = {line: hues[place] for line, place in HUES.items()}
     for place, axes in enumerate(panels):
-        begin, (name, scale, lines) = begins[place // 4], PANELS[place % 4]
-        for rate, part in table[table["begin"] == begin].groupby("rate"):
-            for line, column in lines.items():
-                draw_band(axes, part, "share", column, 1, color=colours[rate], linestyle=LINES[line],
-                          label=f"{line}, h = {rate:g}")  # fmt: skip
-        axes.set(yscale=scale, ylabel=name, title=begin)
-        axes.set_xlabel("time since the beginning / time to the crossing")
+        (begin, rate), (name, scale, lines) = rows[place // 4], PANELS[place % 4]
+        part = table[(table["begin"] == begin) & (table["rate"] == rate)]
+        for line, column in lines.items():
+            draw_band(axes, part, "share", column, 1, color=colours[line], linestyle=LINES[line])
+        axes.set(yscale=scale, ylabel=name, title=f"{begin}, h = {rate:g}")
     for axes in panels[::4]:
         axes.axhline(1, color="black", linewidth=0.8)
-        axes.legend(fontsize="x-small")
+    for axes in panels[-4:]:
+        axes.set_xlabel("time since the beginning / time to the crossing")
+    lines = [panels[0].plot([], [], color=colours[line], linestyle=LINES[line])[0] for line in LINES]
+    figure.legend(lines, list(LINES), loc="outside lower center", ncols=len(LINES), frameon=False)
     figure.suptitle(f"{title}: mean and range over seeds; time in units of that to the first crossing of 2 / h")
     return figure
 

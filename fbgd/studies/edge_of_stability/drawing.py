@@ -37,16 +37,20 @@ def draw(table: pd.DataFrame, title: str) -> "Figure":
         colours = sns.color_palette("viridis", len(rates) + 1)
         for rate, colour in zip(rates, colours, strict=False):
             part = mine[mine["rate"] == rate]
-            draw_band(axes, part, "passes", "ratio", 1, color=colour, label=f"{rate:g}")
+            draw_band(axes, part, "passes", "ratio", 1, color=colour, label=f"rate {rate:g}")
             if (part["ratio"] - part["plain"]).abs().max() > 1e-9:
                 axes.plot(part.groupby("passes")["plain"].mean(), color=colour, linestyle="--", linewidth=1.1)
         axes.axhline(1, color="black", linestyle=":", linewidth=1.4)
         note = next((text for name, text in NOTES.items() if methods[place].startswith(name)), "sharpness / threshold")
-        axes.set_title(f"{methods[place]}\n{note}", fontsize="medium")
         top = max(1.3, 1.05 * mine[["ratio", "plain"]].quantile(0.99).max())
-        axes.set(ylim=(0, min(top, 3)), xlim=(0, mine["passes"].max()), ylabel="")
-        axes.set_xlabel("passes" if place >= len(methods) - columns else "")
-        axes.legend(title="rate", fontsize="x-small", title_fontsize="x-small", loc="lower right")
+        top = min(top, 3)
+        drawn = max(mine["ratio"].max(), mine.groupby(["rate", "passes"])["plain"].mean().max())
+        cut = f" (cut: up to {drawn:.3g})" if drawn > top else ""
+        axes.set_title(f"{methods[place]}{cut}\n{note}", fontsize="medium")
+        axes.set(ylim=(0, top), xlim=(0, mine["passes"].max()), xlabel="", ylabel="")
+        # Below the panel, where no curve is.
+        axes.legend(fontsize="x-small", loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=len(rates), frameon=False)
+    figure.supxlabel("passes")
     figure.suptitle(f"{title}: mean and range over seeds; dotted, the edge; dashed, the sharpness over the optimizer's "
                     "plain threshold")  # fmt: skip
     return figure

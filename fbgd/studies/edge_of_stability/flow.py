@@ -182,7 +182,12 @@ def draw(table: pd.DataFrame, title: str) -> "Figure":
             right.axvline(crossed[rate], color=colour, linestyle=":", linewidth=1.4)
     # The flow's may go far beyond.
     top = 1.05 * table["sharpness"].max()
-    left.set(xlabel="time", ylabel="sharpness", ylim=(0, top), title="dotted: 2 / h")
+    cut = (
+        f"; the flow's (cut) goes up to {flow['flow_sharpness'].max():.3g}"
+        if flow["flow_sharpness"].max() > top
+        else ""
+    )
+    left.set(xlabel="time", ylabel="sharpness", ylim=(0, top), title=f"dotted: 2 / h{cut}")
     right.set(xlabel="time", ylabel="distance to the flow (% of its way)", title="dotted: sharpness crosses 2 / h")
     right.set_ylim(bottom=0)
     left.legend(fontsize="small", loc="upper left")

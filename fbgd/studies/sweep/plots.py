@@ -5,14 +5,26 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from fbgd.report.plots import make_figure, palette_of, search_figure, with_shown
+from fbgd.report.multiples import OTHERS
+from fbgd.report.paper import points
+from fbgd.report.plots import (
+    ALONE,
+    MOST_COLOURS,
+    legend_below,
+    make_figure,
+    palette_of,
+    powers_of_ten,
+    search_figure,
+    with_shown,
+)
 from fbgd.studies.sweep.choice import Selection
 from fbgd.studies.sweep.grammar import Axis
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PANEL, LINE = "panel", "line"
+PANEL, LINE, GROUP = "panel", "line", "group"
 
 
 def search_plot(
@@ -53,7 +65,7 @@ def with_places(selection: Selection, runs: pd.DataFrame) -> pd.DataFrame:
             return pd.Series(default, runs.index)
         return runs[labels].astype(str).agg(" / ".join, axis=1)
 
-    return runs.assign(**{PANEL: joined(panels, "all runs"), LINE: joined(lines, "mean, standard error")})
+    return runs.assign(**{PANEL: joined(panels, "all runs"), LINE: joined(lines, ALONE)})
 
 
 def map_figure(
@@ -66,7 +78,7 @@ def map_figure(
     groups = list(dict.fromkeys(zip(runs[PANEL], runs[LINE], strict=True)))
     count = min(4, len(groups))
     rows = -(-len(groups) // count)
-    figure, panels = make_figure((max(6.4, 3.6 * count + 1), 3.0 * rows + 0.6), rows, count)
+    figure, panels = make_figure((max(7.4, 3.6 * count + 1), 3.0 * rows + 0.6), rows, count)
     across, down = (axis.label for axis in axes)
     low, high = runs.groupby([PANEL, LINE, across, down])["shown"].mean().agg(["min", "max"])
     for index, panel in enumerate(panels):
@@ -93,23 +105,51 @@ def map_figure(
 def dots_figure(
     selection: Selection, axes: Sequence[Axis], runs: pd.DataFrame, chosen: pd.DataFrame, title: str
 ) -> "Figure":
-    """A panel for every number: the mean over seeds of every setting that was tried, a colour a group."""
+    """A panel for every number: the mean over seeds of every setting that was tried, a colour a group.
+
+    More groups than there are colours have panels of their own, with all others in grey.
+    """
     labels = [*selection.groups, *selection.over]
-    hue = "group"
     runs, name = with_shown(runs, selection.metric)
     names = runs[list(selection.groups)].astype(str).agg(" / ".join, axis=1) if selection.groups else "all runs"
-    means = runs.assign(**{hue: names}).groupby([hue, *labels], sort=False, as_index=False)["shown"].mean()
+    means = runs.assign(**{GROUP: names}).groupby([GROUP, *labels], sort=False, as_index=False)["shown"].mean()
     rings = chosen[labels].drop_duplicates().merge(means, on=labels)
-    palette = palette_of(means[hue])
-    figure, panels = make_figure((max(6.4, 4.2 * len(axes) + 1), 4.2), 1, len(axes), sharey=True)
-    for index, (panel, axis) in enumerate(zip(panels, axes, strict=True)):
-        for table, options in ((means, {"s": 40, "alpha": 0.8}), (rings, {"s": 220, "facecolors": "none", "lw": 1.8})):
-            for group, own in table.groupby(hue, sort=False):
-                edge = {"edgecolors": palette[group]} if table is rings else {"color": palette[group], "label": group}
-                panel.scatter(own[axis.label].astype(float), own["shown"], **options, **edge)
-        values = means[axis.label].astype(float)
-        logarithmic = axis.range.log if axis.range else values.min() > 0
-        panel.set(xlabel=axis.key, xscale="log" if logarithmic else "linear", ylabel=name if index == 0 else "")
-    panels[0].legend(fontsize="small", loc="best")
-    figure.suptitle(title)
+    palette = palette_of(means[GROUP])
+    few = len(palette) <= MOST_COLOURS
+    groups = [list(palette)] if few else [[group] for group in palette]
+    # The panels of a group stay in one row.
+    columns = len(axes) if few else max(1, 6 // len(axes)) * len(axes)
+    count = len(groups) * len(axes)
+    rows = -(-count // columns)
+    size = (max(7.4, 4.2 * columns + 1), 4.2) if few else (2.6 * columns + 0.6, 2.5 * rows + 0.8)
+    figure, panels = make_figure(size, rows, columns, sharey=True)
+    for place, panel in enumerate(panels):
+        if place >= count:
+            panel.set_axis_off()
+            continue
+        shown, axis = groups[place // len(axes)], axes[place % len(axes)]
+        draw_dots(panel, means, rings, axis, {group: palette[group] for group in shown})
+        panel.set(title="" if few else shown[0], xlabel=axis.key if place >= count - columns else "")
+    if few and len(palette) > 1:
+        legend_below(figure, palette)
+    figure.supylabel(name)
+    figure.suptitle(title if few else f"{title}; all others in grey")
     return figure
+
+
+def draw_dots(panel: "Axes", means: pd.DataFrame, rings: pd.DataFrame, axis: Axis, palette: dict[str, object]) -> None:
+    """The settings of the groups in ``palette`` over one number, the chosen ones ringed; those of others in grey."""
+    others = means[~means[GROUP].isin(palette)]
+    if len(others):
+        panel.scatter(others[axis.label].astype(float), others["shown"], s=points(points(12)), color=OTHERS, lw=0)
+    for group, colour in palette.items():
+        own, ringed = (table[table[GROUP] == group] for table in (means, rings))
+        panel.scatter(own[axis.label].astype(float), own["shown"], s=points(points(40)), alpha=0.8, color=colour)
+        ring = {"s": points(points(220)), "facecolors": "none", "edgecolors": [colour], "lw": points(1.8)}
+        panel.scatter(ringed[axis.label].astype(float), ringed["shown"], **ring, clip_on=False)
+    values = means[axis.label].astype(float)
+    if axis.range.log if axis.range else values.min() > 0:
+        powers_of_ten(panel, values)
+    else:
+        panel.locator_params(axis="x", nbins=4)
+        panel.xaxis.set_major_formatter(lambda value, place: f"{value:g}")

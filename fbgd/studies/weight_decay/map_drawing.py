@@ -55,7 +55,9 @@ def draw_errors(axes: "Axes", table: pd.DataFrame, model: str, *, legend: bool) 
     axes.yaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "125" else "")
     axes.tick_params(axis="y", which="minor", labelsize="small")
     if legend:
-        axes.legend(fontsize="small", loc="lower left")
+        # Below the lowest curve.
+        axes.set_ylim(bottom=axes.get_ylim()[0] / 2)
+        axes.legend(fontsize="small", loc="lower left", ncols=2)
 
 
 def draw_gains(axes: "Axes", gains: dict[str, dict[int, pd.Series]]) -> None:
