@@ -85,8 +85,7 @@ def build(
     optimizer = build_optimizer(config, list(model.parameters()), [name for name, _ in model.named_parameters()])
     gradient, reason = build_gradient(config, model, source, ingredients, loss, blocks_per_call, ranks)
     about |= {} if reason is None else {"block_by_block": reason}
-    metrics = tried_metrics(config, model, dataset)
-    measure = build_measure(config, model, source, dataset, loss, metrics, ranks)
+    measure = build_measure(config, model, source, dataset, loss, tried_metrics(config, model, dataset), ranks)
     experiment = Experiment(
         model=model.train(),
         source=source,
@@ -109,6 +108,7 @@ def build(
         metric=loss.metric,
         initial=initial_parameters(model) if probes else None,
         ranks=ranks,
+        share_names=ingredients.share_names,
     )
     return Built(experiment, facts_of(experiment, dataset, device, about))
 

@@ -2,6 +2,10 @@
 
 from dataclasses import asdict, dataclass, field
 
+# What ingredients did at most in a step, by PENALTY_SHARE/NAME and CLIPPED_OFF/NAME: the norm of a penalty's own
+# gradient over that of the plain gradient, and the share of a gradient's norm that clipping took off.
+PENALTY_SHARE, CLIPPED_OFF = "penalty_share", "clipped_off"
+
 
 @dataclass(frozen=True)
 class Facts:

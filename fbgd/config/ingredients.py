@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from fbgd.config.facts import CLIPPED_OFF, PENALTY_SHARE
+from fbgd.engine.gradient import measured
 from fbgd.errors import ConfigError
 from regularizers import (
     BlockGradientPenalty,
@@ -17,7 +19,10 @@ from regularizers import (
 
 @dataclass(frozen=True)
 class Ingredients:
-    """What is added to plain descent; see :mod:`regularizers.roles`."""
+    """What is added to plain descent; see :mod:`regularizers.roles`.
+
+    ``share_names`` is what the shares of its penalties on gradients and of its clippings are called.
+    """
 
     block_transforms: tuple[BlockTransform, ...] = ()
     noises: tuple[ParameterNoise, ...] = ()
@@ -28,6 +33,7 @@ class Ingredients:
     transforms: tuple[GradientTransform, ...] = ()
     average: WeightAverage | None = None
     stopping: EarlyStopping | None = None
+    share_names: tuple[str, ...] = ()
 
 
 def sort_ingredients(built: dict[str, object]) -> Ingredients:
@@ -64,14 +70,22 @@ def sort_ingredients(built: dict[str, object]) -> Ingredients:
             raise ConfigError(f"regularizer=[{','.join(names)}]: only one of them at a time")
         return built[names[0]] if names else None
 
+    penalties, transforms = of(BlockGradientPenalty), of(GradientTransform)
+    block_clipping = tuple(transform for transform in transforms if transform.of == "block")
+    of_steps = tuple(transform for transform in transforms if transform.of == "step")
+    names = {id(ingredient): name for name, ingredient in built.items()}
     return Ingredients(
         block_transforms=of(BlockTransform),
         noises=of(ParameterNoise),
         loss_penalties=of(LossPenalty),
-        gradient_penalties=of(BlockGradientPenalty),
-        block_clipping=tuple(transform for transform in of(GradientTransform) if transform.of == "block"),
+        gradient_penalties=penalties,
+        block_clipping=block_clipping,
         block_noises=of(BlockNoise),
-        transforms=tuple(transform for transform in of(GradientTransform) if transform.of == "step"),
+        transforms=of_steps,
         average=only(WeightAverage),
         stopping=only(EarlyStopping),
+        share_names=tuple(
+            f"{PENALTY_SHARE if isinstance(ingredient, BlockGradientPenalty) else CLIPPED_OFF}/{names[id(ingredient)]}"
+            for ingredient in (*measured(penalties, block_clipping), *(clip for clip in of_steps if clip.clips))
+        ),
     )

@@ -24,7 +24,8 @@ class Progress:
 
     ``diverged`` and ``stopped`` end it before its budget in passes is used up: numbers that are no longer finite, or
     early stopping and the budget in gradient evaluations. ``probe_evaluations`` are the gradients that probes
-    evaluated, which are no part of ``gradient_evaluations``.
+    evaluated, which are no part of ``gradient_evaluations``. ``shares`` are the largest so far of the ingredients, by
+    the names in :class:`Experiment`; ``None``: not known, since an earlier version began the run.
     """
 
     step: int = 0
@@ -33,6 +34,19 @@ class Progress:
     diverged: bool = False
     stopped: bool = False
     probe_evaluations: int = 0
+    shares: dict[str, float] | None = field(default_factory=dict)
+
+    @classmethod
+    def restored(cls, state: dict) -> "Progress":
+        """What ``vars`` gave, also that of an earlier version."""
+        return cls(**{"shares": None, **state})
+
+    def keep_shares(self, names: tuple[str, ...], shares: list[float]) -> None:
+        """Let every share count that is larger than what it was so far, or no number."""
+        if self.shares is not None:
+            for name, value in zip(names, shares, strict=True):
+                before = self.shares.get(name, 0.0)
+                self.shares = {**self.shares, name: before if math.isnan(before) or value <= before else value}
 
 
 @dataclass(frozen=True)
@@ -90,6 +104,8 @@ class Experiment:
         metric: what rows call the score of the loss, "accuracy" or, of a regression, "r2".
         initial: the parameters before the first step, for probes; a resumed run has them too.
         ranks: the processes that it is dealt to; probes look on the first alone.
+        share_names: what the shares of the ingredients are called, in the order of
+            :class:`fbgd.engine.step.StepClosure`; none: they are not kept.
     """
 
     model: nn.Module
@@ -113,6 +129,7 @@ class Experiment:
     metric: str = "accuracy"
     initial: list[Tensor] | None = None
     ranks: Ranks = ALONE
+    share_names: tuple[str, ...] = ()
 
     @property
     def steps(self) -> int:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fbgd.engine.blocks import StepBlocks
-from fbgd.engine.kernels import BlockEvaluation, Kernels, Objective, autograd_gradient, network_kernels
+from fbgd.engine.kernels import BlockEvaluation, Kernels, Objective, autograd_gradient, network_kernels, share_of
 from fbgd.engine.ranks import ALONE, Ranks
 from regularizers import BlockGradientPenalty, GradientTransform
 
@@ -26,6 +26,9 @@ class StepGradient(NamedTuple):
         norm: L2 norm of ``gradient``.
         block_norm: mean over blocks, weighted |B|/N, of the norm of each block's own gradient, without penalties.
         evaluations: gradient evaluations it took: samples times gradients per sample.
+        shares: how much each penalty and each clipping of blocks did, the largest over blocks, in the order of
+            :func:`measured`: the norm of a penalty's own gradient over that of the plain gradient, and what clipping
+            took off a block's norm; ``None`` without any.
     """
 
     gradient: list[Tensor]
@@ -35,6 +38,7 @@ class StepGradient(NamedTuple):
     norm: Tensor
     block_norm: Tensor
     evaluations: int
+    shares: Tensor | None = None
 
 
 class MeanGradient:
@@ -82,6 +86,7 @@ class MeanGradient:
         self.on_blocks = tuple(penalty for penalty in penalties if penalty.of == "block")
         self.on_full = tuple(penalty for penalty in penalties if penalty.of == "full_gradient")
         self.changed_blocks = bool(self.on_blocks or clipping)
+        self.shares_of_blocks = len(measured(self.on_blocks, clipping))
         self.kernels = kernels or network_kernels(objective, penalties, clipping, compile)
 
     def __call__(self, params: list[Tensor], blocks: StepBlocks, lr: float) -> StepGradient:
@@ -89,11 +94,11 @@ class MeanGradient:
         # A double without dimensions keeps its value exactly, takes part in the dtype of whatever it scales, and is
         # no constant to torch.compile.
         rate = torch.tensor(lr, dtype=torch.float64) if self.on_blocks or self.on_full else None
-        gradient, statistics = self._mean(self.kernels.single, self.kernels.vectorised, params, blocks, rate)
+        gradient, statistics, shares = self._mean(self.kernels.single, self.kernels.vectorised, params, blocks, rate)
         objective, loss, accuracy, *powers = statistics
         if self.on_blocks:
-            shares = (penalty.coefficient(lr) * powers[penalty.power - 1] for penalty in self.on_blocks)
-            objective = objective + sum(shares)
+            terms = (penalty.coefficient(lr) * powers[penalty.power - 1] for penalty in self.on_blocks)
+            objective = objective + sum(terms)
         if self.on_full and rate is not None:
             plain = self._full_gradient(params, blocks, rate) if self.changed_blocks else gradient
             for penalty in self.on_full:
@@ -108,12 +113,15 @@ class MeanGradient:
                     # A derivative does not go through an all-reduce; a product is linear, so the ranks' parts add up.
                     extra = self.ranks.mean(extra, statistics[0].new_zeros(0, dtype=torch.float64))[0]
                 gradient = [entry + more for entry, more in zip(gradient, extra, strict=True)]
-                objective = objective + penalty.coefficient(lr) * self.kernels.norm(plain) ** penalty.power
+                length = self.kernels.norm(plain)
+                objective = objective + penalty.coefficient(lr) * length**penalty.power
+                own = share_of(self.kernels.norm(extra), length).double().unsqueeze(0)
+                shares = own if shares is None else torch.cat([shares, own])
         # A step of one block has that block's gradient, unless penalties or clipping changed it.
         unchanged = len(blocks) == 1 and not (self.changed_blocks or self.on_full)
         norm = powers[0] if unchanged else self.kernels.norm(gradient).double()
         evaluations = blocks.samples * self.gradients_per_sample
-        return StepGradient(gradient, objective, loss, accuracy, norm, powers[0], evaluations)
+        return StepGradient(gradient, objective, loss, accuracy, norm, powers[0], evaluations, shares)
 
     def of_blocks(self, params: list[Tensor], blocks: StepBlocks) -> Iterator[tuple[float, list[Tensor]]]:
         """The gradients of blocks at ``params`` without penalties and clipping, a stack of equal-sized ones at a time.
@@ -145,11 +153,12 @@ class MeanGradient:
         params: list[Tensor],
         blocks: StepBlocks,
         rate: Tensor | None,
-    ) -> tuple[list[Tensor], tuple[Tensor, ...]]:
-        """The mean gradient, and objective, loss, accuracy, block norm and, for penalties, its square, each a mean."""
+    ) -> tuple[list[Tensor], tuple[Tensor, ...], Tensor | None]:
+        """The mean gradient; mean objective, loss, accuracy, block norm and, for penalties, its square; shares."""
         own = self.ranks.blocks(blocks)
-        gradient, statistics = self.ranks.mean(*self._sum(single, vectorised, params, own, rate, self.blocks_per_call))
-        return gradient, statistics.unbind()
+        sums = self._sum(single, vectorised, params, own, rate, self.blocks_per_call)
+        gradient, statistics, shares = self.ranks.mean(*sums)
+        return gradient, statistics.unbind(), shares
 
     def _sum(
         self,
@@ -159,17 +168,18 @@ class MeanGradient:
         blocks: StepBlocks,
         rate: Tensor | None,
         blocks_per_call: int,
-    ) -> tuple[list[Tensor], Tensor]:
-        """The sums over ``blocks`` of weighted gradients and statistics; zeros over none."""
+    ) -> tuple[list[Tensor], Tensor, Tensor | None]:
+        """The sums over ``blocks`` of weighted gradients and statistics, and the largest shares; zeros over none."""
         total: list[Tensor] = []
         statistics: Tensor | None = None
+        largest: Tensor | None = None
         for stack in blocks.stacks(blocks_per_call):
             several = len(stack.keys) > 1
             if several:
-                gradient, values, right, norm = vectorised(params, *stack, rate)
+                gradient, values, right, norm, shares = vectorised(params, *stack, rate)
                 gradient = [entry.sum(0) for entry in gradient]
             else:
-                gradient, values, right, norm = single(params, *(part[0] for part in stack), rate)
+                gradient, values, right, norm, shares = single(params, *(part[0] for part in stack), rate)
             size = stack.targets.shape[stack.keys.dim()]
             powers = (norm, norm.double() ** 2) if self.on_blocks else (norm,)
             # The number of right predictions is a double, so all of them become doubles.
@@ -181,10 +191,17 @@ class MeanGradient:
                 gradient, parts = list(torch._foreach_mul(gradient, weight)), weight * parts
             total = list(torch._foreach_add(total, gradient) if total else gradient)
             statistics = parts if statistics is None else statistics + parts
+            if shares:
+                own = torch.stack(shares).double()
+                own = own.amax(1) if several else own
+                largest = own if largest is None else torch.maximum(largest, own)
+        if largest is None and self.shares_of_blocks:
+            # What has no blocks, or no ingredients in this pass, has nothing to add to what the others have.
+            largest = params[0].new_zeros(self.shares_of_blocks, dtype=torch.float64)
         if statistics is None:
             names = 5 if self.on_blocks else 4
-            return [torch.zeros_like(param) for param in params], params[0].new_zeros(names, dtype=torch.float64)
-        return total, statistics
+            total, statistics = [torch.zeros_like(param) for param in params], params[0].new_zeros(names).double()
+        return total, statistics, largest
 
 
 def block_gradients(
@@ -194,6 +211,15 @@ def block_gradients(
     gradient_of = autograd_gradient(objective)
     for stack in blocks.stacks(1):
         yield stack.targets.shape[1], gradient_of(params, *(part[0] for part in stack))[0]
+
+
+def measured(
+    penalties: tuple[BlockGradientPenalty, ...], clipping: tuple[GradientTransform, ...] = ()
+) -> tuple[BlockGradientPenalty | GradientTransform, ...]:
+    """The ingredients whose shares a gradient tells, in order: of blocks penalties and clippings, of all penalties."""
+    on_blocks = (penalty for penalty in penalties if penalty.of == "block")
+    on_full = (penalty for penalty in penalties if penalty.of == "full_gradient")
+    return (*on_blocks, *(clip for clip in clipping if clip.clips), *on_full)
 
 
 def gradients_per_sample(

@@ -10,8 +10,9 @@ from torch import Tensor
 from regularizers import BlockGradientPenalty, GradientTransform, foreach_norm, global_norm
 
 Objective = Callable[[list[Tensor], Tensor, Tensor, Tensor], tuple[Tensor, tuple[Tensor, Tensor]]]
-# (params, inputs, targets, key, lr) -> (gradient, (objective, loss), right predictions, norm of the plain gradient)
-BlockEvaluation = Callable[..., tuple[list[Tensor], tuple[Tensor, Tensor], Tensor, Tensor]]
+# (params, inputs, targets, key, lr) -> (gradient, (objective, loss), right predictions, norm of the plain gradient,
+# shares of the ingredients)
+BlockEvaluation = Callable[..., tuple[list[Tensor], tuple[Tensor, Tensor], Tensor, Tensor, tuple[Tensor, ...]]]
 
 
 @dataclass(frozen=True)
@@ -92,19 +93,30 @@ def block_evaluation(
     clipping: tuple[GradientTransform, ...],
     norm: Callable[[list[Tensor]], Tensor],
 ) -> BlockEvaluation:
-    """``(params, inputs, targets, key, lr) -> (gradient, (objective, loss), right predictions, plain norm)``.
+    """``(params, inputs, targets, key, lr) -> (gradient, (objective, loss), right predictions, plain norm, shares)``.
 
-    The gradient is the block's with its penalties, then clipped; the norm is that of its plain gradient.
+    The gradient is the block's with its penalties, then clipped; the norm is that of its plain gradient. There is a
+    share for each penalty, the norm of its own gradient over that of the plain one, and then one for each clipping,
+    what it takes off the norm that it is given.
     """
 
     def evaluate(params, inputs, targets, key, lr):
         plain, (total, (loss, right)) = gradient_fn(params, inputs, targets, key)
-        gradient = plain
+        gradient, length, shares = plain, norm(plain), []
         for penalty in penalties:
             extra = penalty.gradient(lambda at: gradient_fn(at, inputs, targets, key)[0], params, plain, lr)
+            shares.append(share_of(norm(extra), length))
             gradient = [entry + more for entry, more in zip(gradient, extra, strict=True)]
         for clip in clipping:
-            gradient = clip(gradient)
-        return gradient, (total, loss), right, norm(plain)
+            before, gradient = gradient, clip(gradient)
+            if clip.clips:
+                whole = norm(before)
+                shares.append(share_of(whole - norm(gradient), whole))
+        return gradient, (total, loss), right, length, tuple(shares)
 
     return evaluate
+
+
+def share_of(part: Tensor, whole: Tensor) -> Tensor:
+    """``part / whole`` of norms; 0 where both are 0."""
+    return part / whole.clamp(min=torch.finfo(whole.dtype).tiny)

@@ -52,9 +52,14 @@ class Ranks:
         """This rank's share of the samples of an evaluation."""
         return samples
 
-    def mean(self, gradient: list[Tensor], statistics: Tensor) -> tuple[list[Tensor], Tensor]:
-        """The sums over ranks of weighted gradients and of their statistics (n), which are the means of the step."""
-        return gradient, statistics
+    def mean(
+        self, gradient: list[Tensor], statistics: Tensor, largest: Tensor | None = None
+    ) -> tuple[list[Tensor], Tensor, Tensor | None]:
+        """The sums over ranks of weighted gradients and of their statistics (n), which are the means of the step.
+
+        Of float64 ``largest`` (k) it is the largest over ranks.
+        """
+        return gradient, statistics, largest
 
     def total(self, parts: Tensor) -> Tensor:
         """The sum over ranks of float64 ``parts``."""
@@ -98,8 +103,11 @@ class RankGroup(Ranks):
         own = self._own(len(samples))
         return Samples(samples.inputs[own], samples.targets[own])
 
-    def mean(self, gradient: list[Tensor], statistics: Tensor) -> tuple[list[Tensor], Tensor]:
-        values = torch.cat([statistics, statistics.new_tensor([float(self.asked)])])
+    def mean(
+        self, gradient: list[Tensor], statistics: Tensor, largest: Tensor | None = None
+    ) -> tuple[list[Tensor], Tensor, Tensor | None]:
+        extremes = statistics.new_zeros(0) if largest is None else largest
+        values = torch.cat([statistics, extremes, statistics.new_tensor([float(self.asked)])])
         own = exact_parts(values, gradient[0].dtype)
         # A place for each rank: a sum with zeros loses nothing, so statistics stay doubles beside a float32 gradient.
         slots = own.new_zeros(self.count, *own.shape)
@@ -110,7 +118,8 @@ class RankGroup(Ranks):
         told = slots_of_all.view(slots.shape).double().sum(-1)
         self.agreed = max(self.agreed, int(told[:, -1].max()))
         summed = [entry.view_as(own) for entry, own in zip(entries, gradient, strict=True)]
-        return summed, told[:, :-1].sum(0)
+        sums, extremes, _ = told.split([len(statistics), len(extremes), 1], dim=1)
+        return summed, sums.sum(0), None if largest is None else extremes.amax(0)
 
     def total(self, parts: Tensor) -> Tensor:
         summed = parts.clone()

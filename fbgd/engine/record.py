@@ -47,6 +47,7 @@ class Recorder:
 
     def pause(self, step: int) -> None:
         """Tell every member that training stops after so many steps, and what its next row's means need to go on."""
+        self._keep_shares()
         share = (time.perf_counter() - self.clock) / len(self.going)
         for index, member in enumerate(self.members):
             if member.going:
@@ -63,7 +64,7 @@ class Recorder:
             closure: of the step.
         """
         experiment = self.experiment
-        self.tally.add(closure.first, closure.clipped)
+        self.tally.add(closure.first, closure.clipped, closure.shares)
         self.evaluations += closure.evaluations
         for member in self.going:
             member.monitor.after_step(step, experiment.source.steps_per_pass, self.steps)
@@ -79,6 +80,13 @@ class Recorder:
             row = {**self._place(step, closure), **columns, "gradient_evaluations": self.evaluations}
             member.on_record(row, member.progress)
 
+    def _keep_shares(self) -> None:
+        """Add what the ingredients did since the last record to what every member knows of them."""
+        if names := self.experiment.share_names:
+            for member, shares in zip(self.members, self.tally.largest_shares(), strict=False):
+                if member.going:
+                    member.progress.keep_shares(names, shares)
+
     def _place(self, step: int, closure: StepClosure) -> Row:
         """Where in the run a row is."""
         length = 1 / self.experiment.source.steps_per_pass
@@ -87,6 +95,7 @@ class Recorder:
     def _record(self, step: int, closure: StepClosure, columns: Row, evaluating: bool, last: bool) -> None:
         """Make every member's row, hand it on, and drop the members that have ended."""
         place = self._place(step, closure)
+        self._keep_shares()
         rows = []
         for member, means in zip(self.members, self.tally.means(), strict=True):
             if member.going:

@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 from functools import partial
 
+import torch
 from torch import Tensor
 
 from fbgd.engine.blocks import StepBlocks
 from fbgd.engine.experiment import Experiment
 from fbgd.engine.gradient import StepGradient
+from fbgd.engine.kernels import share_of
+from fbgd.engine.tally import larger
 from fbgd.seeds import generator, stream_names
 from regularizers import GradientTransform, Moment, foreach_norm
 
@@ -29,6 +32,8 @@ class StepClosure:
         first: what the first evaluation gave.
         clipped: 1 where a transform clipped its gradient, else 0.
         evaluations: gradient evaluations of all calls.
+        shares: the largest of all calls of what every ingredient did: those of :class:`StepGradient`, and then what
+            each clipping of the step took off the norm; ``None`` without any.
     """
 
     first: StepGradient
@@ -40,6 +45,7 @@ class StepClosure:
         self.block_noises = moments(experiment.block_noises, experiment, step)
         self.transforms = moments(experiment.transforms, experiment, step)
         self.evaluations = 0
+        self.shares: Tensor | None = None
 
     def __call__(self) -> Tensor:
         return self.value_and_gradient()[0]
@@ -58,13 +64,17 @@ class StepClosure:
         noisy = result.gradient
         for block_noise, moment in self.block_noises:
             noisy = block_noise(noisy, at, self._blocks_at, moment)
-        gradient, clipped = transformed(noisy, self.transforms)
+        gradient, clipped, shares = transformed(noisy, self.transforms)
         for param, entry in zip(self.params, gradient, strict=True):
             param.grad = entry
         if not again:
             # Without the gradient, which would stay in memory while the optimizer works.
             self.first, self.clipped = result._replace(gradient=[]), clipped
         self.evaluations += result.evaluations
+        if result.shares is not None:
+            shares = [*result.shares, *shares]
+        if shares:
+            self.shares = larger(self.shares, torch.stack(shares))
         return result.objective, dict(zip(self.params, result.gradient, strict=True))
 
     def _blocks_at(self, params: list[Tensor]) -> Iterator[tuple[float, list[Tensor]]]:
@@ -87,12 +97,15 @@ def moments(ingredients: tuple, experiment: Experiment, step: int) -> list[tuple
 
 def transformed(
     gradient: list[Tensor], transforms: list[tuple[GradientTransform, Moment]]
-) -> tuple[list[Tensor], Tensor | float]:
-    """The gradient after all transforms, and 1 where one of them clipped it, else 0."""
+) -> tuple[list[Tensor], Tensor | float, list[Tensor]]:
+    """The gradient after all transforms, 1 where one of them clipped it, else 0, and what each clipping took off."""
     clipped: Tensor | float = 0.0
+    shares: list[Tensor] = []
     for transform, moment in transforms:
         before, gradient = gradient, transform(gradient, moment)
         if transform.clips:
             # Clipping multiplies by exactly 1 when it has nothing to do.
-            clipped = (foreach_norm(gradient) < foreach_norm(before)).double().clamp(min=clipped)
-    return gradient, clipped
+            left, whole = foreach_norm(gradient), foreach_norm(before)
+            clipped = (left < whole).double().clamp(min=clipped)
+            shares.append(share_of(whole - left, whole).double())
+    return gradient, clipped, shares

@@ -23,6 +23,7 @@ class Tally:
         self.names = ("loss", metric, "gradient_norm", "block_gradient_norm")
         self.sums: Tensor | None = None
         self.clipped: Tensor | float = 0.0
+        self.shares: Tensor | None = None
         self.steps = 0
 
     def state(self, member: int) -> dict:
@@ -40,11 +41,12 @@ class Tally:
         self.sums = sums[0] if len(sums) == 1 else torch.stack(sums, dim=1)
         self.clipped, self.steps = states[0]["clipped"], states[0]["steps"]
 
-    def add(self, result: StepGradient, clipped: Tensor | float) -> None:
-        """Add one step: its gradient's evaluation, and 1 where the gradient was clipped, else 0."""
+    def add(self, result: StepGradient, clipped: Tensor | float, shares: Tensor | None = None) -> None:
+        """Add one step: its gradient's evaluation, 1 where the gradient was clipped, else 0, and its shares."""
         values = torch.stack([result.loss, result.accuracy, result.norm, result.block_norm])
         self.sums = values if self.sums is None else self.sums.to(values) + values
         self.clipped = self.clipped + clipped
+        self.shares = larger(self.shares, shares)
         self.steps += 1
 
     def means(self) -> list[Row]:
@@ -55,3 +57,12 @@ class Tally:
         # The loss of a perfect network is -0.0.
         rows = [[mean + 0.0 for mean in means] for means in members]
         return [{**dict(zip(self.names, row, strict=True)), "clipped": clipped} for row in rows]
+
+    def largest_shares(self) -> list[list[float]]:
+        """The largest share of every ingredient over the steps so far, a list for each member; it waits too."""
+        return [] if self.shares is None else self.shares.reshape(len(self.shares), -1).T.tolist()
+
+
+def larger(left: Tensor | None, right: Tensor | None) -> Tensor | None:
+    """The larger of both, entry by entry; of one alone, that one."""
+    return right if left is None else left if right is None else torch.maximum(left, right)

@@ -215,7 +215,7 @@ class Attempt:
                 f"now {now[:12]}): restore the data files, or choose another directory"
             )
         restore(self.built.experiment, state)
-        self.progress, self.rows = Progress(**state["progress"]), list(state["rows"])
+        self.progress, self.rows = Progress.restored(state["progress"]), list(state["rows"])
         if not (self.rows or state.get("tally")) or not all(isinstance(row, dict) for row in self.rows):
             raise ValueError("its rows are missing")
         self.together, self.tally = state.get("together", 1), state.get("tally", {})
@@ -276,7 +276,7 @@ class Attempt:
 
 def summarise(config: Config, built: Built, progress: Progress, rows: list[Row]) -> dict:
     """What the summary file holds: the last row, the costs, the facts and the provenance."""
-    last = rows[-1]
+    last = rows[-1] | (progress.shares or {})
     return {
         "status": "diverged" if progress.diverged else "done",
         "identity": identity(config),

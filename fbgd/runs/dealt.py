@@ -64,7 +64,7 @@ def follow(config: Config, ranks: Ranks, stop: StopRequest) -> dict:
     experiment, progress = built.experiment, Progress()
     if told["state"] is not None:
         restore(experiment, told["state"])
-        progress = Progress(**told["state"]["progress"])
+        progress = Progress.restored(told["state"]["progress"])
     check_replica(built, ranks)
     member = Member(experiment.model, experiment.monitor, progress, lambda row, progress: None, told["tally"])
     train_members(experiment, [member], AgreedStop(stop, ranks))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from fbgd.config.facts import CLIPPED_OFF, PENALTY_SHARE
 from fbgd.config.schema import Config
 from fbgd.runs.directory import RunDirectory
 from fbgd.runs.provenance import identity_of
@@ -42,6 +43,8 @@ KEPT = (*MEASURED, *FACTS)
 REGRESSION = ("test_r2", "validation_r2", "train_r2", "r2")
 # How these, and the user's metrics, are called; settings have a dot.
 SCORE = re.compile(r"r2|(test|validation|train)_[^.]+")
+# What penalties and clippings did at most, by their names.
+SHARE = re.compile(f"({PENALTY_SHARE}|{CLIPPED_OFF})/.+")
 FIXED = ("seed", "status", *KEPT, "error")
 WORDS = ("status", "identity", "content_hash", "git_revision", "torch", "device", "error")
 
@@ -95,6 +98,7 @@ def run_row(directory: RunDirectory, labels: dict[str, str], seed: int, settings
         row |= {"status": summary["status"], **{key: summary.get(key) for key in KEPT}}
         row |= {key: summary[key] for key in REGRESSION if key in summary}
         row |= own_scores(summary, settings.get("metric", {}))
+        row |= {key: value for key, value in summary.items() if SHARE.fullmatch(key)}
     elif directory.error.exists():
         lines = directory.error.read_text().strip().splitlines()
         row |= {"status": "failed", "error": lines[-1] if lines else "error.txt is empty"}
@@ -122,14 +126,16 @@ def to_frame(rows: list[dict[str, object]], labels: Iterable[str]) -> pd.DataFra
 
 
 def fixed(present: Iterable[str]) -> tuple[str, ...]:
-    """The columns from ``seed`` to ``error``, with scores of regressions and of own metrics after ``status``.
+    """The columns from ``seed`` to ``error``; scores of regressions and of own metrics after ``status``, shares last.
 
     Args:
         present: all columns but labels.
     """
-    scores = dict.fromkeys(name for name in present if SCORE.fullmatch(name) and name not in FIXED)
+    present = dict.fromkeys(present)
+    scores = [name for name in present if SCORE.fullmatch(name) and name not in FIXED]
+    shares = [name for name in present if SHARE.fullmatch(name)]
     own = (name for name in scores if name not in REGRESSION)
-    return (*FIXED[:2], *(name for name in REGRESSION if name in scores), *own, *FIXED[2:])
+    return (*FIXED[:2], *(name for name in REGRESSION if name in scores), *own, *FIXED[2:-1], *shares, FIXED[-1])
 
 
 def in_order(settings: Iterable[str]) -> list[str]:

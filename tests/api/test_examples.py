@@ -36,6 +36,9 @@ def test_every_example_is_tested():
         # By tests/models/test_gpt2_of_transformers.py, where that package is installed.
         "gpt2.py",
         "one_run.py",
+        "own_data.py",
+        "own_model.py",
+        "regression.py",
         "study_and_sweep.py",
     }
     assert {path.name for path in EXAMPLES.glob("*.ipynb")} == {NOTEBOOK.name}
@@ -53,6 +56,39 @@ def test_one_run(here, monkeypatch, capsys):
     run(EXAMPLES / "one_run.py", monkeypatch)
     assert capsys.readouterr().out == shown
     assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_own_model(here, monkeypatch, capsys):
+    run(EXAMPLES / "own_model.py", monkeypatch)
+    (summary,) = (json.loads(path.read_text()) for path in (here / "runs").glob("*/summary.json"))
+    # The test's own choice for auto: several blocks at a time, so no layer keeps it to one.
+    assert (summary["blocks_per_call"], summary["steps_per_pass"], summary["blocks_per_pass"]) == (3, 1, 10)
+    assert (summary["block_batch_norms"], summary["hashed_dropouts"]) == (1, 1)
+    assert "block_by_block" not in summary
+    assert 0.3 < summary["test_accuracy"] < 0.45
+    assert capsys.readouterr().out.endswith(f"by block: test accuracy {summary['test_accuracy']:.2f}\n")
+
+
+def test_own_data(here, monkeypatch, capsys):
+    run(EXAMPLES / "own_data.py", monkeypatch)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["array_file", "torch_dataset", "image_folder"]
+    # A share is held out where no test data are given.
+    assert [line.split()[1] for line in lines] == ["100", "80", "80"]
+    assert all(float(line.split()[-1]) > 0.9 for line in lines)
+    assert len(list((here / "stripes" / "images").glob("*/*.png"))) == 100
+
+
+def test_regression(here, monkeypatch, capsys):
+    run(EXAMPLES / "regression.py", monkeypatch)
+    lines = capsys.readouterr().out.splitlines()
+    summaries = [json.loads(path.read_text()) for path in (here / "runs").glob("*/summary.json")]
+    sgd, full = sorted(summaries, key=lambda summary: summary["steps_per_pass"], reverse=True)
+    assert (sgd["steps_per_pass"], full["steps_per_pass"]) == (20, 1)
+    assert sgd["test_r2"] > 0.8 > full["test_r2"]
+    for line, summary in zip(lines, (sgd, full), strict=True):
+        assert f"R2 {summary['test_r2']:.2f}" in line
+        assert line.endswith(f"{summary['test_worst']:.2f}")
 
 
 def test_study_and_sweep(here, monkeypatch, capsys):

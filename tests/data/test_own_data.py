@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from directories import Stopped, assert_same, numbers, stop_after
 from own_tables import TABLE
 from PIL import Image
 
@@ -111,9 +112,16 @@ def sources(folder):
 @pytest.mark.parametrize("choice", ["array_file", "torch_dataset", "image_folder", "csv"])
 def test_every_source_trains_resumes_and_is_hashed(tmp_path, choice, regime):
     words = [f"data={choice}", *sources(tmp_path)[choice], f"regime={regime}", "regime.block_size=5", "model=mlp"]
-    words += ["model.width=4", "budget.passes=2", "data.validation_size=3"]
+    words += ["model.width=4", "budget.passes=3", "data.validation_size=3"]
+    words += ["impl.checkpoint_seconds=0", "impl.threads=1"]
     summary = execute(compose(words), tmp_path / "run")
     assert summary["status"] == "done"
+    with pytest.raises(Stopped):
+        execute(compose(words), tmp_path / "cut", stop_after(2))
+    assert not (tmp_path / "cut" / "summary.json").exists()
+    assert execute(compose(words), tmp_path / "cut")["content_hash"] == summary["content_hash"]
+    assert len(numbers(tmp_path / "cut")[0]) == 3
+    assert_same(numbers(tmp_path / "cut"), numbers(tmp_path / "run"))
     dataset = load_data(compose(words))
     assert summary["content_hash"] == dataset.content_hash
     assert len(dataset.validation) == 3
@@ -155,7 +163,7 @@ class TestArrayFile:
 
     def test_labels_of_any_kind_are_numbered_in_their_order(self):
         inputs = np.zeros((4, 3))
-        for labels, numbers, names in (
+        for labels, expected, names in (
             (["b", "a", "b", "c"], [1, 0, 1, 2], ["a", "b", "c"]),
             ([7, 3, 7, 9], [1, 0, 1, 2], [3, 7, 9]),
             ([1.0, 0.0, 1.0, 0.0], [1, 0, 1, 0], None),
@@ -163,7 +171,7 @@ class TestArrayFile:
             (np.array([["x"], ["y"], ["x"], ["y"]], object), [0, 1, 0, 1], ["x", "y"]),
         ):
             made = assemble("data", (inputs, labels), (inputs, labels))
-            assert made.train_targets.tolist() == made.test_targets.tolist() == numbers
+            assert made.train_targets.tolist() == made.test_targets.tolist() == expected
             assert made.facts.get("class_names") == names
 
     @pytest.mark.parametrize(
