@@ -12,11 +12,12 @@ from scipy import stats
 
 from fbgd.config.compose import compose
 from fbgd.report.claims import OPPOSITE, SUPPORTED, UNDECIDED, judge
-from fbgd.report.evidence import read_evidence
+from fbgd.report.description import Description
+from fbgd.report.evidence import Evidence, read_evidence
 from fbgd.runs.plan import plan
 from fbgd.studies.command import main
 from fbgd.studies.minima import STUDY
-from fbgd.studies.minima.claims import change
+from fbgd.studies.minima.claims import change, follows
 from fbgd.studies.minima.correlation import ALL, FITTED_RUNS, SAME_RATE, grouped, kendall
 from fbgd.studies.minima.geometry import CORRECTED, LARGE, SMALL, parameters
 from fbgd.studies.minima.settings import PRESETS, RULES, rungs
@@ -80,6 +81,23 @@ def test_an_interval_covers_what_is_true():
         held += found.low <= 0 <= found.high
     assert held >= 52
     assert math.isnan(kendall(runs[runs["seed"] < 2], "x", "y", [], 0.95).low)
+
+
+def test_what_falls_with_the_rate_over_the_batch_size():
+    """A measure that is exactly that, with the sign turned; pairs of one budget leave out what the budget does."""
+    rows = [{"kind": "run", "seed": seed, "rate": rate, "batch": batch, "budget": budget,
+             "λ₁": -rate / batch + (0.001 * seed + 9) * (budget == "equal steps")}
+            for seed in range(4) for rate in (0.1, 0.3, 1.0) for batch in (20, 70)
+            for budget in ("equal passes", "equal steps")]  # fmt: skip
+    evidence = Evidence(Description("", []), measurements=pd.DataFrame(rows))
+    whole, own = follows("λ₁", of_batch=True)(evidence)
+    frame = evidence.measurements
+    expected = stats.kendalltau(frame["λ₁"], frame["rate"] / frame["batch"]).statistic
+    assert (whole.case, own.case) == ("all runs", "one budget")
+    assert whole.value == pytest.approx(expected)
+    # Steps differ by seed as well, so that pairs of one setting tell nothing and cost some of the correlation.
+    assert own.value < -0.9 < whole.value < 0
+    assert follows("no such measure")(evidence) == []
 
 
 def test_fitted_runs_are_those_with_the_accuracy():

@@ -9,10 +9,12 @@ import torch
 from scipy import stats
 
 from fbgd.engine.blocks import BlockOrder
+from fbgd.report.description import Description
+from fbgd.report.evidence import Evidence
 from fbgd.studies.saddles.chain import Chain
 from fbgd.studies.saddles.equal_loss import at_equal_loss, steps_to
 from fbgd.studies.saddles.methods import Perturbation, ball, block_noise, follow
-from fbgd.studies.saddles.network import measure
+from fbgd.studies.saddles.network import STUDY, end_ratio, measure
 from fbgd.studies.saddles.recursions import descent_steps, heavy_ball, nesterov, noisy_steps, perturbed_steps
 
 H, GAMMA, MU, DELTA = 0.1, 0.7, 0.9, 1e-5
@@ -153,6 +155,23 @@ def test_runs_are_compared_where_their_losses_are_equal():
     fast = pd.DataFrame({"step": [0, 0.5, 0.6, 1], "train_loss": [2.0, 1.0, 1.2, 0.0], "share": [0.3, 0.2, 9, 0.1]})
     assert at_equal_loss(slow, fast, "share") == pytest.approx(-0.2)
     assert steps_to(slow, fast, 0.75) == pytest.approx((1.5, 0.75))
+
+
+def test_the_last_looks_are_compared_by_seed():
+    """SGD ends at a half of full batch's eigenvalue with every seed; what came before does not count."""
+    rows = [
+        {"regime": regime, "seed": seed, "step": step, "largest": (1 + seed) * factor * step}
+        for regime, factor in (("full batch", 1.0), ("SGD", 0.5))
+        for seed in range(3)
+        for step in (1, 2)
+    ]
+    table = pd.DataFrame(rows)
+    full, sgd = (table[table["regime"] == name] for name in ("full batch", "SGD"))
+    assert end_ratio(full[full["seed"] == 1], sgd[sgd["seed"] == 1]) == pytest.approx(math.log(0.5))
+    (claim,) = (own for own in STUDY.claims if own.name == "SGD ends flatter")
+    (found,) = claim.estimates(Evidence(Description("", []), measurements=table))
+    assert found.value == pytest.approx(math.log(0.5))
+    assert claim.later
 
 
 def test_no_finished_run_measures_nothing(tmp_path):
