@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from fbgd.report.claim_settings import asked_of
 from fbgd.report.evidence import Evidence
 from fbgd.report.statistics import Difference, t_interval
 
@@ -274,14 +275,22 @@ def claims_page(results: Path) -> str:
         "a page hold together with 95 %: each is widened for the number of them. A claim at every width, beside claims "
         "about whole curves, is a family of its own: families share the 5 % equally, and each is widened for its own "
         "number. Claims that end with *(Asked later.)* were thought of after the page's verdicts had been read: they "
-        "share 5 % of their own, and change no other interval. *Supported*: the interval lies on the claimed side of 0 (or within the margin of a claim of no "
-        "difference, which is a test of equivalence, TOST); *opposite*: on the other; *undecided*: neither, these runs "
-        "cannot tell. An estimate without an interval is a number of these runs' means, and its verdict is about them "
-        "alone. Made from each study's `claims.csv`, which its own code made from `runs.csv` and `measurements.csv`.",
+        "share 5 % of their own, and change no other interval. *Supported*: the interval lies on the claimed side of 0 "
+        "(or within the margin of a claim of no difference, which is a test of equivalence, TOST); *opposite*: on the "
+        "other; *undecided*: neither, these runs cannot tell. An estimate without an interval is a number of these "
+        "runs' means, and its verdict is about them alone. Made from each study's `claims.csv`, which its own code made "
+        "from `runs.csv` and `measurements.csv`.",
     ]
     for path in sorted(results.rglob(CLAIMS)):
         folder = path.parent.relative_to(results).as_posix()
         if not folder.startswith("quick/") and (findings := read_findings(path)):
-            lines += ["", f"## [{folder}]({folder}/table.md)", "", f"| {' | '.join(HEADER)} |", "|---|---|---|---|"]
+            lines += [
+                "",
+                f"## [{folder}]({folder}/table.md)",
+                *asked_of(path.parent),
+                "",
+                f"| {' | '.join(HEADER)} |",
+                "|---|---|---|---|",
+            ]
             lines += [f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in cells(findings)]
     return "\n".join(lines) + "\n"
