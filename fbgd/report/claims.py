@@ -278,8 +278,8 @@ def claims_page(results: Path) -> str:
         "share 5 % of their own, and change no other interval. *Supported*: the interval lies on the claimed side of 0 "
         "(or within the margin of a claim of no difference, which is a test of equivalence, TOST); *opposite*: on the "
         "other; *undecided*: neither, these runs cannot tell. An estimate without an interval is a number of these "
-        "runs' means, and its verdict is about them alone. Made from each study's `claims.csv`, which its own code made "
-        "from `runs.csv` and `measurements.csv`.",
+        "runs' means, and its verdict is about them alone. Made from each study's `claims.csv`, which its own code "
+        "made from `runs.csv` and `measurements.csv`.",
     ]
     for path in sorted(results.rglob(CLAIMS)):
         folder = path.parent.relative_to(results).as_posix()
