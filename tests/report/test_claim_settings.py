@@ -26,7 +26,7 @@ def folder_of(path, runs, table=None):
 
 
 def test_both_lines_are_those_of_the_files(tmp_path):
-    run = {"seed": 0, "status": "done", "error": "", "train_size": 40, "data.name": "digits", "data.label_noise": 0.2,
+    run = {"seed": 0, "status": "done", "train_size": 40, "error": "", "data.name": "digits", "data.label_noise": 0.2,
            "model._target_": "fbgd.models.MLP", "optimizer.lr": 0.1}  # fmt: skip
     runs = [{**run, "seed": seed, "model.width": width} for seed in range(7) for width in (4, 8)]
     found = asked_of(folder_of(tmp_path, runs, [{"row": "a", "n": 2}, {"row": "b", "n": 5}]))
@@ -38,7 +38,7 @@ def test_both_lines_are_those_of_the_files(tmp_path):
 
 def test_seeds_of_a_search_are_not_counted(tmp_path):
     runs = [
-        {"seed": seed, "status": "done", "error": "", "train_size": 40, "data.name": "digits"} for seed in range(13)
+        {"seed": seed, "status": "done", "train_size": 40, "error": "", "data.name": "digits"} for seed in range(13)
     ]
     assert counted(folder_of(tmp_path, runs)) is None
     assert "--seeds" not in "".join(asked_of(tmp_path))

@@ -6,12 +6,25 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pandas as pd
 
-from fbgd.report.claims import Claim, Estimate, exactly, higher, lower, of_difference, within
+from fbgd.report.claims import (
+    OPPOSITE,
+    SUPPORTED,
+    UNDECIDED,
+    Claim,
+    Estimate,
+    Rule,
+    exactly,
+    higher,
+    lower,
+    of_difference,
+    within,
+)
 from fbgd.report.evidence import Evidence
 from fbgd.report.statistics import difference
 from fbgd.studies.minima.correlation import ALL, FITTED, FITTED_RUNS, SAME_RATE, grouped, kendall
 from fbgd.studies.minima.endings import ARGUMENTS, FLATNESS, MEASURES, NORMS
 from fbgd.studies.minima.settings import FACTORS, PASSES, STEPS
+from fbgd.studies.minima.well_specified import gap_over_theory, other_sharpness
 
 Labels = tuple[str, str]
 COMPARED = ("λ₁", "Keskar", "adaptive, worst")
@@ -118,6 +131,12 @@ def rescaled(evidence: Evidence) -> list[Estimate]:
     return [exactly(max(own, key=abs), name) for name, own in changes.items()]
 
 
+def apart(margin: float) -> Rule:
+    """Supported where the interval lies beyond ``margin`` on either side of 0, opposite where it lies within."""
+    turned = {SUPPORTED: OPPOSITE, OPPOSITE: SUPPORTED, UNDECIDED: UNDECIDED}
+    return lambda estimate: turned[within(margin)(estimate)]
+
+
 def change(before: float, after: float) -> float:
     """``log10 |after / before|``, large where either is zero."""
     small = 1e-12
@@ -171,6 +190,13 @@ CLAIMS = (
     Claim("adaptive sharpness follows the rate", "The larger the learning rate, the smaller the adaptive sharpness.",
           "Kendall's τ with the learning rate", follows("adaptive, worst"), lower,
           "it follows the rate, not generalisation (Andriushchenko et al. 2023)", later=True),
+    Claim("well-specified, the gap is p/n", "Where the model is right the gap in loss is p/n, and so is TIC, to a "
+          "tenth.", "gap or TIC over p/n, minus 1", gap_over_theory, within(0.1),
+          "p/n whatever the sharpness (Thomas et al. 2020)", "+.3f",
+          "regression", later=True),
+    Claim("well-specified, another sharpness", "The same regression in another parametrisation has a sharpness that is "
+          "another by more than a factor of ten.", "log10 λ₁ over that of the first", other_sharpness, apart(1),
+          family="regression", later=True),
     Claim("invariant", RESCALED, "log10 of after over before, the larger change", rescaled, within(0.01),
           "λ₁ grows without bound (Dinh et al. 2017)", "+.3f"),
 )  # fmt: skip
