@@ -6,7 +6,7 @@ python scripts/saddles.py octopus
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 LESS_HEAVY = f"{HEAVY_BALL}, 0.5"
 # Options of the optimizer by method; those without are plain descent.
-MOMENTUM = {
+MOMENTUM: dict[str, dict[str, Any]] = {
     HEAVY_BALL: {"momentum": 0.9},
     LESS_HEAVY: {"momentum": 0.5},
     NESTEROV: {"momentum": 0.9, "nesterov": True},
