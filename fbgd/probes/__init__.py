@@ -14,6 +14,7 @@ from fbgd.probes.implicit_bias import Bias, ImplicitBias, fit_bias
 from fbgd.probes.information import InformationCriterion, criterion
 from fbgd.probes.keskar import KeskarSharpness
 from fbgd.probes.lanczos import Tridiagonal, lanczos
+from fbgd.probes.landscape import Plane, filter_normalised, grid, line, through
 from fbgd.probes.modified_flow import flow, mean_pass, orders
 from fbgd.probes.moments import GradientMoments, gradient_moments
 from fbgd.probes.noise_scale import GradientNoiseScale, noise_scale
@@ -52,6 +53,7 @@ __all__ = [
     "NetworkLosses",
     "Norms",
     "PacBayes",
+    "Plane",
     "PreconditionedSharpness",
     "Recursion",
     "Scaled",
@@ -62,12 +64,15 @@ __all__ = [
     "Whole",
     "block_matrix",
     "criterion",
+    "filter_normalised",
     "fit_bias",
     "flatten",
     "flow",
     "gradient_moments",
+    "grid",
     "hessian_product",
     "lanczos",
+    "line",
     "mean_pass",
     "noise_scale",
     "orders",
@@ -75,5 +80,6 @@ __all__ = [
     "regrouped",
     "signed_ascent",
     "surface",
+    "through",
     "unflatten",
 ]

@@ -10,11 +10,14 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from fbgd.report.claim_settings import asked_of
 from fbgd.report.evidence import Evidence
 from fbgd.report.statistics import Difference, t_interval
 
 SUPPORTED, OPPOSITE, UNDECIDED = "supported", "opposite", "undecided"
 CLAIMS = "claims.csv"
+# What the sentence of a claim ends with that was asked after the page's verdicts had been read.
+LATER = " (Asked later.)"
 
 
 class Estimate(NamedTuple):
@@ -115,6 +118,8 @@ class Claim:
         form: how numbers are written.
         family: claims of one family share its intervals' correction, see :func:`levels`. A claim that is asked at every
             place of a curve, beside others about the whole of it, is a family of its own; most pages have one family.
+        later: asked after the page's verdicts had been read. Such claims share 5 % of their own, so that they change
+            no verdict, and say so: what was thought of afterwards is weaker evidence.
     """
 
     name: str
@@ -125,6 +130,12 @@ class Claim:
     published: str = ""
     form: str = "+.2f"
     family: str = ""
+    later: bool = False
+
+    @property
+    def group(self) -> tuple[bool, str]:
+        """The claims whose intervals are corrected together."""
+        return self.later, self.family
 
 
 @dataclass(frozen=True)
@@ -172,24 +183,30 @@ def exactly(value: float, case: str = "") -> Estimate:
     return Estimate(value, value, value, case)
 
 
-def levels(claims: Sequence[Claim], evidence: Evidence) -> dict[str, float]:
+def levels(claims: Sequence[Claim], evidence: Evidence) -> dict[tuple[bool, str], float]:
     r"""The level of the intervals of each family of claims, so that all of them together hold with 95 %.
 
     .. math:: 1 - \frac{0.05}{F \, m_f}
 
     (Bonferroni) with F families that have an interval and :math:`m_f` intervals in family f: a page that asks many
     questions finds something by chance no more often than one that asks a single one, and a question that is asked at
-    thirty places leaves half of the 5 % to the others.
+    thirty places leaves half of the 5 % to the others. Claims that were asked later share 5 % of their own.
 
     Args:
         claims: of a page.
         evidence: what they are estimated from.
+
+    Returns:
+        The level by :attr:`Claim.group`.
     """
-    intervals: Counter[str] = Counter()
+    intervals: Counter[tuple[bool, str]] = Counter()
     for claim in claims:
-        intervals[claim.family] += sum(estimate.uncertain for estimate in claim.estimates(evidence))
-    families = max(1, sum(count > 0 for count in intervals.values()))
-    return {family: 1 - 0.05 / (families * max(1, count)) for family, count in intervals.items()}
+        intervals[claim.group] += sum(estimate.uncertain for estimate in claim.estimates(evidence))
+    families = Counter(later for (later, _), count in intervals.items() if count)
+    return {
+        (later, family): 1 - 0.05 / (max(1, families[later]) * max(1, count))
+        for (later, family), count in intervals.items()
+    }
 
 
 def judge(claims: Iterable[Claim], evidence: Evidence) -> list[Finding]:
@@ -205,11 +222,11 @@ def judge(claims: Iterable[Claim], evidence: Evidence) -> list[Finding]:
     level = levels(claims, evidence)
     return [
         Finding(
-            claim.name, estimate.case, claim.sentence, claim.quantity, estimate.value, estimate.low, estimate.high,
-            claim.rule(estimate), claim.published, claim.form,
+            claim.name, estimate.case, claim.sentence + LATER * claim.later, claim.quantity, estimate.value,
+            estimate.low, estimate.high, claim.rule(estimate), claim.published, claim.form,
         )
         for claim in claims
-        for estimate in map(rounded, claim.estimates(replace(evidence, level=level[claim.family])))
+        for estimate in map(rounded, claim.estimates(replace(evidence, level=level[claim.group])))
     ]  # fmt: skip
 
 
@@ -257,14 +274,23 @@ def claims_page(results: Path) -> str:
         "Every claim that a study of this folder was asked, with its estimate, interval and verdict. The intervals of "
         "a page hold together with 95 %: each is widened for the number of them. A claim at every width, beside claims "
         "about whole curves, is a family of its own: families share the 5 % equally, and each is widened for its own "
-        "number. *Supported*: the interval lies on the claimed side of 0 (or within the margin of a claim of no "
-        "difference, which is a test of equivalence, TOST); *opposite*: on the other; *undecided*: neither, these runs "
-        "cannot tell. An estimate without an interval is a number of these runs' means, and its verdict is about them "
-        "alone. Made from each study's `claims.csv`, which its own code made from `runs.csv` and `measurements.csv`.",
+        "number. Claims that end with *(Asked later.)* were thought of after the page's verdicts had been read: they "
+        "share 5 % of their own, and change no other interval. *Supported*: the interval lies on the claimed side of 0 "
+        "(or within the margin of a claim of no difference, which is a test of equivalence, TOST); *opposite*: on the "
+        "other; *undecided*: neither, these runs cannot tell. An estimate without an interval is a number of these "
+        "runs' means, and its verdict is about them alone. Made from each study's `claims.csv`, which its own code "
+        "made from `runs.csv` and `measurements.csv`.",
     ]
     for path in sorted(results.rglob(CLAIMS)):
         folder = path.parent.relative_to(results).as_posix()
         if not folder.startswith("quick/") and (findings := read_findings(path)):
-            lines += ["", f"## [{folder}]({folder}/table.md)", "", f"| {' | '.join(HEADER)} |", "|---|---|---|---|"]
+            lines += [
+                "",
+                f"## [{folder}]({folder}/table.md)",
+                *asked_of(path.parent),
+                "",
+                f"| {' | '.join(HEADER)} |",
+                "|---|---|---|---|",
+            ]
             lines += [f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in cells(findings)]
     return "\n".join(lines) + "\n"

@@ -99,7 +99,8 @@ CLAIMS = (
     Claim("level with SGD", "Noise with SGD's covariance is level with SGD, to a point.", POINTS,
           accuracy_difference(labels(COVARIANCE, "1"), labels(SGD, "1")), within(1), f"as good as SGD ({ZHU})"),
     Claim("noise flattens", "Noise with SGD's trace ends where the Hessian's largest eigenvalue is smaller than "
-          "without noise.", "difference in sharpness", flatter, lower),
+          "without noise.", "difference in sharpness", flatter, lower,
+          f"noise of SGD's shape leaves sharp minima ({ZHU})"),
     Claim("shape before size", "Test accuracy depends on the shape of the noise more than on a factor of 16 in its "
           "trace.", "distance of the two shapes minus distance of the two sizes, points", shape_against_size, higher),
 )  # fmt: skip

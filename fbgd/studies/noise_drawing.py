@@ -12,6 +12,9 @@ from fbgd.studies.noise_claims import NONE, RATIO, SGD
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+HESSIAN_H, COVARIANCE_C = "Hessian H", "gradient covariance C"
+# An eigenvalue is drawn as known where the bound on its error is at most this share of it.
+RESOLVED = 0.05
 REFERENCES = {SGD: "#d55e00", NONE: "black"}
 # Places of the palette "colorblind" that are no reference's colour.
 HUES = (0, 1, 2, 4, 5)
@@ -48,7 +51,8 @@ def accuracy_figure(evidence: Evidence) -> "Figure | None":
         sns.pointplot(
             noisy,
             **options,
-            dodge=0.6,
+            # A single shape has nothing to step aside for.
+            dodge=0.6 if noisy["structure"].nunique() > 1 else False,
             linestyle="none",
             marker="D",
             markersize=6,
@@ -106,33 +110,40 @@ def spectrum_figure(evidence: Evidence) -> "Figure | None":
         axes.set_axis_off()
     for axes, name in zip(panels, names, strict=False):
         shown = eigenvalues(last[last["structure"] == name])
-        sns.lineplot(
-            shown,
-            x="rank",
-            y="value",
-            hue="matrix",
-            style="matrix",
-            markers=True,
-            palette="colorblind",
-            errorbar=("pi", 100),
-            legend=axes is panels[0],
-            ax=axes,
-        )
+        covariance, hessian = (shown[shown["matrix"] == matrix] for matrix in (COVARIANCE_C, HESSIAN_H))
+        sns.lineplot(covariance, x="rank", y="value", marker="o", color="C0", errorbar=("pi", 100), ax=axes,
+                     label=f"{COVARIANCE_C}, mean and range over seeds")  # fmt: skip
+        known = hessian["resolved"].astype(bool)
+        for part, label, options in (
+            (hessian[known], f"{HESSIAN_H}, to {100 * RESOLVED:g} %", {"marker": "o", "facecolor": "C1"}),
+            (hessian[~known], f"{HESSIAN_H}, at least", {"marker": "^", "facecolor": "none", "alpha": 0.7}),
+        ):
+            axes.scatter(part["rank"] + 0.15, part["value"], s=26, edgecolor="C1", label=label, zorder=3, **options)
         axes.set(yscale="log", title=name, xlabel="rank", ylabel="eigenvalue")
         axes.set_xticks(sorted(shown["rank"].unique()))
-    panels[0].legend(fontsize="small", title=None)
-    figure.suptitle(f"{evidence.title}: spectra after the last step, mean and range over seeds")
+        if (legend := axes.get_legend()) is not None:
+            legend.remove()
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize="small")
+    figure.suptitle(f"{evidence.title}: spectra after the last step; a point a seed for the Hessian")
     return figure
 
 
 def eigenvalues(rows: pd.DataFrame) -> pd.DataFrame:
-    """Positive eigenvalues by rank: columns matrix, rank, value."""
+    """Positive eigenvalues by rank: columns matrix, rank, value, and whether it is known to :data:`RESOLVED`.
+
+    What few products leave of the Hessian's spectrum is below it, rank by rank (Cauchy's interlacing), by no more than
+    the probe's ``error`` from some eigenvalue.
+    """
     found = []
     for column in rows:
         probe, _, name = str(column).partition("/")
         rank = 1 if name == "sharpness" else int(name.removeprefix("eigenvalue_")) if "eigenvalue_" in name else 0
         if rank:
-            matrix = "Hessian H" if probe == "sharpness" else "gradient covariance C"
+            curvature = probe == "sharpness"
             values = rows[column].dropna()
-            found.append(pd.DataFrame({"matrix": matrix, "rank": rank, "value": values[values > 0]}))
+            values = values[values > 0]
+            error = rows.loc[values.index, "sharpness/error"] if curvature else 0.0
+            matrix = HESSIAN_H if curvature else COVARIANCE_C
+            resolved = error <= RESOLVED * values
+            found.append(pd.DataFrame({"matrix": matrix, "rank": rank, "value": values, "resolved": resolved}))
     return pd.concat(found, ignore_index=True)

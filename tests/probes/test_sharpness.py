@@ -8,9 +8,10 @@ from reference import dense_hessian
 from scipy.sparse.linalg import LinearOperator, eigsh
 from states import state
 
+import optimizers
 from fbgd.data import Samples, TrainingSet
 from fbgd.engine.blocks import BlockSource
-from fbgd.probes import Sharpness, flatten, lanczos, unflatten
+from fbgd.probes import GaussNewton, PreconditionedSharpness, Sharpness, flatten, lanczos, unflatten
 from fbgd.probes.products import HessianProduct
 
 
@@ -37,6 +38,24 @@ def test_the_probe_finds_the_largest_eigenvalues(norm):
     assert [columns[name] for name in names] == pytest.approx(exact[:3].tolist(), rel=1e-6)
     assert looked.cost.evaluations == 2 * 23 * columns["products"]
     assert columns["error"] <= 1e-8 * columns["sharpness"]
+
+
+@pytest.mark.parametrize("probe", [Sharpness, PreconditionedSharpness, GaussNewton])
+def test_a_look_costs_at_most_sixty_gradients_of_the_set(probe):
+    """As the documentation says, by default; where nothing converges it is exactly that."""
+    model, blocks = network("mlp", "none"), source()
+    assert sum(param.numel() for param in model.parameters()) > 30
+    for optimizer, more in (
+        (optimizers.SGD(model.parameters(), lr=0.1), 0),
+        (optimizers.SAM(model.parameters(), lr=0.1), 1),
+    ):
+        most = 60 + more * (probe is PreconditionedSharpness)
+        looked = state(model, blocks, optimizer)
+        probe()(looked)
+        assert 0 < looked.cost.evaluations <= most * 23
+        endless = state(model, blocks, optimizer)
+        probe(tolerance=0)(endless)
+        assert endless.cost.evaluations == most * 23
 
 
 def test_a_single_precision_network_is_looked_at_in_double_on_request():

@@ -15,13 +15,13 @@ from fbgd.report.statistics import t_interval
 SOME = Evidence(Description("", []), measurements=pd.DataFrame({"seed": [0]}))
 
 
-def telling(cases, family=""):
+def telling(cases, family="", later=False):
     """A claim in so many cases whose intervals end at their own level."""
 
     def estimates(evidence):
         return [Estimate(0, -1, evidence.level, str(case)) for case in range(cases)]
 
-    return Claim(f"{cases} cases", "", "", estimates, higher, family=family)
+    return Claim(f"{cases} cases", "", "", estimates, higher, family=family, later=later)
 
 
 def missed(claims):
@@ -41,11 +41,21 @@ def test_families_have_equal_shares_whatever_their_size():
     assert sum(found) == pytest.approx(0.05, rel=1e-4)
 
 
+def test_what_is_asked_later_widens_no_interval_and_says_so():
+    first = [telling(2), telling(30, "by width")]
+    before = judge(first, SOME)
+    later = [telling(4, later=True), telling(5, "by width", later=True)]
+    assert judge([*first, *later], SOME)[: len(before)] == before
+    assert missed([*first, *later])[len(before) :] == pytest.approx([0.05 / 2 / 4] * 4 + [0.05 / 2 / 5] * 5, rel=1e-4)
+    assert {finding.sentence for finding in judge(later, SOME)} == {" (Asked later.)"}
+    assert {finding.sentence for finding in before} == {""}
+
+
 def test_a_family_without_an_interval_has_no_share():
     """Neither a number without sampling error nor one of a single seed can be wrong by chance."""
     exact = Claim("exact", "", "", lambda evidence: [exactly(1.0)], family="exact")
     single = Claim("single", "", "", lambda evidence: [Estimate(1.0, math.nan, math.nan)], family="single")
-    assert levels([exact, single, telling(4)], SOME)[""] == pytest.approx(1 - 0.05 / 4)
+    assert levels([exact, single, telling(4)], SOME)[False, ""] == pytest.approx(1 - 0.05 / 4)
     assert [finding.verdict for finding in judge([exact, single], SOME)] == ["supported", "undecided"]
 
 

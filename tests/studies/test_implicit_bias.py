@@ -18,7 +18,7 @@ from fbgd.studies.implicit_bias.meter import with_ratio
 from fbgd.studies.implicit_bias.order import slopes
 from fbgd.studies.implicit_bias.problems import NETWORK, PROBLEMS
 from fbgd.studies.implicit_bias.strength import STUDY, rungs
-from fbgd.studies.implicit_bias.strength_claims import best_strength, compared, falls, gains, squares
+from fbgd.studies.implicit_bias.strength_claims import best_strength, compared, falls, gains, large_rate, squares
 from fbgd.studies.implicit_bias.strength_measure import chosen_rates, end_of
 from fbgd.studies.implicit_bias.strength_settings import LARGE, PRESETS, SMALL, quick
 from regularizers import GradientPenalty
@@ -121,6 +121,19 @@ def test_falls_is_the_slope_of_the_logarithm():
     (found,) = falls(squares)(evidence_of(runs_table(), pd.DataFrame(rows)))
     assert found.value == pytest.approx(-np.log(2))
     assert falls(squares)(evidence_of(runs_table())) == []
+
+
+def test_the_large_rate_is_compared_with_the_small_one_of_the_same_training():
+    """Of SGD its own small rate, of descent the small rate without a penalty."""
+    settings = {"SGD": {LARGE: 8.0, SMALL: 2.0, "0": 5.0}, "GD": {LARGE: 6.0, "0": 2.0, "1": 9.0}}
+    rows = [
+        {"training": training, "setting": setting, "seed": seed, "squared_gradient": value * (1 + 0.1 * seed)}
+        for training, own in settings.items()
+        for setting, value in own.items()
+        for seed in range(3)
+    ]
+    found = large_rate(Evidence(description=None, measurements=pd.DataFrame(rows)))
+    assert {own.case: own.value for own in found} == pytest.approx({"SGD": np.log(4), "GD": np.log(3)})
 
 
 def test_squared_gradients_are_those_at_the_end(tmp_path):

@@ -3,13 +3,15 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from fbgd.config.build import build
 from fbgd.config.compose import compose
+from fbgd.probes.lanczos import lanczos
 from fbgd.report.claims import judge
 from fbgd.report.evidence import Evidence
 from fbgd.studies.noise import PRESETS, STUDY, TRACES, rungs
-from fbgd.studies.noise_drawing import eigenvalues
+from fbgd.studies.noise_drawing import accuracy_figure, eigenvalues
 
 
 def test_every_setting_takes_the_same_steps_of_the_same_length():
@@ -95,6 +97,24 @@ def test_a_distance_has_no_sign():
     assert finding.verdict == "opposite"
 
 
+def test_few_products_leave_eigenvalues_at_most_as_large():
+    """Rank by rank, which the figure's empty marks say."""
+    draw = torch.Generator().manual_seed(0)
+    matrix = torch.diag(torch.linspace(0, 3, 80, dtype=torch.float64) ** 2)
+    start = torch.randn(80, generator=draw, dtype=torch.float64)
+    values, _, errors = lanczos(lambda vector: matrix @ vector, start, steps=12).top(6)
+    largest = matrix.diagonal().flip(0)[:6].numpy()
+    assert (values <= largest + 1e-12).all()
+    assert errors[-1] > 0.05 * values[-1]
+    assert values[-1] < 0.95 * largest[-1]
+
+
+def test_one_shape_alone_can_be_drawn():
+    """As with --only: nothing stands aside for other shapes."""
+    runs = pd.DataFrame({"structure": "covariance", "trace": "1", "seed": [0, 1], "test_accuracy": [0.8, 0.9]})
+    assert accuracy_figure(Evidence(STUDY.describe("", None, [], []), runs)) is not None
+
+
 def test_eigenvalues_by_rank():
     rows = pd.DataFrame(
         {
@@ -103,12 +123,12 @@ def test_eigenvalues_by_rank():
             "gradient_covariance/eigenvalue_10": [0.0],
             "sharpness/sharpness": [7.0],
             "sharpness/eigenvalue_2": [3.0],
-            "sharpness/error": [0.1],
+            "sharpness/error": [0.2],
         }
     )
     table = eigenvalues(rows)
     assert table.to_dict("records") == [
-        {"matrix": "gradient covariance C", "rank": 1, "value": 5.0},
-        {"matrix": "Hessian H", "rank": 1, "value": 7.0},
-        {"matrix": "Hessian H", "rank": 2, "value": 3.0},
+        {"matrix": "gradient covariance C", "rank": 1, "value": 5.0, "resolved": True},
+        {"matrix": "Hessian H", "rank": 1, "value": 7.0, "resolved": True},
+        {"matrix": "Hessian H", "rank": 2, "value": 3.0, "resolved": False},
     ]

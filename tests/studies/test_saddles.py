@@ -9,10 +9,15 @@ import torch
 from scipy import stats
 
 from fbgd.engine.blocks import BlockOrder
+from fbgd.report.description import Description
+from fbgd.report.evidence import Evidence
+from fbgd.seeds import generator
+from fbgd.studies.saddles import octopus
 from fbgd.studies.saddles.chain import Chain
 from fbgd.studies.saddles.equal_loss import at_equal_loss, steps_to
-from fbgd.studies.saddles.methods import Perturbation, ball, block_noise, follow
-from fbgd.studies.saddles.network import measure
+from fbgd.studies.saddles.methods import DESCENT, Perturbation, ball, block_noise, follow
+from fbgd.studies.saddles.network import STUDY, end_ratio, measure
+from fbgd.studies.saddles.octopus import MOMENTUM
 from fbgd.studies.saddles.recursions import descent_steps, heavy_ball, nesterov, noisy_steps, perturbed_steps
 
 H, GAMMA, MU, DELTA = 0.1, 0.7, 0.9, 1e-5
@@ -131,6 +136,61 @@ def test_the_chain_is_smooth_where_its_pieces_meet():
         assert float(gradients.diff(dim=0).abs().max()) < 1e-5
 
 
+@pytest.mark.parametrize("method", [DESCENT, *MOMENTUM])
+def test_waits_grow_as_simulated_recursions_say(method):
+    """Growth along and decay across by repeated steps of torch.optim.SGD on one quadratic each; no formula of roots."""
+
+    def rate_of(curvature, steps):
+        place = torch.nn.Parameter(torch.tensor(1.0, dtype=torch.float64))
+        optimizer = torch.optim.SGD([place], lr=octopus.RATE, **MOMENTUM.get(method, {}))
+        sizes = []
+        for _ in range(steps):
+            place.grad = curvature * place.detach()
+            optimizer.step()
+            sizes.append(abs(place.item()))
+        return sizes
+
+    along, across = rate_of(-2.0, 60), rate_of(2.0, 300)
+    growth = along[-1] / along[-2]
+    # The roots across are complex: the envelope decays, so its highest points of two stretches are compared.
+    kept = (max(across[200:300]) / max(across[100:200])) ** (1 / 100)
+    assert octopus.factor(method) == pytest.approx(1 + math.log(1 / kept) / math.log(growth), rel=0.02)
+
+
+def test_every_method_begins_at_the_same_points_and_stays_with_what_is_behind():
+    """Momentum overshoots, but nothing comes back, and ahead the tube is never left."""
+    for options in MOMENTUM.values():
+        draw = [torch.rand(4, generator=generator(seed, "start"), dtype=torch.float64) for seed in range(8)]
+        points = torch.nn.Parameter(octopus.CUBE * (2 * torch.stack(draw) - 1))
+        optimizer, behind = torch.optim.SGD([points], lr=octopus.RATE, **options), torch.zeros(8, 4, dtype=torch.bool)
+        for _ in range(400):
+            points.grad = octopus.CHAIN.gradient(points)
+            optimizer.step()
+            now = octopus.CHAIN.behind(points)
+            assert not (behind & ~now).any()
+            ahead = (torch.arange(4) > now.sum(1, keepdim=True)) * points.detach().abs()
+            assert float(ahead.max()) < octopus.CHAIN.length
+            behind = now
+        assert behind.all()
+
+
+def test_noise_of_the_chain_has_its_size_and_differs_by_seed():
+    noise = octopus.noise_of(3, 2)
+    drawn = torch.stack([next(noise) for _ in range(4000)])
+    expected = octopus.SHIFT / math.sqrt(octopus.BLOCK)
+    torch.testing.assert_close(drawn.std(0), torch.full((3, 2), expected, dtype=torch.float64), rtol=0.05, atol=0)
+    assert abs(float((drawn[:, 0, 0] * drawn[:, 1, 0]).mean())) < 0.1 * expected**2
+
+
+def test_the_last_wait_is_compared_with_so_many_times_the_one_before():
+    factor = octopus.factor(DESCENT)
+    waits = [10.0, 10 * factor, 10 * factor**2 * 1.5]
+    rows = [{"method": DESCENT, "seed": seed, "saddles": 1 + place, "steps": (1 + seed) * sum(waits[: place + 1])}
+            for seed in range(3) for place in range(3)]  # fmt: skip
+    (found,) = octopus.last_wait(Evidence(Description("", []), measurements=pd.DataFrame(rows)))
+    assert (found.case, found.value) == (DESCENT, pytest.approx(0.5))
+
+
 def test_paths_stay_within_the_tube():
     """Descent passes the saddles one after another, and no later coordinate is on its way before its turn."""
     points = 0.05 * (1 + torch.rand(5, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64))
@@ -153,6 +213,23 @@ def test_runs_are_compared_where_their_losses_are_equal():
     fast = pd.DataFrame({"step": [0, 0.5, 0.6, 1], "train_loss": [2.0, 1.0, 1.2, 0.0], "share": [0.3, 0.2, 9, 0.1]})
     assert at_equal_loss(slow, fast, "share") == pytest.approx(-0.2)
     assert steps_to(slow, fast, 0.75) == pytest.approx((1.5, 0.75))
+
+
+def test_the_last_looks_are_compared_by_seed():
+    """SGD ends at a half of full batch's eigenvalue with every seed; what came before does not count."""
+    rows = [
+        {"regime": regime, "seed": seed, "step": step, "largest": (1 + seed) * factor * step}
+        for regime, factor in (("full batch", 1.0), ("SGD", 0.5))
+        for seed in range(3)
+        for step in (1, 2)
+    ]
+    table = pd.DataFrame(rows)
+    full, sgd = (table[table["regime"] == name] for name in ("full batch", "SGD"))
+    assert end_ratio(full[full["seed"] == 1], sgd[sgd["seed"] == 1]) == pytest.approx(math.log(0.5))
+    (claim,) = (own for own in STUDY.claims if own.name == "SGD ends flatter")
+    (found,) = claim.estimates(Evidence(Description("", []), measurements=table))
+    assert found.value == pytest.approx(math.log(0.5))
+    assert claim.later
 
 
 def test_no_finished_run_measures_nothing(tmp_path):

@@ -84,6 +84,21 @@ def change(quantity: Of) -> Callable[[Evidence], list[Estimate]]:
     return estimates
 
 
+def large_rate(evidence: Evidence) -> list[Estimate]:
+    """The logarithm of the squared full gradient at the large rate over that at the small one, per seed.
+
+    The small rate is the one of the same training: SGD's own, and full batch without a penalty for descent.
+    """
+    ends, found = compared(evidence).measurements, []
+    for training, part in ends.groupby("training", sort=False) if len(ends) else ():
+        small = SMALL if (part["setting"] == SMALL).any() else NONE
+        own = part[part["setting"].isin([LARGE, small])].assign(value=np.log(part["squared_gradient"]))
+        values = own.pivot(index="seed", columns="setting", values="value")
+        if {LARGE, small} <= set(values) and len(values := values.dropna()) > 1:
+            found.append(of_mean(values[LARGE] - values[small], evidence.level, str(training)))
+    return found
+
+
 def whole_strengths(runs: pd.DataFrame) -> list[str]:
     """The strengths, ascending, that lost no run of these: one that did shows those that survived."""
     own = runs[~runs["setting"].isin([LARGE, SMALL])]
@@ -136,4 +151,7 @@ CLAIMS = (
           "slope of the logarithm of that over the squared loss", falls(relative_squares), lower),
     Claim("best strength above 0", "The strength that validation chooses is above 0 and tests better than none.",
           POINTS, best_strength, higher),
+    Claim("gradients fall with the rate", "At equal rate times steps the squared gradient at the end is smaller with "
+          "a large learning rate than with a small one.", "logarithm of the ratio of squared gradients", large_rate,
+          lower, "Barrett & Dherin 2021: it falls with the rate", later=True),
 )  # fmt: skip

@@ -6,12 +6,25 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pandas as pd
 
-from fbgd.report.claims import Claim, Estimate, exactly, higher, lower, of_difference, within
+from fbgd.report.claims import (
+    OPPOSITE,
+    SUPPORTED,
+    UNDECIDED,
+    Claim,
+    Estimate,
+    Rule,
+    exactly,
+    higher,
+    lower,
+    of_difference,
+    within,
+)
 from fbgd.report.evidence import Evidence
 from fbgd.report.statistics import difference
-from fbgd.studies.minima.correlation import ALL, FITTED, FITTED_RUNS, SAME_RATE, grouped
+from fbgd.studies.minima.correlation import ALL, FITTED, FITTED_RUNS, SAME_RATE, grouped, kendall
 from fbgd.studies.minima.endings import ARGUMENTS, FLATNESS, MEASURES, NORMS
 from fbgd.studies.minima.settings import FACTORS, PASSES, STEPS
+from fbgd.studies.minima.well_specified import gap_over_theory, other_sharpness
 
 Labels = tuple[str, str]
 COMPARED = ("λ₁", "Keskar", "adaptive, worst")
@@ -89,6 +102,24 @@ def correlations(
     return estimates
 
 
+def follows(measure: str, *, of_batch: bool = False) -> Callable[[Evidence], list[Estimate]]:
+    """Kendall's tau of a measure with the learning rate, or with that over the batch size.
+
+    Two cases: pairs of all runs, and of runs with one budget, since a run that has gone less far has another sharpness.
+    """
+
+    def estimates(evidence: Evidence) -> list[Estimate]:
+        runs = runs_of(evidence.measurements)
+        if not len(runs) or measure not in runs:
+            return []
+        runs = runs.assign(noise=runs["rate"] / (runs["batch"] if of_batch else 1))
+        cases: dict[str, list[str]] = {"all runs": [], "one budget": ["budget"]}
+        found = {case: kendall(runs, measure, "noise", within, evidence.level) for case, within in cases.items()}
+        return [Estimate(*own[:3], case) for case, own in found.items() if not math.isnan(own.tau)]
+
+    return estimates
+
+
 def rescaled(evidence: Evidence) -> list[Estimate]:
     """The decimal logarithm of what a rescaling multiplies a measure by at most, a case a measure."""
     table = evidence.measurements
@@ -98,6 +129,12 @@ def rescaled(evidence: Evidence) -> list[Estimate]:
     known = [name for name in MEASURES if name in rows and rows[name].notna().all()]
     changes = {name: [change(rows.loc[1.0, name], after) for after in rows[name]] for name in known}
     return [exactly(max(own, key=abs), name) for name, own in changes.items()]
+
+
+def apart(margin: float) -> Rule:
+    """Supported where the interval lies beyond ``margin`` on either side of 0, opposite where it lies within."""
+    turned = {SUPPORTED: OPPOSITE, OPPOSITE: SUPPORTED, UNDECIDED: UNDECIDED}
+    return lambda estimate: turned[within(margin)(estimate)]
 
 
 def change(before: float, after: float) -> float:
@@ -116,6 +153,11 @@ AMONG = {
     SAME_RATE: (", same rate", "among runs of one learning rate"),
     FITTED_RUNS: (", fitted", f"over runs with a training accuracy of at least {100 * FITTED:.0f} %"),
 }
+RULES_PUBLISHED = (
+    "sqrt rule: 92.8 % of the small batch, 86.1 without, 89.3 with it, and level after as many steps (Hoffer et al. "
+    "2017, recalled); linear rule with warm-up: level (Goyal et al. 2017)"
+)
+JASTRZEBSKI = "the same curves at equal rate over batch size (Jastrzębski et al. 2018)"
 ACCURACY = "test accuracy of the largest minus the smallest batch, points"
 RESCALED = (
     f"A layer times {FACTORS[0]:g} or {FACTORS[1]:g} and the next one divided by it, the same function, leaves the "
@@ -132,15 +174,29 @@ CLAIMS = (
           "training minus test accuracy, largest minus smallest batch, points",
           comparison({"": ("none", PASSES)}, "gap"), higher, form="+.1f"),
     Claim("undone", "With the correction the largest batch is level with the smallest, to two points.", ACCURACY,
-          comparison(CORRECTIONS, "test_accuracy", scale=100), within(2), form="+.1f"),
+          comparison(CORRECTIONS, "test_accuracy", scale=100), within(2), RULES_PUBLISHED, "+.1f"),
     Claim("as flat", "With the correction it ends as flat, to a fifth of a decade.",
-          "log10 λ₁, largest minus smallest batch", comparison(CORRECTIONS, "λ₁", logarithm=True), within(0.2)),
+          "log10 λ₁, largest minus smallest batch", comparison(CORRECTIONS, "λ₁", logarithm=True), within(0.2),
+          f"linear rule: {JASTRZEBSKI}"),
     *(Claim(name + ending, f"{sentence}, {among}.", "Kendall's τ with the gap", correlations(measures, group),
             family=group) for group, (ending, among) in AMONG.items() for name, sentence, measures in GROUPS),
     Claim("flat minima test better", "The flatter the minimum, the lower the test error, over all runs.",
           "Kendall's τ with the test error", correlations(FLATNESS, ALL, "test_error"), family="test error"),
     Claim("TIC and the loss", "The larger TIC, the more the test loss exceeds the training loss.",
           "Kendall's τ with the gap in loss", correlations({"TIC": MEASURES["TIC"]}, ALL, "loss_gap")),
+    Claim("λ₁ falls with the rate over the batch size", "The larger the learning rate over the batch size, the smaller "
+          "λ₁ where training ends.", "Kendall's τ with the rate over the batch size", follows("λ₁", of_batch=True),
+          lower, "λ₁ falls with it (Jastrzębski et al. 2018)", later=True),
+    Claim("adaptive sharpness follows the rate", "The larger the learning rate, the smaller the adaptive sharpness.",
+          "Kendall's τ with the learning rate", follows("adaptive, worst"), lower,
+          "it follows the rate, not generalisation (Andriushchenko et al. 2023)", later=True),
+    Claim("well-specified, the gap is p/n", "Where the model is right the gap in loss is p/n, and so is TIC, to a "
+          "tenth.", "gap or TIC over p/n, minus 1", gap_over_theory, within(0.1),
+          "p/n whatever the sharpness (Thomas et al. 2020)", "+.3f",
+          "regression", later=True),
+    Claim("well-specified, another sharpness", "The same regression in another parametrisation has a sharpness that is "
+          "another by more than a factor of ten.", "log10 λ₁ over that of the first", other_sharpness, apart(1),
+          family="regression", later=True),
     Claim("invariant", RESCALED, "log10 of after over before, the larger change", rescaled, within(0.01),
           "λ₁ grows without bound (Dinh et al. 2017)", "+.3f"),
 )  # fmt: skip

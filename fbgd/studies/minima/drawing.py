@@ -133,25 +133,3 @@ def draw_lines(evidence: Evidence) -> "Figure | None":
     figure.legend(*panels[2].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize="small")
     figure.suptitle(f"{evidence.title}: the loss between and around minima, a line a seed")
     return figure
-
-
-def draw_plane(evidence: Evidence) -> "Figure | None":
-    """Training and test loss over the plane through three minima."""
-    rows, marks = of_kind(evidence, "plane"), of_kind(evidence, "minimum")
-    if not len(rows):
-        return None
-    figure, panels = make_figure((14, 5.6), 1, 2, sharey=True)
-    for axes, column in zip(panels, ("train_loss", "test_loss"), strict=True):
-        mesh = rows.pivot(index="y", columns="x", values=column)
-        logs = np.log10(mesh.to_numpy())
-        levels = np.linspace(logs.min(), logs.max(), 22)
-        drawn = axes.contourf(mesh.columns, mesh.index, logs, levels=levels, cmap="viridis")
-        axes.contour(mesh.columns, mesh.index, logs, levels=levels[::2], colors="white", linewidths=0.4)
-        for mark in marks.to_dict("records"):
-            axes.plot(mark["x"], mark["y"], "o", ms=10, mec="white", color=COLOURS[mark["name"]], label=mark["name"])
-        axes.set(title=column.replace("_", " "), xlabel="distance in the plane", ylabel="distance in the plane")
-        axes.grid(visible=False)
-        figure.colorbar(drawn, ax=axes, label="log10 of the loss", format="%.1f")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize="small")
-    figure.suptitle(f"{evidence.title}: the plane through three minima of one seed")
-    return figure

@@ -13,10 +13,11 @@ from fbgd.config.build import Built, load_data
 from fbgd.data import Samples
 from fbgd.engine.evaluate import evaluate, population_statistics
 from fbgd.models import MLP
-from fbgd.probes.landscape import filter_normalised, grid, line, through
+from fbgd.probes.landscape import Plane, filter_normalised, grid, line, through
 from fbgd.runs.plan import PlannedRun
 from fbgd.seeds import generator
 from fbgd.studies.minima.endings import MEASURES, ended
+from fbgd.studies.minima.paths import densities, trajectories
 from fbgd.studies.minima.settings import FACTORS, PASSES, STEPS
 from fbgd.studies.trained import rebuilt
 
@@ -38,10 +39,19 @@ def geometry_table(planned: list[PlannedRun], points: int) -> pd.DataFrame:
         values = partial(losses, built[SMALL], test_samples(minima[SMALL], built[SMALL]))
         ends = {name: parameters(own) for name, own in built.items()}
         # Measures first: what follows moves the model's weights.
-        own = [] if frames else [rescaling(built[SMALL]), plane(values, ends, points)]
+        own = [] if frames else [rescaling(built[SMALL]), *first_geometry(minima, built[SMALL], ends, values, points)]
         own += [lines(values, ends), directions(values, ends, seed)]
         frames += [frame.assign(seed=seed) for frame in own]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def first_geometry(
+    minima: dict[str, PlannedRun], built: Built, ends: dict[str, list[Tensor]], values: "Values", points: int
+) -> list[pd.DataFrame]:
+    """Of one seed: the plane through its minima with the ways there, and the Hessian's density at start and minima."""
+    span = through(ends[SMALL], ends[LARGE], ends[CORRECTED])
+    ways = trajectories(minima, span)
+    return [densities(built, ends), plane(values, span, ends, ways, points), ways]
 
 
 def three_minima(planned: list[PlannedRun]) -> dict[str, PlannedRun]:
@@ -105,14 +115,12 @@ def directions(values: Values, ends: dict[str, list[Tensor]], seed: int) -> pd.D
     return pd.concat(frames)
 
 
-def plane(values: Values, ends: dict[str, list[Tensor]], points: int) -> pd.DataFrame:
-    """Over the plane through the three minima; their own places are rows of the kind ``minimum``."""
-    span = through(ends[SMALL], ends[LARGE], ends[CORRECTED])
+def plane(values: Values, span: Plane, ends: dict[str, list[Tensor]], ways: pd.DataFrame, points: int) -> pd.DataFrame:
+    """Over the plane through the three minima, rows of the kind ``minimum``; wide enough for the ways there."""
     places = {name: span.coordinates(params) for name, params in ends.items()}
-    xs, ys = (
-        np.linspace(min(own) - 0.4 * np.ptp(own), max(own) + 0.4 * np.ptp(own), points)
-        for own in zip(*places.values(), strict=True)
-    )
+    seen = np.vstack([ways[["x", "y"]].to_numpy(), *places.values()])
+    low, high, size = seen.min(0), seen.max(0), np.ptp(seen, axis=0)
+    xs, ys = np.linspace(low - 0.25 * size, high + 0.25 * size, points).T
     mesh = [(float(x), float(y)) for y in ys for x in xs]
     rows = pd.DataFrame(grid(values, span, mesh), columns=NUMBERS).assign(kind="plane")
     rows[["x", "y"]] = mesh

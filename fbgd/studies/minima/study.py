@@ -6,7 +6,7 @@
 
 Batch size x learning-rate rule (none, sqrt, linear) x equal passes or equal steps. At the end of every run all probes
 of sharpness look, with Takeuchi's criterion, a PAC-Bayes bound and norms; then lines and a plane between minima, and a
-rescaling that keeps the function.
+rescaling that keeps the function; and a regression whose gap is known.
 """
 
 import pandas as pd
@@ -17,10 +17,12 @@ from fbgd.runs.plan import Rung
 from fbgd.studies.execution import Execution, Outcome
 from fbgd.studies.minima.claims import CLAIMS, runs_of
 from fbgd.studies.minima.correlation import FITTED
-from fbgd.studies.minima.drawing import draw_correlations, draw_lines, draw_measures, draw_plane
+from fbgd.studies.minima.drawing import draw_correlations, draw_lines, draw_measures
 from fbgd.studies.minima.endings import ending_table
 from fbgd.studies.minima.geometry import geometry_table
+from fbgd.studies.minima.path_drawing import draw_densities, draw_plane
 from fbgd.studies.minima.settings import PRESETS, quick, rungs
+from fbgd.studies.minima.well_specified import well_specified_table
 from fbgd.studies.study import Study
 
 SHOWN = ("λ₁", "tr H", "Keskar", "adaptive, worst", "TIC", "PAC-Bayes", "‖θ − θ₀‖")
@@ -30,6 +32,7 @@ def execute(execution: Execution, rungs: list[Rung]) -> Outcome:
     """Every rung with every seed, then what lies between and around where they ended."""
     planned = execution.run(rungs)
     tables = [ending_table(planned), geometry_table(planned, execution.preset.points)]
+    tables.append(well_specified_table(execution.seeds) if len(tables[0]) else pd.DataFrame())
     return Outcome(planned, measurements=pd.concat([own for own in tables if len(own)] or tables, ignore_index=True))
 
 
@@ -86,6 +89,7 @@ STUDY = Study(
         "correlations.png": draw_correlations,
         "lines.png": draw_lines,
         "plane.png": draw_plane,
+        "densities.png": draw_densities,
     },
     claims=CLAIMS,
 )

@@ -197,6 +197,12 @@ def follows_loss(part: pd.DataFrame) -> pd.Series:
     return pd.Series(found)
 
 
+def end_ratio(full: pd.DataFrame, stochastic: pd.DataFrame) -> float:
+    """The logarithm of SGD's over full batch's largest eigenvalue at their last looks."""
+    ours, theirs = (last(part)["largest"].iloc[0] for part in (stochastic, full))
+    return float(np.log(ours / theirs))
+
+
 def delay(part: float) -> Callable[[Evidence], list[Estimate]]:
     """The logarithm of full batch's over SGD's steps to a loss."""
 
@@ -239,5 +245,8 @@ STUDY = Study(
         Claim("index follows loss", "The higher the loss, the more eigenvalues are negative.",
               "rank correlation over the looks at a run", by_regime(follows_loss), higher,
               "of critical points (Dauphin et al. 2014)"),
+        Claim("SGD ends flatter", "After the same steps at the same rate SGD's largest eigenvalue is smaller.",
+              "logarithm of the ratio of largest eigenvalues, SGD over full batch", of_pairs(end_ratio), lower,
+              "SGD prefers flat minima, full batch sharp ones (Keskar et al. 2017)", later=True),
     ),
 )  # fmt: skip

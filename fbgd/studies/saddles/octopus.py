@@ -1,17 +1,19 @@
-"""Steps of GD and perturbed GD past a chain of saddles, by their number (Du et al. 2017); seconds.
+"""Steps of GD, momentum, SGD and perturbed GD past a chain of saddles, by their number (Du et al. 2017); seconds.
 
 python scripts/saddles.py octopus
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import torch
 
-from fbgd.report.claims import Claim, Estimate, above, below, higher, of_mean
+from fbgd.engine.blocks import BlockOrder
+from fbgd.report.claims import Claim, Estimate, above, below, higher, of_mean, within
 from fbgd.report.evidence import Evidence
 from fbgd.report.pages import Summary, measured
 from fbgd.report.plots import make_figure
@@ -20,18 +22,38 @@ from fbgd.seeds import generator
 from fbgd.studies.execution import Execution, Outcome
 from fbgd.studies.saddles.chain import Chain
 from fbgd.studies.saddles.constructed import check_words, constructed
-from fbgd.studies.saddles.methods import DESCENT, PERTURBED, Perturbation, follow
+from fbgd.studies.saddles.methods import (
+    DESCENT,
+    HEAVY_BALL,
+    NESTEROV,
+    PERTURBED,
+    STOCHASTIC,
+    Noise,
+    Perturbation,
+    block_noise,
+    follow,
+)
+from fbgd.studies.saddles.recursions import chain_factor, heavy_ball, nesterov
 from fbgd.studies.study import Preset, Study
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-METHODS = (DESCENT, PERTURBED)
+LESS_HEAVY = f"{HEAVY_BALL}, 0.5"
+# Options of the optimizer by method; those without are plain descent.
+MOMENTUM: dict[str, dict[str, Any]] = {
+    HEAVY_BALL: {"momentum": 0.9},
+    LESS_HEAVY: {"momentum": 0.5},
+    NESTEROV: {"momentum": 0.9, "nesterov": True},
+}
+METHODS = (DESCENT, PERTURBED, STOCHASTIC, *MOMENTUM)
 CHAIN = Chain(across=1.0, along=1.0, length=1.0)
 RATE = 0.25
 # Starts are uniform in the cube of so much around the first saddle.
 CUBE = 0.1
 BALL = Perturbation(radius=0.01, threshold=0.01, pause=40)
+# The samples of SGD, so many a block, drawn with replacement: the noise of its steps is white.
+SAMPLES, BLOCK, SHIFT = 64, 8, 0.1
 MOST = 20_000
 
 
@@ -51,8 +73,28 @@ def rungs(preset: OctopusPreset) -> list[Rung]:
     return [Rung(name, ()) for name in METHODS]
 
 
+def factor(method: str) -> float:
+    """By how much the wait grows from saddle to saddle without noise, in the closed form."""
+    if method == DESCENT:
+        return chain_factor(1 + 2 * RATE * CHAIN.along, 1 - 2 * RATE * CHAIN.across)
+    weight = MOMENTUM[method]["momentum"]
+    form, kept = (nesterov, 1 - 2 * RATE * CHAIN.across) if method == NESTEROV else (heavy_ball, 1.0)
+    # Across the chain both roots are complex: their product is the square of what a step leaves.
+    return chain_factor(form(RATE, 2 * CHAIN.along, weight).roots[0], math.sqrt(weight * kept))
+
+
+def noise_of(seeds: int, saddles: int) -> Noise:
+    """Of every seed its own blocks of the same samples, whose shifts have mean 0 and variance SHIFT squared; (n, d)."""
+    shifts = torch.randn(SAMPLES, saddles, generator=generator(0, "shifts"), dtype=torch.float64)
+    shifts = shifts - shifts.mean(0)
+    shifts *= SHIFT / shifts.square().mean(0).sqrt()
+    streams = [block_noise(shifts, BlockOrder(SAMPLES, BLOCK, 1, "with_replacement", seed)) for seed in range(seeds)]
+    while True:
+        yield torch.stack([next(stream) for stream in streams])
+
+
 def descend(method: str, saddles: int, seeds: int) -> pd.DataFrame:
-    """A row a seed: the steps until all saddles are behind; both methods begin at the same points."""
+    """A row a seed: the steps until all saddles are behind; all methods begin at the same points."""
     starts = torch.stack(
         [
             CUBE * (2 * torch.rand(saddles, generator=generator(seed, "start"), dtype=torch.float64) - 1)
@@ -60,7 +102,9 @@ def descend(method: str, saddles: int, seeds: int) -> pd.DataFrame:
         ]
     )
     ball = BALL if method == PERTURBED else None
-    steps = follow(CHAIN.gradient, starts, CHAIN.at_minimum, MOST, perturbation=ball, lr=RATE)
+    noise = noise_of(seeds, saddles) if method == STOCHASTIC else None
+    options = MOMENTUM.get(method, {})
+    steps = follow(CHAIN.gradient, starts, CHAIN.at_minimum, MOST, noise=noise, perturbation=ball, lr=RATE, **options)
     return pd.DataFrame({"method": method, "saddles": saddles, "seed": range(seeds), "steps": steps.numpy()})
 
 
@@ -93,8 +137,10 @@ PARAGRAPH = (
     f"over n starts, uniform in a cube of half side {CUBE:g} around the first saddle. The function is that of Du "
     f"et al. 2017 with L = {CHAIN.across:g}, γ = {CHAIN.along:g}, τ = {CHAIN.length:g}, where the paper has L = τ "
     f"= e. Perturbed GD: a point of the ball of radius {BALL.radius:g} is added where the gradient is at most "
-    f"{BALL.threshold:g}, at most once in {BALL.pause} steps. With more saddles the last coordinate of plain "
-    "descent underflows to 0 in double precision before its turn, from some starts with six."
+    f"{BALL.threshold:g}, at most once in {BALL.pause} steps. Momentum is 0.9 where nothing else is said. SGD: blocks "
+    f"of {BLOCK} of {SAMPLES} samples, whose gradients differ by linear terms of standard deviation {SHIFT:g}. With "
+    "more saddles the last coordinate of plain descent underflows to 0 in double precision before its turn, from some "
+    "starts with six."
 )
 
 
@@ -139,14 +185,42 @@ def slope(method: str, evidence: Evidence, *, power: bool = False, factor: bool 
     return [Estimate(math.exp(value), math.exp(low), math.exp(high)) if factor else mean]
 
 
-def advantage(evidence: Evidence) -> list[Estimate]:
-    """The logarithm of GD's over perturbed GD's steps with the most saddles, pairs by start."""
-    table = evidence.measurements
-    if set(table["method"]) != set(METHODS):
-        return []
-    most = table[table["saddles"] == table["saddles"].max()]
-    steps = np.log(most.pivot(index="seed", columns="method", values="steps"))
-    return [of_mean(steps[DESCENT] - steps[PERTURBED], evidence.level)]
+def advantage(*methods: str, cases: bool = True) -> Callable[[Evidence], list[Estimate]]:
+    """The logarithm of GD's over another method's steps with the most saddles, pairs by start."""
+
+    def estimates(evidence: Evidence) -> list[Estimate]:
+        table = evidence.measurements
+        most = table[table["saddles"] == table["saddles"].max()]
+        steps = np.log(most.pivot(index="seed", columns="method", values="steps"))
+        known = [method for method in methods if {DESCENT, method} <= set(steps)]
+        return [of_mean(steps[DESCENT] - steps[own], evidence.level, own if cases else "") for own in known]
+
+    return estimates
+
+
+def last_wait(evidence: Evidence) -> list[Estimate]:
+    """The wait for the last saddle over that for the one before and the closed form's factor, minus 1, by method.
+
+    The waits of a start are few whole steps, so their means are divided: the interval is that of the mean over starts
+    of the last wait minus so many times the one before.
+    """
+    table, found = evidence.measurements, []
+    for method in (DESCENT, *MOMENTUM):
+        part = table[table["method"] == method]
+        steps = part.pivot(index="seed", columns="saddles", values="steps")
+        if steps.shape[1] < 3:
+            continue
+        before, last = (steps.iloc[:, place] - steps.iloc[:, place - 1] for place in (-2, -1))
+        expected = factor(method) * before
+        found.append(of_mean((last - expected) / expected.mean(), evidence.level, method))
+    return found
+
+
+def growth(*methods: str) -> Callable[[Evidence], list[Estimate]]:
+    """The exponent of the power of the number of saddles, a case a method."""
+    return lambda evidence: [
+        estimate._replace(case=method) for method in methods for estimate in slope(method, evidence, power=True)
+    ]
 
 
 STUDY = Study(
@@ -169,6 +243,13 @@ STUDY = Study(
               "exponent, from the slope of the logarithms", lambda evidence: slope(PERTURBED, evidence, power=True),
               below(2), "polynomial (Jin et al. 2017; Du et al. 2017)", form=".2f"),
         Claim("perturbations pay", "With the most saddles perturbed GD takes fewer steps.",
-              "logarithm of GD's steps over perturbed GD's", advantage, higher),
+              "logarithm of GD's steps over perturbed GD's", advantage(PERTURBED, cases=False), higher),
+        Claim("the wait grows as in the closed form", "Without noise the wait for a saddle grows from one to the next "
+              "by the closed form's factor, to a tenth.", "share of the last wait beyond it", last_wait, within(0.1),
+              form="+.3f", later=True),
+        Claim("SGD, polynomial", "The steps of SGD grow at most like the square of the number.",
+              "exponent, from the slope of the logarithms", growth(STOCHASTIC), below(2), form=".2f", later=True),
+        Claim("noise and momentum pay", "With the most saddles it takes fewer steps than GD.",
+              "logarithm of GD's steps over its own", advantage(STOCHASTIC, *MOMENTUM), higher, later=True),
     ),
 )  # fmt: skip

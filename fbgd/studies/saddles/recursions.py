@@ -126,3 +126,20 @@ def perturbed_steps(rate: float, curvature: float, distance: float, radius: floa
     middles = (np.arange(QUANTILES) + 0.5) / QUANTILES
     places = np.abs(distance * growth**start + radius * np.sin(np.interp(middles, shares, angles)))
     return float(start + np.ceil(np.log(1 / places) / math.log(growth)).mean())
+
+
+def chain_factor(growth: float, kept: float) -> float:
+    """How much longer the wait at a saddle is than that at the one before, in a chain, once waits are long.
+
+    While a method waits at a saddle, for so many steps that the coordinate along grows by ``growth`` a step from what
+    it was, the coordinates of all later ones shrink to the share ``kept`` a step. So the k-th wait T_k and the sum S_k
+    of all until then obey ``T_{k+1} = S_k ln(1 / kept) / ln(growth) + a constant``.
+
+    Args:
+        growth: the larger root of the recursion along a saddle's way down, above 1.
+        kept: the absolute value of the roots of that across, below 1.
+
+    >>> chain_factor(growth=2.0, kept=0.25)
+    3.0
+    """
+    return 1 + math.log(1 / kept) / math.log(growth)
