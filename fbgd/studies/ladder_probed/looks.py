@@ -81,6 +81,35 @@ def geometric(part: pd.DataFrame, column: str) -> pd.Series:
     return np.log(values[values > 0]).groupby(level=0).mean()
 
 
+def signal(part: pd.DataFrame) -> pd.Series:
+    """The mean over looks of 1000 |G|^2 / tr(C), the inverse of the noise scale in thousandths, by seed.
+
+    The trace is positive at every look, so that none has to be left out. The estimate of |G|^2 is without bias and
+    negative as often as not where noise drowns it: to keep the looks with a positive noise scale would be to choose.
+
+    >>> table = {"seed": [0, 0], "squared_gradient": [3.0, -1.0], "trace": [100.0, 200.0]}
+    >>> signal(pd.DataFrame(table)).tolist()
+    [12.5]
+    """
+    return (1000 * part["squared_gradient"] / part["trace"]).groupby(part["seed"]).mean()
+
+
+def at_a_moment(part: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """The looks with columns as logarithms minus their means over seeds at the same pass.
+
+    What all runs do in the course of training is gone from them. Passes at which a column is equal in all runs are left
+    out: nothing there can go together.
+
+    >>> table = pd.DataFrame({"passes": [5, 5, 9, 9], "seed": [0, 1, 0, 1], "factor": [1, np.e**2, 1, 1]})
+    >>> at_a_moment(table, ["factor"])["factor"].tolist()
+    [-1.0, 1.0]
+    """
+    logarithms = np.log(part[columns])
+    moments = logarithms.groupby(part["passes"])
+    vary = (moments.transform("nunique") > 1).all(axis=1)
+    return part.assign(**(logarithms - moments.transform("mean")))[vary]
+
+
 def rank_correlation(part: pd.DataFrame, left: str, right: str) -> pd.Series:
     """Spearman's correlation of two columns over the looks of a run, by seed; left out where either is constant."""
     found = {
