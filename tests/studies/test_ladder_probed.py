@@ -133,18 +133,20 @@ def test_every_step_of_the_claims_is_between_rungs_that_differ_in_what_it_names(
     }
 
 
-def test_a_noise_scale_is_compared_by_its_inverse_with_every_look():
-    """Of four looks one has an estimate of |G|^2 below 0; the penalty lowers the others' by 4 thousandths a trace."""
+def test_a_noise_scale_is_compared_by_a_share_that_every_look_has():
+    """Noise scales of 128 and, at one look of four, below 0; the penalty makes the positive ones 384, 1/4 for 1/2."""
     below = ("FB penalised", "FB regularised", "FB strong reg.", "FB in practice")
 
     def squared(rung, seed, look):
-        own = -0.004 if look == 3 else 0.02 + 0.001 * seed
-        return own - (0.008 if rung in below and look != 3 else 0)
+        if look == 3:
+            return -0.001
+        return (2 / 384 if rung in below else 2 / 128) * (1 + 1e-6 * seed)
 
-    found = estimates("noise scale", looks(trace=2.0, squared_gradient=squared))
-    assert found["penalty"].value == pytest.approx(-4 * 3 / 4)
+    table = looks(trace=2.0, squared_gradient=squared)
+    found = estimates("noise scale", table)
+    assert found["penalty"].value == pytest.approx(-25 * 3 / 4, rel=1e-4)
     assert all(found[case].value == pytest.approx(0) for case in found if case != "penalty")
-    assert signal(looks(trace=2.0, squared_gradient=squared)).loc[0] < 10
+    assert signal(table)[3] == pytest.approx(1 / (1 + 2 / -0.001 / 128))
 
 
 def test_what_all_runs_do_in_time_is_no_relation_at_the_same_moment():
@@ -162,14 +164,14 @@ def test_what_all_runs_do_in_time_is_no_relation_at_the_same_moment():
 
 
 def test_the_noise_scale_s_figure_shows_estimates_below_zero():
-    table = looks(trace=2.0, squared_gradient=lambda rung, seed, look: 0.01 - 0.006 * look)
+    table = looks(trace=2.0, squared_gradient=lambda rung, seed, look: 0.01 - 0.004 * look)
     evidence = Evidence(Description("", ["rung"]), runs=pd.DataFrame({"train_size": [500.0]}), measurements=table)
     panels = STUDY.figures["noise_scale.png"](evidence).axes[: len(RUNGS)]
-    lowest = 1000 * (0.01 - 0.018) / 2
+    lowest = 100 * -0.002 / (-0.002 + 2 / 128)
     for axes in panels:
         assert axes.get_ylim()[0] <= lowest
-        assert min(min(line.get_ydata()) for line in axes.lines) == pytest.approx(lowest)
-        assert any(list(line.get_ydata()) == [-2, -2] for line in axes.lines)
+        assert any(min(line.get_ydata()) == pytest.approx(lowest) for line in axes.lines)
+        assert any(line.get_ydata() == pytest.approx([-100 * 128 / 372] * 2) for line in axes.lines)
 
 
 def test_the_scatter_has_a_point_a_look_at_the_effective_rate():

@@ -9,7 +9,7 @@ import pandas as pd
 from fbgd.report.claims import Claim, Estimate, lower, of_difference, of_mean
 from fbgd.report.evidence import Evidence
 from fbgd.report.statistics import difference
-from fbgd.studies.ladder_probed.looks import at_a_moment, geometric, rank_correlation, signal
+from fbgd.studies.ladder_probed.looks import BATCH, at_a_moment, geometric, rank_correlation, signal
 
 # Rungs that differ by an ingredient: what it is, with it, without it.
 STEPS = (
@@ -34,6 +34,11 @@ Values = Callable[[pd.DataFrame], pd.Series]
 def share_clipped(part: pd.DataFrame) -> pd.Series:
     """The share of clipped steps by seed, in percent: looks are equally far apart."""
     return 100 * part.groupby("seed")["clipped"].mean()
+
+
+def mean_signal(part: pd.DataFrame) -> pd.Series:
+    """The mean over looks of the share of signal in a batch, by seed, in percent."""
+    return 100 * signal(part).groupby(part["seed"]).mean()
 
 
 def beyond_edge(part: pd.DataFrame, rate: str) -> pd.Series:
@@ -88,8 +93,9 @@ CLAIMS = (
           "logarithm of the ratio of the trace of the gradients' covariance, mean over the looks at a run",
           changes(lambda part: geometric(part, "trace")), lower),
     Claim("noise scale", "The ingredient raises the noise scale.",
-          "difference of 1000 / noise scale, mean over the looks at a run",
-          changes(signal), lower, family="noise scale"),
+          f"difference of the share of signal in a batch of {BATCH}, 1 / (1 + noise scale / {BATCH}), mean over the "
+          "looks at a run, points",
+          changes(mean_signal), lower, form="+.1f", family="noise scale"),
     Claim("clipped share", "The ingredient lowers the share of clipped steps.", "difference of shares, points",
           changes(share_clipped, BOTH_CLIPPED), lower, form="+.1f"),
     Claim("rate follows the landscape", "Clipping shortens steps more where the loss is sharper.",

@@ -10,6 +10,7 @@ from fbgd.report.multiples import multiples_figure
 from fbgd.report.paper import points
 from fbgd.report.plots import make_figure
 from fbgd.studies.ladder_probed.claims import CLIPPED, EDGE, of_rung
+from fbgd.studies.ladder_probed.looks import BATCH, signal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,26 +69,25 @@ def draw_sharpness(evidence: Evidence) -> "Figure":
     return figure
 
 
-def draw_noise_scale(evidence: Evidence) -> "Figure":
-    """The inverse of the noise scale, which is shown at every look, also where noise drowns the squared gradient."""
+def draw_signal(evidence: Evidence) -> "Figure":
+    """The share of signal in a batch, which tells the noise scale at every look, also where noise drowns the signal."""
     looks = evidence.measurements
-    looks = looks.assign(signal=1000 * looks["squared_gradient"] / looks["trace"])
-    about = "dotted: where the gradient of the whole training set vanishes"
-    shown = Evidence(evidence.description, measurements=looks)
-    figure = over_passes(shown, "signal", "1000 / noise scale (1 / samples)", about)
-    # One run's estimate, while it hardly moves, may be many times all others.
-    floor = -1000 / evidence.runs["train_size"].dropna().mean()
-    top = 1.1 * max(looks["signal"].quantile(0.98), 0.5)
+    about = f"50 %: a noise scale of {BATCH} samples; dotted: where the gradient of the whole training set vanishes"
+    shown = Evidence(evidence.description, measurements=looks.assign(signal=100 * signal(looks)))
+    figure = over_passes(shown, "signal", f"signal in a batch of {BATCH} (%)", about)
+    samples = evidence.runs["train_size"].dropna().mean()
+    levels = [(0.0, "-"), (50.0, "-")] + [(-100 * BATCH / (samples - BATCH), ":")] * (samples > 2 * BATCH)
     for axes in figure.axes[: len(rungs_of(looks))]:
-        axes.axhline(0, color="black", lw=points(0.8), zorder=2)
-        axes.axhline(floor, color="black", linestyle=":", lw=points(1.3), zorder=2)
-    figure.axes[0].set_ylim(min(1.3 * floor, 1.1 * looks["signal"].min()), top)
+        for level, line in levels:
+            axes.axhline(level, color="black", linestyle=line, lw=points(0.8), zorder=2)
+    figure.axes[0].set_ylim(-52, 104)
     return figure
 
 
 def draw_clipped(evidence: Evidence) -> "Figure":
-    """The share of clipped steps over passes."""
+    """The share of clipped steps over passes, of the rungs that clip."""
     looks = evidence.measurements
+    looks = looks[looks["rung"].isin(CLIPPED)]
     shown = Evidence(evidence.description, measurements=looks.assign(clipped=100 * looks["clipped"]))
     return over_passes(shown, "clipped", "clipped steps since the last look (%)", "")
 
@@ -135,7 +135,7 @@ def rates_of(axes: "Axes", looks: pd.DataFrame, colour) -> None:
 FIGURES = {
     "sharpness.png": draw_sharpness,
     "noise.png": lambda evidence: over_passes(evidence, "trace", "trace of the gradients' covariance", "", "log"),
-    "noise_scale.png": draw_noise_scale,
+    "noise_scale.png": draw_signal,
     "clipped.png": draw_clipped,
     "rate_and_sharpness.png": draw_rates,
 }

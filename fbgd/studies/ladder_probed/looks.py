@@ -8,6 +8,8 @@ import pandas as pd
 from fbgd.runs.plan import PlannedRun, curves
 
 KEYS = ["rung", "seed"]
+# Samples of the batch whose gradient noise is told by: a block of the ladder, and of its SGD.
+BATCH = 128
 # Columns of a run's rows, by what they are called here.
 PROBED = {
     "sharpness": "sharpness/sharpness",
@@ -81,17 +83,20 @@ def geometric(part: pd.DataFrame, column: str) -> pd.Series:
     return np.log(values[values > 0]).groupby(level=0).mean()
 
 
-def signal(part: pd.DataFrame) -> pd.Series:
-    """The mean over looks of 1000 |G|^2 / tr(C), the inverse of the noise scale in thousandths, by seed.
+def signal(looks: pd.DataFrame) -> pd.Series:
+    r"""The share of signal in the squared gradient of a batch of B = :data:`BATCH` samples, of every look.
 
-    The trace is positive at every look, so that none has to be left out. The estimate of |G|^2 is without bias and
-    negative as often as not where noise drowns it: to keep the looks with a positive noise scale would be to choose.
+    .. math:: \frac{|G|^2}{|G|^2 + \operatorname{tr}(C) / B} = \frac{1}{1 + \text{noise scale} / B}
 
-    >>> table = {"seed": [0, 0], "squared_gradient": [3.0, -1.0], "trace": [100.0, 200.0]}
-    >>> signal(pd.DataFrame(table)).tolist()
-    [12.5]
+    Half where the noise scale is B samples. It has a meaning at every look: where noise drowns the signal, the
+    estimate of :math:`|G|^2`, which is without bias, is negative as often as not, and so is the noise scale; to keep
+    the positive ones would be to choose. Noise scales of 0 to infinity are shares of 1 to 0; the least is -B / (N - B),
+    where the gradient of all N training samples vanishes.
+
+    >>> signal(pd.DataFrame({"squared_gradient": [1.0, -0.25], "trace": [128.0, 128.0]})).round(4).tolist()
+    [0.5, -0.3333]
     """
-    return (1000 * part["squared_gradient"] / part["trace"]).groupby(part["seed"]).mean()
+    return looks["squared_gradient"] / (looks["squared_gradient"] + looks["trace"] / BATCH)
 
 
 def at_a_moment(part: pd.DataFrame, columns: list[str]) -> pd.DataFrame:

@@ -20,9 +20,9 @@ from fbgd.report.cells import UNKNOWN
 from fbgd.report.pages import Summary, measured
 from fbgd.runs.plan import Rung
 from fbgd.studies import geiping_ladder
-from fbgd.studies.ladder_probed.claims import CLAIMS, CLIPPED, EDGE, beyond_edge, share_clipped
+from fbgd.studies.ladder_probed.claims import CLAIMS, CLIPPED, EDGE, beyond_edge, mean_signal, share_clipped
 from fbgd.studies.ladder_probed.drawing import FIGURES
-from fbgd.studies.ladder_probed.looks import geometric, look_table, rank_correlation, signal
+from fbgd.studies.ladder_probed.looks import BATCH, geometric, look_table, rank_correlation
 from fbgd.studies.presets import data_words
 from fbgd.studies.study import Preset, Study
 
@@ -115,7 +115,7 @@ def summarise(table: pd.DataFrame) -> Summary:
         columns = {
             "sharpness": np.exp(geometric(part, "sharpness")),
             "noise trace": np.exp(geometric(part, "trace")),
-            "1000 / noise scale": signal(part),
+            "signal %": mean_signal(part),
             "test accuracy %": 100 * part.dropna(subset=["test_accuracy"]).groupby("seed")["test_accuracy"].last(),
             "clipped %": share_clipped(part),
             "beyond the edge, rate %": beyond_edge(part, "lr"),
@@ -145,21 +145,22 @@ def worst(table: pd.DataFrame) -> str:
 
 
 PARAGRAPH = (
-    "Mean ± standard deviation over n seeds; of a run: the geometric mean over its looks of sharpness and of the trace "
-    "of the covariance of the gradients of single samples, the mean over its looks of 1000 / noise scale, the share of "
-    "clipped steps. 1000 / noise scale is |G|² / tr(C) in thousandths a sample. Unlike the noise scale it has a "
-    "meaning at every look: where noise drowns |G|², its estimate without bias is about 0 or below it, down to minus a "
-    "thousand over the number of training samples where the gradient of the whole training set vanishes. Beyond the "
-    f"edge: the share of looks at which sharpness times rate is above {EDGE:.3f}, where Nesterov's momentum of 0.9 is "
-    "no longer stable on a quadratic; with the learning rate, and with the effective one, which clipping makes of it: "
-    "rate × min(1, c / ‖g‖). Factor, sharpness: the rank correlation of that minimum and sharpness over the looks at a "
-    "run. Sharpness is the largest eigenvalue of the Hessian of the training objective, block by block as training "
+    "Mean ± standard deviation over n seeds; of a run: the geometric mean over its looks of sharpness and of the "
+    "trace of the covariance of the gradients of single samples, the mean over its looks of the signal, the share of "
+    "clipped steps. The signal is the share |G|² / (|G|² + tr(C) / B) of the squared gradient of a batch of B = "
+    f"{BATCH} samples: 1 / (1 + noise scale / B), half where the noise scale is {BATCH} samples. Unlike the noise "
+    "scale it has a meaning at every look: where noise drowns |G|², its estimate without bias is about 0 or below it, "
+    "and the least signal is -B / (N - B), where the gradient of all N training samples vanishes. Beyond the edge: "
+    f"the share of looks at which sharpness times rate is above {EDGE:.3f}, where Nesterov's momentum of 0.9 is no "
+    "longer stable on a quadratic; with the learning rate, and with the effective one, which clipping makes of it: "
+    "rate × min(1, c / ‖g‖). Factor, sharpness: the rank correlation of that minimum and sharpness over the looks at "
+    "a run. Sharpness is the largest eigenvalue of the Hessian of the training objective, block by block as training "
     "sees it, batch norm with the statistics of each block: rungs with smaller blocks have another objective. It is a "
     "lower bound, by a few products a look; in nine of ten looks an eigenvalue lies within {error} % of it. Samples "
     "are a quarter of those of the Geiping ladder, passes, but for the two baselines, half of them. Three rungs are "
-    "not of that ladder: FB no warm-up is FB train longer without warm-up, the rate after it the same; FB no warm-up, "
-    "clipped is FB clipped without warm-up; FB penalised is FB regularised at the learning rate of FB clipped, and so "
-    "with half of the penalty's coefficient, which is proportional to the rate."
+    "not of that ladder. FB no warm-up is FB train longer without warm-up, and so with a cosine that begins at once; "
+    "FB no warm-up, clipped is the same of FB clipped. FB penalised is FB regularised at the learning rate of FB "
+    "clipped, and so with half of the penalty's coefficient, which is proportional to the rate."
 )
 
 
