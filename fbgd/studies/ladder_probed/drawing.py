@@ -76,9 +76,11 @@ def draw_signal(evidence: Evidence) -> "Figure":
     shown = Evidence(evidence.description, measurements=looks.assign(signal=100 * signal(looks)))
     figure = over_passes(shown, "signal", f"signal in a batch of {BATCH} (%)", about)
     samples = evidence.runs["train_size"].dropna().mean()
-    levels = [(0.0, "-"), (50.0, "-")] + [(-100 * BATCH / (samples - BATCH), ":")] * (samples > 2 * BATCH)
+    levels = {0.0: "-", 50.0: "-"}
+    if samples > 2 * BATCH:
+        levels[-100 * BATCH / (samples - BATCH)] = ":"
     for axes in figure.axes[: len(rungs_of(looks))]:
-        for level, line in levels:
+        for level, line in levels.items():
             axes.axhline(level, color="black", linestyle=line, lw=points(0.8), zorder=2)
     figure.axes[0].set_ylim(-52, 104)
     return figure
@@ -89,7 +91,7 @@ def draw_clipped(evidence: Evidence) -> "Figure":
     looks = evidence.measurements
     looks = looks[looks["rung"].isin(CLIPPED)]
     shown = Evidence(evidence.description, measurements=looks.assign(clipped=100 * looks["clipped"]))
-    return over_passes(shown, "clipped", "clipped steps since the last look (%)", "")
+    return over_passes(shown, "clipped", "clipped steps (%)", "of the steps since the last look")
 
 
 def draw_rates(evidence: Evidence) -> "Figure":
