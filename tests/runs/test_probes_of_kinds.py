@@ -69,6 +69,7 @@ def test_the_hessian_of_attention_is_that_of_its_gradients():
     blocks, objective = experiment.source.training_pass(0), experiment.gradient.objective
     origin = flatten(params)
     direction = torch.randn(len(origin), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    direction /= direction.norm()
 
     def gradient(at):
         parts = block_gradients(objective, unflatten(at, params), blocks)
