@@ -35,6 +35,7 @@ class InMetricProduct:
         size: entries of a vector.
         shift: the diagonal of D (D), in double precision.
 
+    >>> import torch
     >>> recursion = Recursion([torch.tensor([4.0, 1.0])], [torch.tensor([0.0, 0.5])], rate=0.1)
     >>> InMetricProduct(lambda vector: 2 * vector, recursion)(torch.tensor([1.0, 1.0]).double()).tolist()
     [8.0, 2.5]
