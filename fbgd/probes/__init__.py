@@ -15,6 +15,7 @@ from fbgd.probes.information import InformationCriterion, criterion
 from fbgd.probes.keskar import KeskarSharpness
 from fbgd.probes.lanczos import Tridiagonal, lanczos
 from fbgd.probes.landscape import Plane, filter_normalised, grid, line, through
+from fbgd.probes.metric import InMetricProduct
 from fbgd.probes.modified_flow import flow, mean_pass, orders
 from fbgd.probes.moments import GradientMoments, gradient_moments
 from fbgd.probes.noise_scale import GradientNoiseScale, noise_scale
@@ -48,6 +49,7 @@ __all__ = [
     "HessianTrace",
     "ImplicitBias",
     "InMetric",
+    "InMetricProduct",
     "InformationCriterion",
     "KeskarSharpness",
     "NetworkLosses",

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from fbgd.engine.blocks import StepBlocks
 from fbgd.engine.kernels import Objective
-from fbgd.probes.products import GRADIENTS_PER_PRODUCT, single_blocks
+from fbgd.probes.products import GRADIENTS_PER_PRODUCT, single_blocks, twice_differentiable
 from regularizers.tensor_lists import flatten, unflatten
 
 # Made at a time: a product alone is mostly Python.
@@ -33,7 +33,7 @@ def dense_hessian(
     units, total = torch.eye(size).to(origin), torch.zeros(size, size, dtype=torch.float64, device=origin.device)
     for block in single_blocks(blocks, origin.dtype):
         point = origin.clone().requires_grad_()
-        with torch.enable_grad():
+        with twice_differentiable():
             value, _ = objective(unflatten(point, params), *block)
             (gradient,) = torch.autograd.grad(value, point, create_graph=True)
         spend(GRADIENTS_PER_PRODUCT * size * len(block[0]))

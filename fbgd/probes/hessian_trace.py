@@ -9,7 +9,8 @@ from torch import Tensor
 
 from fbgd.engine.probe import ProbeState
 from fbgd.errors import ConfigError
-from fbgd.probes.products import Product, check_precision, hessian_product
+from fbgd.probes.metric import check_metric, product_in
+from fbgd.probes.products import Product, check_precision
 
 # Of a probe's random streams, that of the vectors.
 VECTORS = 1
@@ -37,19 +38,22 @@ class HessianTrace:
     Args:
         vectors: m, at least 2.
         precision: ``"as trained"``, or ``"fp64"`` for a network that can be evaluated in it.
+        metric: ``"identity"``, or ``"optimizer"`` for the matrix whose largest eigenvalue is that of
+            :class:`fbgd.probes.PreconditionedSharpness`.
 
     Raises:
-        ConfigError: a number that is out of range.
+        ConfigError: an option that is out of range; at a look, an optimizer whose metric is not known.
 
     Source: Hutchinson 1990, "A stochastic estimator of the trace of the influence matrix".
     """
 
-    def __init__(self, vectors: int = 10, precision: str = "as trained"):
+    def __init__(self, vectors: int = 10, precision: str = "as trained", metric: str = "identity"):
         check_products(vectors, precision)
-        self.vectors, self.precision = vectors, precision
+        check_metric(metric)
+        self.vectors, self.precision, self.metric = vectors, precision, metric
 
     def __call__(self, state: ProbeState) -> dict[str, float]:
-        product = hessian_product(state, self.precision)
+        product = product_in(self.metric, state, self.precision)
         trace = mean_form(product, signs(product.size, self.vectors, state))
         return {"trace": trace.value, "error": trace.error, "mean_eigenvalue": trace.value / product.size}
 

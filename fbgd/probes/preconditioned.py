@@ -3,15 +3,15 @@
 import math
 
 import torch
-from torch import Tensor
 
 import optimizers
 from fbgd.engine.probe import ProbeState
 from fbgd.errors import ConfigError
 from fbgd.probes.lanczos import lanczos
+from fbgd.probes.metric import InMetricProduct, own_recursion
 from fbgd.probes.moments import gradient_moments
 from fbgd.probes.products import hessian_product
-from fbgd.probes.recursion import Recursion, recursion_of
+from fbgd.probes.recursion import Recursion
 from fbgd.probes.sharpness import check_iteration
 from regularizers.tensor_lists import flatten
 
@@ -39,9 +39,12 @@ class PreconditionedSharpness:
     Thresholds are those of a quadratic; clipping, penalties and noise that act beside the optimizer are not in them.
 
     Returns columns ``sharpness``, ``threshold``, ``ratio`` (of the two), ``error`` (a bound on the distance of the
-    sharpness from an eigenvalue) and ``products``.
+    sharpness from an eigenvalue) and ``products``; with ``count=k`` also ``eigenvalue_2`` to ``eigenvalue_k``, which
+    ``error`` is of then too. Trace and density in this metric: ``metric="optimizer"`` of
+    :class:`fbgd.probes.HessianTrace` and :class:`fbgd.probes.HessianDensity`.
 
     Args:
+        count: so many eigenvalues.
         steps: products with the Hessian, at most; each costs two gradients of every sample, SAM's threshold one more.
         tolerance: the iteration ends when ``error`` is at most this share of the sharpness.
         precision: ``"as trained"``, or ``"fp64"`` for a network that can be evaluated in it.
@@ -54,38 +57,31 @@ class PreconditionedSharpness:
     "Sharpness-Aware Minimization and the Edge of Stability". Derivations: :mod:`fbgd.probes.recursion`.
     """
 
-    def __init__(self, steps: int = 30, tolerance: float = 0.01, precision: str = "as trained"):
-        check_iteration(1, steps, tolerance, precision)
-        self.steps, self.tolerance, self.precision = steps, tolerance, precision
+    def __init__(self, steps: int = 30, tolerance: float = 0.01, precision: str = "as trained", count: int = 1):
+        check_iteration(count, steps, tolerance, precision)
+        self.count, self.steps, self.tolerance, self.precision = count, steps, tolerance, precision
 
     def __call__(self, state: ProbeState) -> dict[str, float]:
-        own = list(state.model.parameters())
         sam = state.optimizer if type(state.optimizer) is optimizers.SAM else None
-        recursion = recursion_of(state.optimizer if sam is None else sam.base, own)
+        recursion = own_recursion(state)
         radius = 0.0 if sam is None else sam_radius(sam, recursion)
-        product, root, shift = hessian_product(state, self.precision), *operator_of(recursion)
-        start = torch.randn(product.size, generator=state.generator(), dtype=torch.float64).to(root)
-        found = lanczos(
-            lambda vector: root * product(root * vector) + shift * vector, start, self.steps, 1, self.tolerance
-        )
-        (sharpness,), _, (error,) = found.top(1)
+        product = InMetricProduct(hessian_product(state, self.precision), recursion)
+        start = torch.randn(product.size, generator=state.generator(), dtype=torch.float64).to(product.root)
+        found = lanczos(product, start, self.steps, self.count, self.tolerance)
+        (sharpness, *others), _, errors = found.top(self.count)
         threshold = recursion.threshold
         if radius:
             norm = math.sqrt(gradient_moments(state.block_gradients()).squared_mean)
-            decay = float(shift.max())
+            decay = float(product.shift.max())
             threshold = decay + sam_threshold(threshold - decay, radius, norm)
         return {
             "sharpness": float(sharpness),
             "threshold": threshold,
             "ratio": float(sharpness) / threshold,
-            "error": float(error),
+            **{f"eigenvalue_{place}": float(value) for place, value in enumerate(others, start=2)},
+            "error": float(errors.max()),
             "products": len(found.diagonal),
         }
-
-
-def operator_of(recursion: Recursion) -> tuple[Tensor, Tensor]:
-    """The root of S and D as vectors in double precision."""
-    return flatten(recursion.scales).double().sqrt(), flatten(recursion.shifts).double()
 
 
 def sam_threshold(threshold: float, radius: float, norm: float) -> float:

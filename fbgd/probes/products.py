@@ -9,9 +9,11 @@ derivatives wrong through batch norm.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from fbgd.engine.blocks import StepBlocks
 from fbgd.engine.kernels import Objective
@@ -30,6 +32,13 @@ def check_precision(precision: str) -> None:
     """Raise :class:`ConfigError` unless ``precision`` is one of :data:`PRECISIONS`."""
     if precision not in PRECISIONS:
         raise ConfigError(f"precision = {precision!r} must be one of {', '.join(PRECISIONS)}")
+
+
+@contextmanager
+def twice_differentiable() -> Iterator[None]:
+    """Gradients are recorded, and attention is computed step by step: fused kernels have a first derivative only."""
+    with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
+        yield
 
 
 class HessianProduct:
@@ -74,7 +83,7 @@ class HessianProduct:
     def of_block(self, block: tuple[Tensor, Tensor, Tensor], vector: Tensor) -> Tensor:
         """The product of ``vector`` (D) with the Hessian of one block, ``(inputs, targets, key)``."""
         leaves = [param.detach().requires_grad_() for param in self.params]
-        with torch.enable_grad():
+        with twice_differentiable():
             loss = self.objective(leaves, *block)[0]
             options: dict = {"allow_unused": True, "materialize_grads": True}
             gradient = torch.autograd.grad(loss, leaves, create_graph=True, **options)

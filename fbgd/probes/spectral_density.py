@@ -9,7 +9,8 @@ from fbgd.engine.probe import ProbeState
 from fbgd.errors import ConfigError
 from fbgd.probes.hessian_trace import VECTORS
 from fbgd.probes.lanczos import lanczos
-from fbgd.probes.products import check_precision, hessian_product
+from fbgd.probes.metric import check_metric, product_in
+from fbgd.probes.products import check_precision
 
 QUANTILES = (0.05, 0.5, 0.95)
 # Eigenvalues within this share of the largest are zero: rounding gives them either sign.
@@ -72,20 +73,23 @@ class HessianDensity:
         vectors: at least 1.
         steps: K, products with the Hessian for each.
         precision: ``"as trained"``, or ``"fp64"`` for a network that can be evaluated in it.
+        metric: ``"identity"``, or ``"optimizer"`` for the matrix whose largest eigenvalue is that of
+            :class:`fbgd.probes.PreconditionedSharpness`.
 
     Raises:
-        ConfigError: a number that is out of range.
+        ConfigError: an option that is out of range; at a look, an optimizer whose metric is not known.
 
     Source: Ghorbani, Krishnan & Xiao 2019, "An Investigation into Neural Net Optimization via Hessian Eigenvalue
     Density"; Ubaru, Chen & Saad 2017, "Fast Estimation of tr(f(A)) via Stochastic Lanczos Quadrature".
     """
 
-    def __init__(self, vectors: int = 2, steps: int = 20, precision: str = "as trained"):
+    def __init__(self, vectors: int = 2, steps: int = 20, precision: str = "as trained", metric: str = "identity"):
         for name, value in (("vectors", vectors), ("steps", steps)):
             if not value >= 1:
                 raise ConfigError(f"{name} = {value!r} must be 1 or more")
         check_precision(precision)
-        self.vectors, self.steps, self.precision = vectors, steps, precision
+        check_metric(metric)
+        self.vectors, self.steps, self.precision, self.metric = vectors, steps, precision, metric
 
     def __call__(self, state: ProbeState) -> dict[str, float]:
         density = self.density(state)
@@ -103,7 +107,7 @@ class HessianDensity:
 
     def density(self, state: ProbeState) -> SpectralDensity:
         """The whole distribution, for figures."""
-        product = hessian_product(state, self.precision)
+        product = product_in(self.metric, state, self.precision)
         draw = state.generator(VECTORS)
         nodes, weights = [], []
         for _ in range(self.vectors):

@@ -11,7 +11,7 @@ from states import state
 
 import optimizers
 from fbgd.errors import ConfigError
-from fbgd.probes import PreconditionedSharpness, recursion_of
+from fbgd.probes import HessianDensity, HessianTrace, PreconditionedSharpness, recursion_of
 from fbgd.probes.preconditioned import sam_threshold
 
 EXACT = PreconditionedSharpness(steps=200, tolerance=1e-10)
@@ -81,6 +81,88 @@ def test_it_is_the_largest_eigenvalue_in_the_optimizer_s_metric(make, kind):
     assert columns["sharpness"] == pytest.approx(exact, rel=1e-6)
     assert columns["ratio"] == columns["sharpness"] / columns["threshold"]
     assert looked.cost.evaluations == 2 * 23 * columns["products"]
+
+
+def in_metric(optimizer, kind, model, blocks):
+    """The dense matrix, by numpy."""
+    root = by_numpy(optimizer, kind) ** -0.5
+    return root[:, None] * dense_hessian(model, blocks.training_pass(0)).numpy() * root
+
+
+@pytest.mark.parametrize(("make", "kind"), METRICS.values(), ids=METRICS)
+def test_so_many_are_the_largest_and_the_first_columns_stay(make, kind):
+    model, blocks, optimizer = trained(make)
+    exact = np.linalg.eigvalsh(in_metric(optimizer, kind, model, blocks))[::-1]
+    looked = state(model, blocks, optimizer)
+    columns = PreconditionedSharpness(count=4, steps=200, tolerance=1e-10)(looked)
+    found = [columns["sharpness"], *(columns[f"eigenvalue_{place}"] for place in (2, 3, 4))]
+    assert found == pytest.approx(exact[:4], rel=1e-6)
+    assert looked.cost.evaluations == 2 * 23 * columns["products"]
+    one = EXACT(state(model, blocks, optimizer))
+    assert list(one) == ["sharpness", "threshold", "ratio", "error", "products"]
+    assert columns["ratio"] == columns["sharpness"] / one["threshold"]
+    # An error that holds for all four.
+    early = PreconditionedSharpness(count=4, steps=6)(state(model, blocks, optimizer))
+    for name in ("sharpness", "eigenvalue_2", "eigenvalue_3", "eigenvalue_4"):
+        assert np.abs(exact - early[name]).min() <= early["error"] * (1 + 1e-9)
+
+
+@pytest.mark.parametrize(("make", "kind"), METRICS.values(), ids=METRICS)
+def test_the_trace_in_the_metric_lies_within_its_error(make, kind):
+    model, blocks, optimizer = trained(make)
+    exact = in_metric(optimizer, kind, model, blocks)
+    looked = state(model, blocks, optimizer)
+    columns = HessianTrace(vectors=60, metric="optimizer")(looked)
+    assert columns["trace"] == pytest.approx(np.trace(exact), abs=4 * columns["error"])
+    assert columns["error"] < 0.3 * abs(np.trace(exact))
+    # The formula of its variance, which is another for every metric.
+    rest = exact - np.diag(np.diag(exact))
+    assert columns["error"] == pytest.approx(math.sqrt(2 * (rest**2).sum() / 60), rel=0.5)
+    assert columns["mean_eigenvalue"] == columns["trace"] / len(exact)
+    assert looked.cost.evaluations == 2 * 60 * 23
+
+
+@pytest.mark.parametrize(("make", "kind"), METRICS.values(), ids=METRICS)
+def test_the_density_in_the_metric_is_a_quadrature_of_the_dense_one(make, kind):
+    """v' A^p v of the vector that was drawn, for p up to 2 K - 1 with K = 3 nodes; with enough of them, the ends."""
+    model, blocks, optimizer = trained(make)
+    exact = in_metric(optimizer, kind, model, blocks)
+    looked = state(model, blocks, optimizer)
+    density = HessianDensity(vectors=1, steps=3, metric="optimizer").density(looked)
+    start = torch.randn(len(exact), generator=looked.generator(1), dtype=torch.float64).numpy()
+    start /= np.linalg.norm(start)
+    scale = np.linalg.eigvalsh(exact)[-1]
+    for power in range(6):
+        moment = start @ np.linalg.matrix_power(exact / scale, power) @ start
+        assert density.moment(power) / scale**power == pytest.approx(moment, rel=1e-6, abs=1e-10)
+    columns = HessianDensity(vectors=1, steps=len(exact), metric="optimizer")(looked)
+    values = np.linalg.eigvalsh(exact)
+    assert columns["largest"] == pytest.approx(values[-1], rel=1e-6)
+    assert columns["smallest"] == pytest.approx(values[0], rel=1e-4)
+
+
+@pytest.mark.parametrize("probe", [HessianTrace, HessianDensity])
+def test_trace_and_density_know_rates_decay_and_refuse_by_name(probe):
+    model, blocks = smooth_network(), source()
+    plain, decayed = (
+        probe(vectors=2, metric="optimizer")(
+            state(model, blocks, optimizers.SGD(model.parameters(), lr=0.1, weight_decay=decay))
+        )
+        for decay in (0.0, 0.3)
+    )
+    assert plain == pytest.approx(probe(vectors=2)(state(model, blocks)), rel=1e-6, abs=1e-9)
+    mean = "mean_eigenvalue" if probe is HessianTrace else "mean"
+    assert decayed[mean] - plain[mean] == pytest.approx(0.3)
+    with pytest.raises(ConfigError, match="the metric of the optimizer Lion is not known"):
+        probe(metric="optimizer")(state(model, blocks, optimizers.Lion(model.parameters())))
+    with pytest.raises(ConfigError, match="metric = 'adam' must be one of identity, optimizer"):
+        probe(metric="adam")
+
+
+def test_sam_s_metric_is_that_of_its_base():
+    model, blocks, sam = trained(lambda p: optimizers.SAM(p, lr=0.1, base=optimizers.SGD), steps=1)
+    columns = HessianTrace(metric="optimizer")(state(model, blocks, sam))
+    assert columns == pytest.approx(HessianTrace()(state(model, blocks)), rel=1e-9)
 
 
 @pytest.mark.parametrize("norm", ["none", "batch", "layer", "group"])

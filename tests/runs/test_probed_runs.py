@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from directories import Stopped, assert_same, numbers, stop_after
+from directories import Stopped, assert_same, check_probed, numbers, stop_after
 from probe_cases import PROBES
 
 from fbgd.config.build import check
@@ -134,17 +134,6 @@ def test_bad_options_are_refused_before_any_work(name, message, options):
     words = [f"probe.{name}.{key}={value}" for key, value in options.items()]
     with pytest.raises(ConfigError, match=message):
         check(compose([*SMALL, f"probe=[{name}]", *words]))
-
-
-def check_probed(folder, words, name="probed"):
-    """The rows of a probed run, whose other columns and weights are those of ``folder / "plain"``, bit for bit."""
-    execute(compose(words), folder / name)
-    plain, probed = numbers(folder / "plain"), numbers(folder / name)
-    shared = probed[0][probed[0]["loss"].notna()][list(plain[0])].reset_index(drop=True)
-    # Where rows have gaps, whole numbers are read as floats.
-    pd.testing.assert_frame_equal(shared, plain[0], check_exact=True, check_dtype=False)
-    assert_same((plain[0], *plain[1:]), (plain[0], *probed[1:]))
-    return probed[0]
 
 
 def test_rows_where_a_probe_is_due(tmp_path):

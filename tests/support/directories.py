@@ -3,6 +3,9 @@
 import pandas as pd
 import torch
 
+from fbgd.config.compose import compose
+from fbgd.runs.attempt import execute
+
 
 def numbers(path):
     """Everything a run computed, without its times and its place."""
@@ -56,3 +59,14 @@ class NoisySGD(torch.optim.SGD):
             for param in group["params"]:
                 param.data.add_(torch.randn_like(param), alpha=1e-3)
         return loss
+
+
+def check_probed(folder, words, name="probed"):
+    """The rows of a probed run, whose other columns and weights are those of ``folder / "plain"``, bit for bit."""
+    execute(compose(words), folder / name)
+    plain, probed = numbers(folder / "plain"), numbers(folder / name)
+    shared = probed[0][probed[0]["loss"].notna()][list(plain[0])].reset_index(drop=True)
+    # Where rows have gaps, whole numbers are read as floats.
+    pd.testing.assert_frame_equal(shared, plain[0], check_exact=True, check_dtype=False)
+    assert_same((plain[0], *plain[1:]), (plain[0], *probed[1:]))
+    return probed[0]

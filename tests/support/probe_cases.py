@@ -20,6 +20,7 @@ class ProbeCase:
 
 
 PRECISION = {"as trained, fp64": {"precision": "bf16"}}
+METRIC = {"identity, optimizer": {"metric": "adam"}}
 PROBES = {
     "gauss_newton": ProbeCase(
         ("probe.gauss_newton.count=2", "probe.gauss_newton.steps=6"), {"count = 0": {"count": 0}}
@@ -65,8 +66,9 @@ PROBES = {
     "gradient_noise_scale": ProbeCase(),
     "gradient_sharpness": ProbeCase((), PRECISION),
     "preconditioned": ProbeCase(
-        ("probe.preconditioned.steps=6",),
+        ("probe.preconditioned.steps=6", "probe.preconditioned.count=2"),
         {
+            "count = 0": {"count": 0},
             "between 1 and steps = 0": {"steps": 0},
             r"tolerance = 1.0 .*\[0, 1\)": {"tolerance": 1.0},
             **PRECISION,
@@ -105,13 +107,14 @@ PROBES = {
     "block_angle": ProbeCase((), {"blocks, samples": {"of": "batches"}, "most = 0 must be 2": {"most": 0}}),
     "hessian_trace": ProbeCase(
         ("probe.hessian_trace.vectors=2",),
-        {"vectors = 1 must be 2": {"vectors": 1}, **PRECISION},
+        {"vectors = 1 must be 2": {"vectors": 1}, **METRIC, **PRECISION},
     ),
     "spectral_density": ProbeCase(
         ("probe.spectral_density.vectors=1", "probe.spectral_density.steps=3"),
         {
             "vectors = 0": {"vectors": 0},
             "steps = 0": {"steps": 0},
+            **METRIC,
             **PRECISION,
         },
     ),

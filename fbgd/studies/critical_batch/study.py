@@ -1,6 +1,7 @@
 """Up to which batch size fewer steps are needed, and does the gradient noise scale predict it?
 
     python scripts/critical_batch.py            MNIST-1D, a small MLP, 9 batch sizes, 10 seeds; two minutes
+    python scripts/critical_batch.py data=fashion_mnist    10000 images, 11 batch sizes, 5 seeds
     python scripts/critical_batch.py --quick    seconds, to see that everything runs
 
 Plain SGD with the best constant rate of every batch size takes S steps to a training loss. S / S_min = 1 + B_crit / B
@@ -65,13 +66,21 @@ PRESETS = {
         target=1.4, sizes=tuple(4 * 2**power for power in range(9)),
         rates=tuple(0.03125 * 2 ** (power / 2) for power in range(14)),
         search=5, most=400, looks=10, block=20, seeds=10,
-    )
+    ),
+    # Larger, and no published one.
+    "fashion_mnist": CriticalPreset(
+        words=("data=fashion_mnist", "data.train_size=10000", "model=mlp", "model.layers=1", "model.width=100", *PLAIN),
+        target=0.4, sizes=tuple(4 * 2**power for power in range(11)),
+        rates=tuple(0.0078125 * 2 ** (power / 2) for power in range(14)),
+        search=3, most=400, looks=10, block=50, seeds=5,
+    ),
 }  # fmt: skip
 
 
 def quick(preset: CriticalPreset, data: str) -> CriticalPreset:
     """The preset on next to nothing."""
-    words = (*preset.words, "data.source.train=200", "model.width=4")
+    samples = "data.source.train=200" if data == "mnist1d" else "data.train_size=200"
+    words = (*preset.words, samples, "model.width=4")
     return replace(preset, words=words, target=2.1, sizes=(8, 32, 128), rates=(0.25, 0.5, 1.0), search=2, looks=3,
                    seeds=2)  # fmt: skip
 

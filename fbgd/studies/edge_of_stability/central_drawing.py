@@ -47,8 +47,8 @@ def draw(table: pd.DataFrame, title: str) -> "Figure | None":
         axes.axhline(1, color="black", linewidth=0.8)
     for axes in panels[-4:]:
         axes.set_xlabel("time since the beginning / time to the crossing")
-    lines = [panels[0].plot([], [], color=colours[line], linestyle=LINES[line])[0] for line in LINES]
-    figure.legend(lines, list(LINES), loc="outside lower center", ncols=len(LINES), frameon=False)
+    keys = [panels[0].plot([], [], color=colours[line], linestyle=LINES[line])[0] for line in LINES]
+    figure.legend(keys, list(LINES), loc="outside lower center", ncols=len(LINES), frameon=False)
     figure.suptitle(f"{title}: mean and range over seeds; time in units of that to the first crossing of 2 / h")
     return figure
 

@@ -8,6 +8,8 @@ import pandas as pd
 from fbgd.runs.plan import PlannedRun, curves
 
 KEYS = ["rung", "seed"]
+# Samples of the batch whose gradient noise is told by: a block of the ladder, and of its SGD.
+BATCH = 128
 # Columns of a run's rows, by what they are called here.
 PROBED = {
     "sharpness": "sharpness/sharpness",
@@ -79,6 +81,38 @@ def geometric(part: pd.DataFrame, column: str) -> pd.Series:
     """The mean over looks of the logarithm of a column, by seed; looks without a positive value are left out."""
     values = part.set_index("seed")[column]
     return np.log(values[values > 0]).groupby(level=0).mean()
+
+
+def signal(looks: pd.DataFrame) -> pd.Series:
+    r"""The share of signal in the squared gradient of a batch of B = :data:`BATCH` samples, of every look.
+
+    .. math:: \frac{|G|^2}{|G|^2 + \operatorname{tr}(C) / B} = \frac{1}{1 + \text{noise scale} / B}
+
+    Half where the noise scale is B samples. It has a meaning at every look: where noise drowns the signal, the
+    estimate of :math:`|G|^2`, which is without bias, is negative as often as not, and so is the noise scale; to keep
+    the positive ones would be to choose. Noise scales of 0 to infinity are shares of 1 to 0; the least is -B / (N - B),
+    where the gradient of all N training samples vanishes.
+
+    >>> signal(pd.DataFrame({"squared_gradient": [1.0, -0.25], "trace": [128.0, 128.0]})).round(4).tolist()
+    [0.5, -0.3333]
+    """
+    return looks["squared_gradient"] / (looks["squared_gradient"] + looks["trace"] / BATCH)
+
+
+def at_a_moment(part: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """The looks with columns as logarithms minus their means over seeds at the same pass.
+
+    What all runs do in the course of training is gone from them. Passes at which a column is equal in all runs are left
+    out: nothing there can go together.
+
+    >>> table = pd.DataFrame({"passes": [5, 5, 9, 9], "seed": [0, 1, 0, 1], "factor": [1, np.e**2, 1, 1]})
+    >>> at_a_moment(table, ["factor"])["factor"].tolist()
+    [-1.0, 1.0]
+    """
+    logarithms = np.log(part[columns])
+    moments = logarithms.groupby(part["passes"])
+    vary = (moments.transform("nunique") > 1).all(axis=1)
+    return part.assign(**(logarithms - moments.transform("mean")))[vary]
 
 
 def rank_correlation(part: pd.DataFrame, left: str, right: str) -> pd.Series:

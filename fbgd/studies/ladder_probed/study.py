@@ -1,42 +1,30 @@
 """The Geiping ladder under probes: what clipping, warm-up and the penalty do to sharpness and noise.
 
-    python scripts/ladder_probed.py            MNIST-1D, 7 rungs x 5 seeds
+    python scripts/ladder_probed.py            MNIST-1D, 10 rungs x 10 seeds
     python scripts/ladder_probed.py --list     what the settings are
     python scripts/ladder_probed.py --quick    under a minute, to see that everything runs
 
 The rungs are those of scripts/geiping_ladder.py on a quarter of its samples with half of its passes, so that probes
-can be afforded: they cost more than the training. Results go to results/ladder_probed/<data>/: table.md with the
-claims, table.csv, measurements.csv (a row a look), runs.csv, figure.png. Words like model.norm=group change all runs,
-and get a folder of their own.
+can be afforded: they cost more than the training. Three more take steps of the ladder apart that change two things at
+once: longer training without warm-up, the same clipped, and the penalty at the rate of the clipped rung. Results go to
+results/ladder_probed/<data>/: table.md with the claims, table.csv, measurements.csv (a row a look), runs.csv, figures.
+Words like model.norm=group change all runs, and get a folder of their own.
 """
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from fbgd.report.cells import UNKNOWN
 from fbgd.report.pages import Summary, measured
-from fbgd.report.plots import DASHES, make_figure
 from fbgd.runs.plan import Rung
 from fbgd.studies import geiping_ladder
-from fbgd.studies.ladder_probed.claims import CLAIMS, CLIPPED, EDGE, beyond_edge, rank_correlation, share_clipped
-from fbgd.studies.ladder_probed.looks import geometric, look_table
+from fbgd.studies.ladder_probed.claims import CLAIMS, CLIPPED, EDGE, beyond_edge, mean_signal, share_clipped
+from fbgd.studies.ladder_probed.drawing import FIGURES
+from fbgd.studies.ladder_probed.looks import BATCH, geometric, look_table, rank_correlation
 from fbgd.studies.presets import data_words
 from fbgd.studies.study import Preset, Study
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-PANELS = (
-    ("sharpness", "sharpness", "log"),
-    ("trace", "trace of the gradients' covariance", "log"),
-    ("noise_scale", "noise scale (samples)", "log"),
-    ("effective_rate", "effective learning rate", "log"),
-    ("product", "effective rate × sharpness", "log"),
-    ("clipped", "clipped steps since the last look (%)", "linear"),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,27 +53,52 @@ PRESETS = {
             words=(*data_words("mnist1d", 105, validation=False), *QUARTER),
             long=(105, 14, 140),
         ),
-        seeds=5,
+        seeds=10,
     ),
     "cifar10": ProbedPreset(ladder=geiping_ladder.PRESETS["cifar10"], every=(15, 150)),
 }
 
 
+# A rung that takes a step of the ladder apart, the rung that it goes before, and the one whose words it changes.
+APART = (
+    ("FB no warm-up", "FB train longer", "FB train longer"),
+    ("FB no warm-up, clipped", "FB clipped", "FB clipped"),
+    ("FB penalised", "FB regularised", "FB regularised"),
+)
+
+
+def apart(preset: geiping_ladder.LadderPreset) -> dict[str, Rung]:
+    """The rungs of :data:`APART` by the rung that they go before: no warm-up; the penalty at the rate before it."""
+    budget, _, horizon = preset.long
+    first, second, _ = preset.rates
+    changed = {
+        "FB no warm-up": replace(preset, long=(budget, 0, horizon)),
+        "FB no warm-up, clipped": replace(preset, long=(budget, 0, horizon)),
+        "FB penalised": replace(preset, rates=(first, second, second)),
+    }
+    found = {}
+    for name, before, like in APART:
+        words = {rung.name: rung.overrides for rung in geiping_ladder.rungs(changed[name])}
+        found[before] = Rung(name, words[like])
+    return found
+
+
 def rungs(preset: ProbedPreset) -> list[Rung]:
-    """Those of the ladder, with probes."""
+    """Those of the ladder and those of :data:`APART`, with probes."""
     short, long = preset.every
+    extra = apart(preset.ladder)
     rungs = []
     for rung in geiping_ladder.rungs(preset.ladder):
         every = short if rung.name.startswith("Baseline") else long
-        words = (
-            *rung.overrides,
+        probes = (
             "probe=[sharpness,gradient_noise_scale]",
             f"probe.sharpness.every={every}",
             f"probe.gradient_noise_scale.every={every}",
             f"probe.sharpness.steps={preset.products}",
             f"probe.sharpness.tolerance={preset.tolerance:g}",
         )
-        rungs.append(Rung(rung.name, words))
+        for own in (*([extra[rung.name]] if rung.name in extra else []), rung):
+            rungs.append(Rung(own.name, (*own.overrides, *probes)))
     return rungs
 
 
@@ -102,7 +115,7 @@ def summarise(table: pd.DataFrame) -> Summary:
         columns = {
             "sharpness": np.exp(geometric(part, "sharpness")),
             "noise trace": np.exp(geometric(part, "trace")),
-            "noise scale": part.groupby("seed")["noise_scale"].median(),
+            "signal %": mean_signal(part),
             "test accuracy %": 100 * part.dropna(subset=["test_accuracy"]).groupby("seed")["test_accuracy"].last(),
             "clipped %": share_clipped(part),
             "beyond the edge, rate %": beyond_edge(part, "lr"),
@@ -132,49 +145,23 @@ def worst(table: pd.DataFrame) -> str:
 
 
 PARAGRAPH = (
-    "Mean ± standard deviation over n seeds; of a run: the geometric mean over its looks of sharpness and of the trace "
-    "of the covariance of the gradients of single samples, the median of their noise scale, the share of clipped "
-    f"steps. Beyond the edge: the share of looks at which sharpness times rate is above {EDGE:.3f}, where Nesterov's "
-    "momentum of 0.9 is no longer stable on a quadratic; with the learning rate, and with the effective one, which "
-    "clipping makes of it: rate × min(1, c / ‖g‖). Factor, sharpness: the rank correlation of that minimum and "
-    "sharpness over the looks at a run. Sharpness is the largest eigenvalue of the Hessian of the training objective, "
-    "block by block as training sees it, batch norm with the statistics of each block: rungs with smaller blocks have "
-    "another objective. It is a lower bound, by a few products a look; in nine of ten looks an eigenvalue lies within "
-    "{error} % of it. Samples are a quarter of those of the Geiping ladder, passes, but for the two baselines, half of "
-    "them."
+    "Mean ± standard deviation over n seeds; of a run: the geometric mean over its looks of sharpness and of the "
+    "trace of the covariance of the gradients of single samples, the mean over its looks of the signal, the share of "
+    "clipped steps. The signal is the share |G|² / (|G|² + tr(C) / B) of the squared gradient of a batch of B = "
+    f"{BATCH} samples: 1 / (1 + noise scale / B), half where the noise scale is {BATCH} samples. Unlike the noise "
+    "scale it has a meaning at every look: where noise drowns |G|², its estimate without bias is about 0 or below it, "
+    "and the least signal is -B / (N - B), where the gradient of all N training samples vanishes. Beyond the edge: "
+    f"the share of looks at which sharpness times rate is above {EDGE:.3f}, where Nesterov's momentum of 0.9 is no "
+    "longer stable on a quadratic; with the learning rate, and with the effective one, which clipping makes of it: "
+    "rate × min(1, c / ‖g‖). Factor, sharpness: the rank correlation of that minimum and sharpness over the looks at "
+    "a run. Sharpness is the largest eigenvalue of the Hessian of the training objective, block by block as training "
+    "sees it, batch norm with the statistics of each block: rungs with smaller blocks have another objective. It is a "
+    "lower bound, by a few products a look; in nine of ten looks an eigenvalue lies within {error} % of it. Samples "
+    "are a quarter of those of the Geiping ladder, passes, but for the two baselines, half of them. Three rungs are "
+    "not of that ladder. FB no warm-up is FB train longer without warm-up, and so with a cosine that begins at once; "
+    "FB no warm-up, clipped is the same of FB clipped. FB penalised is FB regularised at the learning rate of FB "
+    "clipped, and so with half of the penalty's coefficient, which is proportional to the rate."
 )
-
-
-def draw(table: pd.DataFrame, title: str) -> "Figure":
-    """Sharpness, noise, effective rate and clipping over passes, a colour a rung: mean and range over seeds."""
-    import seaborn as sns
-
-    figure, panels = make_figure((19, 10), 2, 3)
-    shown = table.assign(product=table["effective_rate"] * table["sharpness"], clipped=100 * table["clipped"])
-    # Where noise drowns the squared gradient its estimate is negative, and so is the noise scale.
-    shown["noise_scale"] = shown["noise_scale"].where(shown["noise_scale"] > 0)
-    order = list(dict.fromkeys(shown["rung"]))
-    for index, (axes, (column, label, scale)) in enumerate(zip(panels, PANELS, strict=True)):
-        sns.lineplot(
-            shown,
-            x="passes",
-            y=column,
-            hue="rung",
-            hue_order=order,
-            style="rung",
-            style_order=order,
-            dashes=[DASHES[place % len(DASHES)] for place in range(len(order))],
-            palette=sns.color_palette("colorblind", len(order)),
-            errorbar=("pi", 100),
-            legend=index == 0,
-            ax=axes,
-        )
-        axes.set(yscale=scale, xlabel="passes over the training set", ylabel=label)
-        if column == "product":
-            axes.axhline(EDGE, color="black", linestyle=":", lw=1.5)
-    sns.move_legend(panels[0], "best", title=None, fontsize="small")
-    figure.suptitle(f"{title}: mean and range over seeds; dotted: the threshold of stability")
-    return figure
 
 
 STUDY = Study(
@@ -187,6 +174,6 @@ STUDY = Study(
     held=("probe",),
     measure=look_table,
     summarise=measured(summarise),
-    figures={"figure.png": lambda evidence: draw(evidence.measurements, evidence.title)},
+    figures=FIGURES,
     claims=CLAIMS,
 )
