@@ -145,7 +145,12 @@ def draw_dots(panel: "Axes", means: pd.DataFrame, rings: pd.DataFrame, axis: Axi
     for group, colour in palette.items():
         own, ringed = (table[table[GROUP] == group] for table in (means, rings))
         panel.scatter(own[axis.label].astype(float), own["shown"], s=points(points(40)), alpha=0.8, color=colour)
-        ring: dict[str, Any] = {"s": points(points(220)), "facecolors": "none", "edgecolors": [colour], "lw": points(1.8)}
+        ring: dict[str, Any] = {
+            "s": points(points(220)),
+            "facecolors": "none",
+            "edgecolors": [colour],
+            "lw": points(1.8),
+        }
         panel.scatter(ringed[axis.label].astype(float), ringed["shown"], **ring, clip_on=False)
     values = means[axis.label].astype(float)
     if axis.range.log if axis.range else values.min() > 0:
