@@ -24,5 +24,8 @@ class ScriptedWorker:
     def stop(self):
         self.stopped = True
 
+    def dismiss(self):
+        pass
+
     def close(self):
         self.closed = True
