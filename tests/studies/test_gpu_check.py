@@ -17,7 +17,7 @@ from fbgd.studies.gpu_check.check import Check, attempted, guarded
 from fbgd.studies.gpu_check.page import file_name, page, write
 from fbgd.studies.gpu_check.projection import IMAGES, projection, seconds_of
 from fbgd.studies.gpu_check.resume import SETTINGS, TINY, differing_weights
-from fbgd.studies.gpu_check.throughput import MODES, QUICK, forward_multiplications, operations, throughput
+from fbgd.studies.gpu_check.throughput import MODES, QUICK, forward_multiplications, modes, operations, throughput
 
 
 def test_every_optimizer_and_regulariser_is_compared():
@@ -82,7 +82,7 @@ def test_multiplications_of_resnet_18_are_those_of_its_layers():
 def test_images_a_second_in_every_way():
     found = throughput(torch.device("cpu"), QUICK)
     names = {check.name for check in found}
-    for mode in MODES:
+    for mode in modes(torch.device("cpu")):
         for size in QUICK.blocks:
             assert f"{mode}: engine, block {size}, penalised, images a second" in names
             assert f"{mode}: by hand, block {size}, images a second" in names
