@@ -52,23 +52,6 @@ def installed(wheel, tmp_path_factory):
     return folder / "bin"
 
 
-@pytest.fixture(scope="module")
-def complete(wheel, tmp_path_factory):
-    """The programs of an environment that was empty, and has the wheel and what pip installs with it."""
-    folder = tmp_path_factory.mktemp("complete")
-    checked(sys.executable, "-m", "venv", folder / "environment")
-    python = folder / "environment" / "bin" / "python"
-    probe = [python, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder / "probe", "filelock"]
-    done = subprocess.run([*map(str, probe)], capture_output=True, text=True, cwd=folder)
-    if done.returncode:
-        pytest.skip(f"no package index can be reached: {done.stderr.strip().splitlines()[-1]}")
-    # Torch first and by itself, as in the Makefile; where an index has only the build for GPUs, that is gigabytes.
-    options = ["--quiet", "--no-compile", "--constraint", ROOT / "constraints.txt"]
-    for what in ("torch", wheel):
-        checked(python, "-m", "pip", "install", *options, what, cwd=folder)
-    return python.parent
-
-
 def in_folder(programs, folder):
     """Runs a program of an environment in a folder, with nothing of the checkout in its search path."""
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
@@ -124,17 +107,3 @@ def test_it_is_the_installed_one_that_is_imported(anywhere, installed):
     code = "import fbgd, optimizers; fbgd.run; print(fbgd.__file__); print(optimizers.__file__)"
     places = anywhere("python", "-P", "-c", code).split()
     assert all(place.startswith(str(installed.parent)) for place in places)
-
-
-def test_what_pip_installs_with_it_is_enough(complete, tmp_path):
-    """No package of the present environment can be seen, and none of an extra is there."""
-    run = in_folder(complete, tmp_path)
-    names = {entry["name"].lower() for entry in json.loads(run("pip", "list", "--format", "json"))}
-    assert {"fbgd", "torch", "hydra-core"} <= names
-    assert not {"pytest", "optuna", "submitit", "tensorboard"} & names
-    only = ("--only", "Baseline FB", "--seeds", "1", "--workers", "1")
-    assert "Written to results/quick/geiping_ladder/mnist1d" in run("fbgd", "ladder", "--quick", *only)
-    table = pd.read_csv(tmp_path / "results" / "quick" / "geiping_ladder" / "mnist1d" / "table.csv", index_col="rung")
-    assert table["n"][table["n"] > 0].to_dict() == {"Baseline FB": 1}
-    assert "test accuracy" in run("fbgd", "train", "optimizer=adam", "budget.passes=1")
-    assert "test accuracy" in run("fbgd", "compare")
