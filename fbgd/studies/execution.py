@@ -94,9 +94,11 @@ class Execution:
             names = dict.fromkeys(run.rung for run in planned)
             raise ConfigError(f"--only {self.only[0]!r} fits no setting; {nearest(self.only[0], names)}")
         if self.finished:
+            # Whether a run is done is read from its files.
+            todo = [run for run in wanted if not run.done]
             if self.idle is not None and self.cluster is None and not self.devices:
-                start_ahead(self.idle, wanted, self.workers)
-            make_data(wanted)
+                start_ahead(self.idle, todo, self.workers)
+            make_data(todo)
             try:
                 launch(wanted, self.workers, self.idle, self.limit, self.devices, self.cluster)
             except KeyboardInterrupt as interruption:

@@ -21,8 +21,9 @@ from fbgd.studies.calibration.cells import made_by
 from fbgd.studies.calibration.designs import designs
 from fbgd.studies.calibration.scenarios import SCENARIOS, SEARCH_SEEDS, VALIDATION, Scenario, simulate, simulate_nested
 from fbgd.studies.calibration.shares import at_least, at_most, percentage
-from fbgd.studies.calibration.simulations import cell, check_words
+from fbgd.studies.calibration.simulations import SIMULATED, cell
 from fbgd.studies.calibration.verdicts import study_page
+from fbgd.studies.constructed import check_words, only_named
 from fbgd.studies.execution import Execution, Outcome
 from fbgd.studies.study import Preset, Study
 
@@ -55,18 +56,13 @@ class ChoicePreset(Preset):
 PRESETS = {"mnist1d": ChoicePreset()}
 
 
-def rungs(preset: ChoicePreset) -> list[Rung]:
-    """The scenarios: for ``--list`` and ``--only``, since nothing is trained."""
-    return [Rung(name, ()) for name in ALL]
-
-
 def execute(execution: Execution, rungs: list[Rung]) -> Outcome:
     """Simulate the wanted scenarios in every way.
 
     Raises:
         ConfigError: a word changes an experiment, of which there is none.
     """
-    check_words(execution.overrides)
+    check_words(execution.overrides, SIMULATED)
     sizes = {"ladder": execution.seeds, "comparison": -(-execution.seeds // 2)}
     jobs = [
         (rung.name, study, way, execution.preset.counted, size)
@@ -174,7 +170,7 @@ STUDY = Study(
     title="Simulated choices of a rate",
     about=__doc__,
     presets=PRESETS,
-    rungs=rungs,
+    rungs=only_named(ALL),
     quick=lambda preset, data: replace(preset, seeds=2, counted=3),
     execute=execute,
     summarise=measured(summarise),

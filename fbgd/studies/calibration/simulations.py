@@ -11,8 +11,6 @@ from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
-from fbgd.config.compose import compose
-from fbgd.errors import ConfigError
 from fbgd.report.claims import Claim, Estimate, exactly
 from fbgd.report.evidence import Evidence
 from fbgd.report.pages import Summary, measured
@@ -33,8 +31,8 @@ from fbgd.studies.calibration.scenarios import (
     VALIDATION,
 )
 from fbgd.studies.calibration.shares import at_least, at_most, never, percentage
+from fbgd.studies.constructed import check_words, only_named, wanted_names
 from fbgd.studies.execution import Execution, Outcome
-from fbgd.studies.request import science_words
 from fbgd.studies.study import Preset, Study
 
 # What the table of the page tells in shares, by column of the measurements.
@@ -59,12 +57,8 @@ class SimulationPreset(Preset):
     )
 
 
+SIMULATED = "these simulations train nothing"
 PRESETS = {"mnist1d": SimulationPreset()}
-
-
-def rungs(preset: SimulationPreset) -> list[Rung]:
-    """The scenarios: for ``--list`` and ``--only``, since nothing is trained."""
-    return [Rung(name, ()) for name in SCENARIOS]
 
 
 def execute(execution: Execution, rungs: list[Rung]) -> Outcome:
@@ -73,17 +67,9 @@ def execute(execution: Execution, rungs: list[Rung]) -> Outcome:
     Raises:
         ConfigError: a word changes an experiment, of which there is none.
     """
-    check_words(execution.overrides)
-    wanted = [rung.name for rung in rungs if execution.wanted(rung.name)]
-    cells = cells_of(wanted, execution.preset.counts, execution.seeds)
+    check_words(execution.overrides, SIMULATED)
+    cells = cells_of(wanted_names(execution, rungs), execution.preset.counts, execution.seeds)
     return Outcome([], measurements=measure(cells, execution.workers), rungs=[])
-
-
-def check_words(overrides: Sequence[str]) -> None:
-    """Raise :class:`ConfigError` where a word changes an experiment, of which there is none."""
-    compose(list(overrides))
-    if words := science_words(overrides):
-        raise ConfigError(f"{words[0]}: these simulations train nothing, so there is no such setting")
 
 
 def summarise(table: pd.DataFrame) -> Summary:
@@ -208,7 +194,7 @@ STUDY = Study(
     title="Simulated studies",
     about=__doc__,
     presets=PRESETS,
-    rungs=rungs,
+    rungs=only_named(SCENARIOS),
     quick=lambda preset, data: replace(preset, seeds=2, counts={"ladder": (3,), CURVE: (3,)}),
     execute=execute,
     summarise=measured(summarise),

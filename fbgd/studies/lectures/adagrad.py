@@ -17,13 +17,12 @@ import torch
 from torch import Tensor
 
 from fbgd.report.claims import Claim, Estimate, above, of_mean, within
-from fbgd.report.evidence import Evidence
 from fbgd.report.pages import Summary, measured
 from fbgd.report.plots import make_figure
 from fbgd.runs.plan import Rung
 from fbgd.seeds import generator
+from fbgd.studies.constructed import check_words, constructed, of_methods, only_named, wanted_names
 from fbgd.studies.execution import Execution, Outcome
-from fbgd.studies.saddles.constructed import check_words, constructed
 from fbgd.studies.study import Preset, Study
 from optimizers import SGD, Adagrad, Adam
 
@@ -54,11 +53,6 @@ class AdagradPreset(Preset):
 PRESETS = {"target": AdagradPreset()}
 
 
-def rungs(preset: AdagradPreset) -> list[Rung]:
-    """The methods: for ``--list`` and ``--only``, since nothing is trained."""
-    return [Rung(name, ()) for name in METHODS]
-
-
 def looks(steps: int) -> list[int]:
     """The steps after which is looked: of either half a grid that is even on a logarithmic axis."""
     half = steps // 2
@@ -87,10 +81,9 @@ def follow(method: str, steps: int, followers: int, seeds: int) -> pd.DataFrame:
 
 def execute(execution: Execution, rungs: list[Rung]) -> Outcome:
     """Every wanted method after the same targets."""
-    check_words(execution)
+    check_words(execution.overrides)
     preset = execution.preset
-    wanted = [rung.name for rung in rungs if execution.wanted(rung.name)]
-    parts = [follow(name, preset.steps, preset.followers, execution.seeds) for name in wanted]
+    parts = [follow(name, preset.steps, preset.followers, execution.seeds) for name in wanted_names(execution, rungs)]
     return constructed(pd.concat(parts, ignore_index=True))
 
 
@@ -167,22 +160,6 @@ def draw(table: pd.DataFrame, title: str) -> "Figure":
     return figure
 
 
-def of_methods(
-    *names: str, estimate: Callable[[pd.DataFrame, float], Estimate]
-) -> Callable[[Evidence], list[Estimate]]:
-    """An estimate for each of some methods, from its rows."""
-
-    def estimates(evidence: Evidence) -> list[Estimate]:
-        groups = evidence.measurements.groupby("method", sort=False)
-        return [
-            estimate(part, evidence.level)._replace(case=str(method) if len(names) > 1 else "")
-            for method, part in groups
-            if method in names
-        ]
-
-    return estimates
-
-
 def slowdown(part: pd.DataFrame, level: float) -> Estimate:
     """How many times as many steps half way to the second target takes, as a mean of logarithms' exponential."""
     ratio = np.log(half_ways(part, TARGETS[1]) / half_ways(part, TARGETS[0]))
@@ -195,7 +172,7 @@ STUDY = Study(
     title="Adagrad's dying rate",
     about=__doc__,
     presets=PRESETS,
-    rungs=rungs,
+    rungs=only_named(METHODS),
     quick=lambda preset, data: replace(preset, steps=1000, followers=20, seeds=3),
     execute=execute,
     summarise=measured(summarise),
@@ -203,16 +180,16 @@ STUDY = Study(
     claims=(
         Claim("dies like the root", "Under gradients of constant size Adagrad's rate falls like 1 / √step.",
               "exponent of the step, plus 1/2",
-              of_methods("Adagrad", estimate=lambda part, level: of_mean(exponents(part) + 0.5, level)), within(0.05),
+              of_methods(lambda part, level: of_mean(exponents(part) + 0.5, level), "Adagrad"), within(0.05),
               "-1/2 (Duchi, Hazan & Singer 2011)", form="+.3f"),
         Claim("an average keeps it", "RMSprop's rate does not fall.", "exponent of the step",
-              of_methods("RMSprop", estimate=lambda part, level: of_mean(exponents(part), level)), above(-0.05),
+              of_methods(lambda part, level: of_mean(exponents(part), level), "RMSprop"), above(-0.05),
               form="+.3f"),
         Claim("too slow to follow", "After the jump Adagrad takes at least five times its steps from before.",
               "logarithm of steps half way after the jump over before",
-              of_methods("Adagrad", estimate=slowdown), above(float(np.log(5)))),
+              of_methods(slowdown, "Adagrad"), above(float(np.log(5)))),
         Claim("quick as before", "After the jump RMSprop and SGD take at most a third more steps than before.",
               "logarithm of steps half way after the jump over before",
-              of_methods("RMSprop", "SGD", estimate=slowdown), within(float(np.log(4 / 3)))),
+              of_methods(slowdown, "RMSprop", "SGD"), within(float(np.log(4 / 3)))),
     ),
 )  # fmt: skip

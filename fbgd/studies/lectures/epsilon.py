@@ -20,9 +20,9 @@ from fbgd.report.evidence import Evidence
 from fbgd.report.pages import Summary, measured
 from fbgd.report.plots import make_figure
 from fbgd.runs.plan import Rung
+from fbgd.studies.constructed import check_words, constructed, only_named
 from fbgd.studies.execution import Execution, Outcome
 from fbgd.studies.lectures.paths import path
-from fbgd.studies.saddles.constructed import check_words, constructed
 from fbgd.studies.study import Preset, Study
 from optimizers import Adam
 
@@ -46,11 +46,6 @@ class EpsilonPreset(Preset):
 
 
 PRESETS = {"quadratic": EpsilonPreset()}
-
-
-def rungs(preset: EpsilonPreset) -> list[Rung]:
-    """Adam: for ``--list``, since nothing is trained."""
-    return [Rung("Adam", ())]
 
 
 def rate(epsilon: float) -> float:
@@ -98,7 +93,7 @@ def look(epsilon: float) -> dict[str, float]:
 
 def execute(execution: Execution, rungs: list[Rung]) -> Outcome:
     """Every epsilon."""
-    check_words(execution)
+    check_words(execution.overrides)
     return constructed(pd.DataFrame([look(epsilon) for epsilon in execution.preset.epsilons]))
 
 
@@ -160,7 +155,7 @@ STUDY = Study(
     title="Adam's epsilon",
     about=__doc__,
     presets=PRESETS,
-    rungs=rungs,
+    rungs=only_named(["Adam"]),
     quick=lambda preset, data: replace(preset, epsilons=(1e-8, 1.0, 1e6)),
     execute=execute,
     summarise=measured(summarise),

@@ -21,10 +21,10 @@ import torch
 from fbgd.report.pages import Summary, measured
 from fbgd.report.plots import make_figure
 from fbgd.runs.plan import Rung
+from fbgd.studies.constructed import check_words, constructed, only_named, wanted_names
 from fbgd.studies.execution import Execution, Outcome
 from fbgd.studies.lectures.functions import SURFACES, Surface
 from fbgd.studies.lectures.paths import path
-from fbgd.studies.saddles.constructed import check_words, constructed
 from fbgd.studies.study import Preset, Study
 from optimizers import AGC, SAM, SGD, AcceleratedGD, Adadelta, Adagrad, Adam, LineSearchGD, Lion, RMSprop
 
@@ -74,11 +74,6 @@ class SurfacesPreset(Preset):
 PRESETS = {"classical": SurfacesPreset()}
 
 
-def rungs(preset: SurfacesPreset) -> list[Rung]:
-    """The optimizers: for ``--list`` and ``--only``, since nothing is trained."""
-    return [Rung(name, ()) for name in GROUPS]
-
-
 def lowest_path(name: str, surface: Surface, preset: SurfacesPreset) -> tuple[float, np.ndarray, np.ndarray]:
     """The rate of the grid that ends lowest, its points (steps + 1, 2) and their values."""
     make = OPTIMIZERS[GROUPS[name]][name]
@@ -102,8 +97,8 @@ def look(name: str, label: str, preset: SurfacesPreset) -> pd.DataFrame:
 
 def execute(execution: Execution, rungs: list[Rung]) -> Outcome:
     """Every wanted optimizer on every surface."""
-    check_words(execution)
-    wanted = [rung.name for rung in rungs if execution.wanted(rung.name)]
+    check_words(execution.overrides)
+    wanted = wanted_names(execution, rungs)
     parts = [look(name, label, execution.preset) for label in SURFACES for name in wanted]
     return constructed(pd.concat(parts, ignore_index=True).round({"x": 6, "y": 6}))
 
@@ -158,7 +153,7 @@ STUDY = Study(
     title="Paths on surfaces",
     about=__doc__,
     presets=PRESETS,
-    rungs=rungs,
+    rungs=only_named(GROUPS),
     quick=lambda preset, data: replace(preset, evaluations=20, rates=(0.01, 0.1)),
     execute=execute,
     summarise=measured(summarise),

@@ -7,7 +7,6 @@ On f(x) = (x₁² / κ + x₂²) / 2 each method has one best setting and a know
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,13 +15,12 @@ import pandas as pd
 import torch
 
 from fbgd.report.claims import Claim, Estimate, exactly, within
-from fbgd.report.evidence import Evidence
 from fbgd.report.pages import Summary, measured
 from fbgd.report.plots import make_figure
 from fbgd.runs.plan import Rung
+from fbgd.studies.constructed import check_words, constructed, of_methods, only_named, wanted_names
 from fbgd.studies.execution import Execution, Outcome
 from fbgd.studies.lectures.paths import path
-from fbgd.studies.saddles.constructed import check_words, constructed
 from fbgd.studies.study import Preset, Study
 from optimizers import SGD
 
@@ -80,11 +78,6 @@ class ValleyPreset(Preset):
 PRESETS = {"quadratic": ValleyPreset()}
 
 
-def rungs(preset: ValleyPreset) -> list[Rung]:
-    """The methods: for ``--list`` and ``--only``, since nothing is trained."""
-    return [Rung(name, ()) for name in METHODS]
-
-
 def descend(method: str, condition: float, steps: int) -> np.ndarray:
     """The points (steps + 1, 2) of a method with its best setting."""
     lr, momentum, _ = best_setting(method, condition)
@@ -108,12 +101,11 @@ def measured_factor(method: str, condition: float) -> float:
 
 def execute(execution: Execution, rungs: list[Rung]) -> Outcome:
     """Every wanted method in every valley."""
-    check_words(execution)
+    check_words(execution.overrides)
     rows = [
-        {"method": rung.name, "condition": condition, "factor": measured_factor(rung.name, condition),
-         "theory": best_setting(rung.name, condition).factor}
-        for rung in rungs
-        if execution.wanted(rung.name)
+        {"method": name, "condition": condition, "factor": measured_factor(name, condition),
+         "theory": best_setting(name, condition).factor}
+        for name in wanted_names(execution, rungs)
         for condition in execution.preset.conditions
     ]  # fmt: skip
     return constructed(pd.DataFrame(rows))
@@ -170,27 +162,17 @@ def draw(table: pd.DataFrame, title: str) -> "Figure":
     return figure
 
 
-def over_methods(estimate: Callable[[pd.DataFrame], float]) -> Callable[[Evidence], list[Estimate]]:
-    """An estimate for every method, from its rows."""
-
-    def estimates(evidence: Evidence) -> list[Estimate]:
-        groups = evidence.measurements.groupby("method", sort=False)
-        return [exactly(estimate(part))._replace(case=str(method)) for method, part in groups]
-
-    return estimates
-
-
-def largest_error(part: pd.DataFrame) -> float:
+def largest_error(part: pd.DataFrame, level: float) -> Estimate:
     """The largest error of ln factor over the valleys, in percent of its closed form."""
     errors = 100 * (np.log(part["factor"]) / np.log(part["theory"]) - 1).to_numpy()
-    return float(errors[np.abs(errors).argmax()])
+    return exactly(float(errors[np.abs(errors).argmax()]))
 
 
-def exponent_error(part: pd.DataFrame) -> float:
+def exponent_error(part: pd.DataFrame, level: float) -> Estimate:
     """The exponent of κ in the number of steps, minus 1 for GD and 1/2 for momentum."""
     steps = np.log([digit(factor) for factor in part["factor"]])
     slope = np.polyfit(np.log(part["condition"]), steps, 1)[0]
-    return float(slope - (1 if part["method"].iloc[0] == DESCENT else 0.5))
+    return exactly(float(slope - (1 if part["method"].iloc[0] == DESCENT else 0.5)))
 
 
 STUDY = Study(
@@ -199,17 +181,17 @@ STUDY = Study(
     title="A valley",
     about=__doc__,
     presets=PRESETS,
-    rungs=rungs,
+    rungs=only_named(METHODS),
     quick=lambda preset, data: replace(preset, conditions=(10, 30)),
     execute=execute,
     summarise=measured(summarise),
     figures={"figure.png": lambda evidence: draw(evidence.measurements, evidence.title)},
     claims=(
         Claim("closed-form rate", "Each method shrinks the distance at its closed-form rate, to two percent.",
-              "largest error of ln factor over the valleys, percent", over_methods(largest_error), within(2),
+              "largest error of ln factor over the valleys, percent", of_methods(largest_error), within(2),
               "exact (Polyak 1964; Nesterov 1983)"),
         Claim("root of the condition", "GD's steps grow like κ, momentum's like its root.",
-              "exponent of κ, minus 1 for GD and minus 1/2 for momentum", over_methods(exponent_error), within(0.1),
+              "exponent of κ, minus 1 for GD and minus 1/2 for momentum", of_methods(exponent_error), within(0.1),
               "1 and 1/2 (Polyak 1964; Nesterov 1983)"),
     ),
 )  # fmt: skip

@@ -12,25 +12,25 @@ import numpy as np
 import pandas as pd
 import torch
 
-from fbgd.engine.blocks import BlockOrder
 from fbgd.report.claims import Claim, Estimate, above, exactly, of_mean, within
 from fbgd.report.evidence import Evidence
 from fbgd.report.pages import Summary, measured
 from fbgd.report.plots import make_figure
 from fbgd.runs.plan import Rung
-from fbgd.seeds import generator
+from fbgd.studies.constructed import check_words, constructed, only_named
 from fbgd.studies.execution import Execution, Outcome
-from fbgd.studies.saddles.constructed import check_words, constructed
 from fbgd.studies.saddles.methods import (
+    BLOCK,
     DESCENT,
     HEAVY_BALL,
     NESTEROV,
     PERTURBED,
+    SAMPLES,
+    SHIFT,
     STOCHASTIC,
-    Noise,
     Perturbation,
-    block_noise,
     follow,
+    noise_of,
 )
 from fbgd.studies.saddles.recursions import descent_steps, heavy_ball, nesterov, noisy_steps, perturbed_steps
 from fbgd.studies.study import Preset, Study
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
 METHODS = (DESCENT, HEAVY_BALL, NESTEROV, STOCHASTIC, PERTURBED)
 NOISY = (STOCHASTIC, PERTURBED)
 RATE, MOMENTUM = 0.1, 0.9
-# The samples of SGD, so many a block, drawn with replacement: the noise of its steps is white.
-SAMPLES, BLOCK, SHIFT = 64, 8, 0.1
 STEP_NOISE = SHIFT / math.sqrt(BLOCK)
 BALL = Perturbation(radius=0.01, threshold=0.1, pause=2000)
 MOST = 20_000
@@ -60,11 +58,6 @@ class EscapePreset(Preset):
 PRESETS = {"quadratic": EscapePreset()}
 
 
-def rungs(preset: EscapePreset) -> list[Rung]:
-    """The methods: for ``--list`` and ``--only``, since nothing is trained."""
-    return [Rung(name, ()) for name in METHODS]
-
-
 def theory(method: str, curvature: float, distance: float) -> float:
     """The steps that a method's closed form says, in expectation where it is noisy."""
     if method == STOCHASTIC:
@@ -77,17 +70,6 @@ def theory(method: str, curvature: float, distance: float) -> float:
     return form(RATE, curvature, MOMENTUM).steps(distance)
 
 
-def make_noise(seeds: int, distances: int) -> Noise:
-    """Of every seed its own blocks of the same samples, whose shifts have mean 0 and variance SHIFT squared; (n, 2)."""
-    shifts = torch.randn(SAMPLES, 2, generator=generator(0, "shifts"), dtype=torch.float64)
-    shifts = shifts - shifts.mean(0)
-    shifts *= SHIFT / shifts.square().mean(0).sqrt()
-    orders = [BlockOrder(SAMPLES, BLOCK, 1, "with_replacement", seed) for seed in range(seeds)]
-    streams = [block_noise(shifts, order) for order in orders]
-    while True:
-        yield torch.stack([next(stream) for stream in streams]).repeat(distances, 1)
-
-
 def escape(method: str, curvature: float, distances: tuple[float, ...], seeds: int) -> pd.DataFrame:
     """A row a distance and seed, from (1, distance) until the second number is beyond 1 in absolute value."""
     count = seeds if method in NOISY else 1
@@ -98,7 +80,7 @@ def escape(method: str, curvature: float, distances: tuple[float, ...], seeds: i
         starts,
         lambda points: points[:, 1].abs() >= 1,
         MOST,
-        make_noise(count, len(distances)) if method == STOCHASTIC else None,
+        (noise.repeat(len(distances), 1) for noise in noise_of(count, 2)) if method == STOCHASTIC else None,
         BALL if method == PERTURBED else None,
         lr=RATE,
         momentum=MOMENTUM if method in (HEAVY_BALL, NESTEROV) else 0.0,
@@ -112,7 +94,7 @@ def escape(method: str, curvature: float, distances: tuple[float, ...], seeds: i
 
 def execute(execution: Execution, rungs: list[Rung]) -> Outcome:
     """Every wanted method from every distance."""
-    check_words(execution)
+    check_words(execution.overrides)
     preset = execution.preset
     parts = [
         escape(rung.name, curvature, preset.distances, execution.seeds)
@@ -230,7 +212,7 @@ STUDY = Study(
     title="Leaving a quadratic saddle",
     about=__doc__,
     presets=PRESETS,
-    rungs=rungs,
+    rungs=only_named(METHODS),
     quick=lambda preset, data: replace(preset, curvatures=(1.0,), distances=(1e-1, 1e-2, 1e-3, 1e-4), seeds=5),
     execute=execute,
     summarise=measured(summarise),

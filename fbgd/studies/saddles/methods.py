@@ -17,6 +17,8 @@ DESCENT, PERTURBED, STOCHASTIC, HEAVY_BALL, NESTEROV = (
     "heavy ball",
     "Nesterov",
 )
+# The samples of SGD, so many a block, drawn with replacement: the noise of its steps is white.
+SAMPLES, BLOCK, SHIFT = 64, 8, 0.1
 Gradient = Callable[[Tensor], Tensor]
 Noise = Iterator[Tensor]
 
@@ -73,6 +75,16 @@ def block_noise(shifts: Tensor, order: BlockOrder) -> Noise:
         for step in range(order.steps_per_pass):
             yield shifts[torch.cat([blocks[index] for index in order.step_blocks(step)])].mean(0)
         pass_index += 1
+
+
+def noise_of(seeds: int, dimension: int) -> Noise:
+    """Of every seed its own blocks of the same samples, whose shifts have mean 0 and variance SHIFT squared; (n, d)."""
+    shifts = torch.randn(SAMPLES, dimension, generator=generator(0, "shifts"), dtype=torch.float64)
+    shifts = shifts - shifts.mean(0)
+    shifts *= SHIFT / shifts.square().mean(0).sqrt()
+    streams = [block_noise(shifts, BlockOrder(SAMPLES, BLOCK, 1, "with_replacement", seed)) for seed in range(seeds)]
+    while True:
+        yield torch.stack([next(stream) for stream in streams])
 
 
 def follow(

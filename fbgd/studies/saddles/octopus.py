@@ -12,26 +12,27 @@ import numpy as np
 import pandas as pd
 import torch
 
-from fbgd.engine.blocks import BlockOrder
 from fbgd.report.claims import Claim, Estimate, above, below, higher, of_mean, within
 from fbgd.report.evidence import Evidence
 from fbgd.report.pages import Summary, measured
 from fbgd.report.plots import make_figure
 from fbgd.runs.plan import Rung
 from fbgd.seeds import generator
+from fbgd.studies.constructed import check_words, constructed, only_named
 from fbgd.studies.execution import Execution, Outcome
 from fbgd.studies.saddles.chain import Chain
-from fbgd.studies.saddles.constructed import check_words, constructed
 from fbgd.studies.saddles.methods import (
+    BLOCK,
     DESCENT,
     HEAVY_BALL,
     NESTEROV,
     PERTURBED,
+    SAMPLES,
+    SHIFT,
     STOCHASTIC,
-    Noise,
     Perturbation,
-    block_noise,
     follow,
+    noise_of,
 )
 from fbgd.studies.saddles.recursions import chain_factor, heavy_ball, nesterov
 from fbgd.studies.study import Preset, Study
@@ -52,8 +53,6 @@ RATE = 0.25
 # Starts are uniform in the cube of so much around the first saddle.
 CUBE = 0.1
 BALL = Perturbation(radius=0.01, threshold=0.01, pause=40)
-# The samples of SGD, so many a block, drawn with replacement: the noise of its steps is white.
-SAMPLES, BLOCK, SHIFT = 64, 8, 0.1
 MOST = 20_000
 
 
@@ -68,11 +67,6 @@ class OctopusPreset(Preset):
 PRESETS = {"chain": OctopusPreset()}
 
 
-def rungs(preset: OctopusPreset) -> list[Rung]:
-    """The methods: for ``--list`` and ``--only``, since nothing is trained."""
-    return [Rung(name, ()) for name in METHODS]
-
-
 def factor(method: str) -> float:
     """By how much the wait grows from saddle to saddle without noise, in the closed form."""
     if method == DESCENT:
@@ -81,16 +75,6 @@ def factor(method: str) -> float:
     form, kept = (nesterov, 1 - 2 * RATE * CHAIN.across) if method == NESTEROV else (heavy_ball, 1.0)
     # Across the chain both roots are complex: their product is the square of what a step leaves.
     return chain_factor(form(RATE, 2 * CHAIN.along, weight).roots[0], math.sqrt(weight * kept))
-
-
-def noise_of(seeds: int, saddles: int) -> Noise:
-    """Of every seed its own blocks of the same samples, whose shifts have mean 0 and variance SHIFT squared; (n, d)."""
-    shifts = torch.randn(SAMPLES, saddles, generator=generator(0, "shifts"), dtype=torch.float64)
-    shifts = shifts - shifts.mean(0)
-    shifts *= SHIFT / shifts.square().mean(0).sqrt()
-    streams = [block_noise(shifts, BlockOrder(SAMPLES, BLOCK, 1, "with_replacement", seed)) for seed in range(seeds)]
-    while True:
-        yield torch.stack([next(stream) for stream in streams])
 
 
 def descend(method: str, saddles: int, seeds: int) -> pd.DataFrame:
@@ -110,7 +94,7 @@ def descend(method: str, saddles: int, seeds: int) -> pd.DataFrame:
 
 def execute(execution: Execution, rungs: list[Rung]) -> Outcome:
     """Every wanted method on every chain."""
-    check_words(execution)
+    check_words(execution.overrides)
     parts = [
         descend(rung.name, saddles, execution.seeds)
         for rung in rungs
@@ -229,7 +213,7 @@ STUDY = Study(
     title="A chain of saddles",
     about=__doc__,
     presets=PRESETS,
-    rungs=rungs,
+    rungs=only_named(METHODS),
     quick=lambda preset, data: replace(preset, saddles=(1, 2, 3), seeds=5),
     execute=execute,
     summarise=measured(summarise),
