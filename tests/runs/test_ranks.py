@@ -86,6 +86,11 @@ def test_any_number_of_ranks_gives_the_same_run(group, tmp_path, rich, ranks):
 
 
 # By name: words, ranks, all-reduces of all steps (of searches: the gradients that they took), and of an evaluation.
+# Few iterations, and no difference of gradients: L-BFGS makes rounding errors larger at each of them.
+LBFGS = (
+    *("optimizer=lbfgs", "optimizer.max_iter=4", "regularizer=gradient_penalty"),
+    "regularizer.gradient_penalty.method=exact",
+)
 EXACT = "regularizer.full_gradient_penalty.method=exact"
 METRIC = "metric.spread._target_=rank_group.spread"
 STOPPING = ["regularizer=early_stopping", "regularizer.early_stopping.metric=validation_accuracy"]
@@ -107,7 +112,7 @@ CASES = {
     "more ranks than blocks and than samples": ([*MLP, *FEW, *STOPPING, METRIC], 4, 4, 4),
     "noise of block gradients": ([*MLP, "regularizer=sgd_noise"], 2, 4, 1),
     "sequences": ([*PLAIN, "data=markov", "data.train_size=20", "model=gpt", "model.width=4"], 3, 4, 1),
-    "L-BFGS": ([*MLP, "optimizer=lbfgs", "regularizer=gradient_penalty"], 3, None, 1),
+    "L-BFGS": ([*MLP, *LBFGS], 3, None, 1),
     "line search": ([*MLP, "optimizer=line_search"], 2, None, 1),
     "weights for evaluation alone": ([*MLP, "optimizer=schedule_free", "record.train=true"], 2, 4, 2),
 }
@@ -129,7 +134,7 @@ def test_every_ingredient_can_be_dealt(group, tmp_path, name):
     many = numbers(tmp_path / "many")
     assert_close(one, many)
     if of_steps is None:
-        gradients = 2 if "regularizer=gradient_penalty" in words else 1
+        gradients = 3 if LBFGS[-1] in words else 1
         of_steps = many[0]["gradient_evaluations"].iloc[-1] / (50 * gradients)
         assert of_steps > 4
     evaluations = many[0]["test_loss"].count()
