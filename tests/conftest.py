@@ -7,7 +7,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import pytest
 import torch
 from hypothesis import settings
-from inprocess import launch_here
+from inprocess import run_here
 
 torch.set_num_threads(1)
 settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=25)
@@ -33,4 +33,4 @@ def same_vectorisation(monkeypatch):
 @pytest.fixture
 def in_process(monkeypatch):
     """Studies execute their runs here, see :mod:`inprocess`."""
-    monkeypatch.setattr("fbgd.studies.execution.launch", launch_here)
+    run_here(monkeypatch)

@@ -123,6 +123,8 @@ class Worker:
 
     def __init__(self, threads: int, device: str | None = None, apart: bool = False):
         self.device = device
+        # Until it has been given a job there is nothing that it could lose.
+        self.unused = True
         self.process = subprocess.Popen(
             # Without -P a folder optimizers/ where the user stands would be imported in place of the package.
             [sys.executable, "-P", "-m", "fbgd.runs.worker"],
@@ -150,6 +152,7 @@ class Worker:
             limit: seconds that it may take.
         """
         self.printed.clear()
+        self.unused = False
         try:
             print(json.dumps(job), file=self.process.stdin, flush=True)
         except BrokenPipeError:
@@ -199,7 +202,9 @@ class Worker:
         return Failure(f"{text}\n{how}: {text.splitlines()[-1]}\n", again, killed)
 
     def dismiss(self) -> None:
-        """Let the process end by itself, once its run is done."""
+        """Let the process end by itself, once its run is done; one that was never given any need not load PyTorch."""
+        if self.unused:
+            self.process.kill()
         with suppress(BrokenPipeError):
             pipe(self.process.stdin).close()
 

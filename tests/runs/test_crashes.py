@@ -11,7 +11,7 @@ import pytest
 import torch
 from crashes import Crash, Disk, crashing
 from directories import equal
-from inprocess import launch_here
+from inprocess import run_here
 
 from fbgd.runs import directory
 from fbgd.studies.arguments import make_parser
@@ -94,7 +94,7 @@ def recorded(tmp_path_factory):
 
     disk = Disk(root / "straight", on_point=look)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fbgd.studies.execution.launch", launch_here)
+        run_here(patch)
         patch.setattr("time.perf_counter", lambda: 0.0)
         with crashing(disk, patch):
             assert called(root / "straight" / "out") == 0

@@ -13,7 +13,7 @@ from fbgd.runs import worker_process
 from fbgd.runs.directory import RunDirectory
 from fbgd.runs.launch import Launcher, launch, start_ahead
 from fbgd.runs.plan import Rung, collect, plan
-from fbgd.runs.worker_process import HUNG_SECONDS, SILENT_SECONDS, Failure, Pulse, end
+from fbgd.runs.worker_process import HUNG_SECONDS, SILENT_SECONDS, Failure, Pulse, Worker, end
 
 TINY = ("data.source.train=30", "data.source.test=10", "model=mlp", "model.width=3", "regime.block_size=10")
 
@@ -139,6 +139,17 @@ def test_no_worker_waits_for_another_to_end(scripted):
     end(idle)
     assert Scripted.told == ["dismissed", "dismissed", "closed", "closed"]
     assert idle == []
+
+
+def test_a_worker_without_a_job_is_not_waited_for(tmp_path):
+    """It loads PyTorch for seconds, for nothing; one that has had a job may still be writing."""
+    worker = Worker(1)
+    end([worker])
+    assert worker.process.returncode == -signal.SIGKILL
+    worker = Worker(1)
+    worker.execute([], lambda message: None)
+    end([worker])
+    assert worker.process.returncode == 0
 
 
 def test_a_killed_worker_s_job_is_tried_once_more_beside_fewer(scripted):

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
-from inprocess import launch_here
+from inprocess import run_here
 from scipy import stats
 
 from fbgd.config.data import load_data
@@ -209,7 +209,7 @@ def tiny(tmp_path_factory):
     preset = replace(preset, procedures=preset.procedures[:2], label_noises=(0.15,), repeated=("SGD",))
     execution = Execution(preset, 2, [], out, 1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fbgd.studies.execution.launch", launch_here)
+        run_here(patch)
         yield networks.execute(execution, rungs(preset)), preset, out
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from inprocess import launch_here
+from inprocess import run_here
 from scipy import stats
 
 from fbgd.config.compose import compose
@@ -133,7 +133,7 @@ def folder(tmp_path_factory):
     """A quick study with two seeds."""
     out = tmp_path_factory.mktemp("minima")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fbgd.studies.execution.launch", launch_here)
+        run_here(patch)
         assert main(STUDY, ["--quick", "--seeds", "2", "--workers", "1", "impl.threads=1", "--out", str(out)]) == 0
     return out
 

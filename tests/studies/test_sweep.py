@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from inprocess import launch_here
+from inprocess import run_here
 
 from fbgd.errors import ConfigError
 from fbgd.report.evidence import read_evidence
@@ -362,7 +362,7 @@ class TestSearch:
         page = (tmp_path / "table.md").read_text()
         assert f"from {ROUND + 1} trials of a search (optimizer.lr 0.001 to 1 (logarithmic); seed 0)" in page
         assert remade(tmp_path, capsys) == page
-        monkeypatch.setattr("fbgd.studies.execution.launch", launch_here)
+        run_here(monkeypatch)
         assert main([*words, "--search", str(ROUND + 2), "--fresh", "1"]) == 0
         larger = read_rows(tmp_path / "search.csv")
         assert len(larger) == 2 * (ROUND + 2)

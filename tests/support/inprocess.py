@@ -8,3 +8,9 @@ def launch_here(planned, workers, idle=None, limit=None, devices=(), cluster=Non
     for run in planned:
         if not run.done:
             execute(run.config, run.path)
+
+
+def run_here(patch):
+    """Have studies execute their runs in this process, and start no other that would wait for them."""
+    patch.setattr("fbgd.studies.execution.launch", launch_here)
+    patch.setattr("fbgd.studies.execution.start_ahead", lambda idle, planned, workers: None)
