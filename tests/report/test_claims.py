@@ -81,6 +81,7 @@ def test_claims_of_a_comparison_are_the_table_s_own_differences():
         assert finding.verdict == ("supported" if decade else "opposite")
 
 
+@pytest.mark.slow
 def test_null_claims_of_a_page_are_false_in_five_per_cent_of_pages():
     """150 ladders of four equal rungs with six claims each, within three deviations of a binomial."""
     generator = np.random.default_rng(0)

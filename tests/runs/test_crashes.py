@@ -121,6 +121,7 @@ def test_every_change_is_a_point(recorded):
     assert {name.split("/")[-1] for name in files} <= written
 
 
+@pytest.mark.slow
 def test_a_study_that_is_killed_at_any_point_ends_in_the_same_files(recorded, tmp_path):
     expected, _, killed, _ = recorded
     resumes(killed, expected, tmp_path)

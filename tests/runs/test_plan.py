@@ -134,6 +134,7 @@ def test_a_success_clears_an_earlier_failure(tmp_path):
     assert not RunDirectory(planned[0].path).error.exists()
 
 
+@pytest.mark.slow
 def test_an_interruption_is_no_failure(tmp_path, monkeypatch):
     """Ctrl-C while two runs are under way: their workers end, no error is left behind, and nothing new starts."""
     endless = Rung("endless", (*TINY[:-2], "budget.passes=1000000", "impl.threads=1"))
@@ -160,6 +161,7 @@ def test_what_packages_print_is_not_read_as_rows(tmp_path, monkeypatch):
     assert list(collect(planned)["status"]) == ["done"]
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_is_replaced_and_its_run_reported(tmp_path, monkeypatch):
     """As when memory runs out: no traceback, only an exit status; the runs after it have another process."""
     lines = ("import os, sys", "def SGD(params, lr=0.1):", "    print('last words', file=sys.stderr, flush=True)")

@@ -59,6 +59,7 @@ def test_a_diverged_candidate_is_not_chosen(monkeypatch):
             assert value_of(table, seed) == CANDIDATES[len(CANDIDATES) // 2 if place is None else place]
 
 
+@pytest.mark.slow
 def test_shared_luck_of_a_search_is_told_as_a_difference_and_that_of_every_seed_is_not():
     """At reduced size; the committed study is in results/calibration."""
     counts = {

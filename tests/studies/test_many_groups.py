@@ -59,6 +59,7 @@ class TestManyGroups:
         assert all(len(hues(panel)) == 2 for panel in seen(figure))
         assert [text.get_text() for text in figure.legends[0].get_texts()] == ["SGD", "full batch"]
 
+    @pytest.mark.slow
     def test_where_both_are_too_many_each_has_a_panel(self):
         groups = [{"model": f"model {place}", "optimizer": name} for place in range(11) for name in MANY[:11]]
         selection = Selection("validation_accuracy", ("lr",), ("model", "optimizer"), numeric=("lr",))

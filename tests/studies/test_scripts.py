@@ -218,6 +218,7 @@ class TestLadder:
         assert not any(published("mnist1d"))
         assert not any(published("mnist1d", "none"))
 
+    @pytest.mark.slow
     def test_a_step_of_each_rung_on_cifar_files(self, tmp_path):
         folder = write_cifar(tmp_path / "files", "cifar10", "binary")
         words = ["data=cifar10", f"data.source.folder={folder}", "data.source.verify=false", "budget.passes=1"]
@@ -245,6 +246,7 @@ class TestLadder:
         for run in plan(rungs, words, 1, tmp_path / "out"):
             assert execute(run.config, run.path)["status"] == "done"
 
+    @pytest.mark.slow
     def test_images_of_one_channel_and_a_fixed_larger_set(self, tmp_path):
         folder = write_fashion_mnist(tmp_path / "files", train=80)
         words = ["data=fashion_mnist", f"data.source.folder={folder}", "data.source.verify=false", "--quick"]

@@ -41,6 +41,7 @@ def files_of(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
+@pytest.mark.slow
 def test_the_example_runs_and_its_page_is_made_again(tmp_path, capsys):
     assert len(EXAMPLE.read_text().splitlines()) <= 20
     words = [str(EXAMPLE), "--quick", "--workers", "1", "impl.threads=1", "--out", str(tmp_path)]

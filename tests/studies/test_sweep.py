@@ -343,6 +343,7 @@ class TestSearch:
             search(make_execution(tmp_path / "out"), GROUPS, (0,), 4)
         assert not (tmp_path / "out").exists()
 
+    @pytest.mark.slow
     def test_a_small_search_on_the_workers_and_a_larger_one(self, tmp_path, capsys, monkeypatch):
         """Rounds and counted runs share their workers, and the page is made again from the folder."""
         started = []
