@@ -128,6 +128,7 @@ class Study:
         launcher: str = "local",
         launcher_options: Words = (),
         only: Words = (),
+        reuse: Words = (),
         out: Folder | None = None,
         quick: bool = False,
         **options: str,
@@ -143,6 +144,7 @@ class Study:
             launcher: where runs are executed: ``"local"``, ``"slurm"``, ``"ray"``.
             launcher_options: of the launcher, ``"partition=gpu,time=4h"``, or a YAML file of them.
             only: names of rungs, or their beginnings; all by default.
+            reuse: folders of results, whose finished runs of the same settings and seeds are taken as they are.
             out: where runs, page and figures go; by default below ``results/``.
             quick: tiny sizes, to see that everything runs.
             options: the study's own, as ``augment="2x"`` of the Geiping ladder.
@@ -152,7 +154,8 @@ class Study:
         """
         asked: dict[str, Any] = {"overrides": split(words), "seeds": seeds, "workers": workers, "quick": quick}
         asked |= {"launcher": launcher, "launcher_options": several(launcher_options)}
-        places = {"only": several(only), "out": None if out is None else Path(out)}
+        places: dict[str, Any] = {"only": several(only), "out": None if out is None else Path(out)}
+        places["reuse"] = [Path(folder) for folder in several(reuse)]
         return finish(self.study, arguments(make_parser([self.study], ""), **asked, **places, **options))
 
 

@@ -1,7 +1,7 @@
 """Planning: rungs x seeds, each an independent run with a directory of its own."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -59,12 +59,13 @@ class Rung:
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One rung at one seed: its labels, its configuration, and its directory."""
+    """One rung at one seed: its labels, its configuration, its directory, and finished runs that need no directory."""
 
     rung: str
     labels: dict[str, str]
     config: Config
     path: Path
+    earlier: Mapping[str, dict[str, object]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def seed(self) -> int:
@@ -83,8 +84,15 @@ class PlannedRun:
 
     @property
     def done(self) -> bool:
-        """Whether there is a summary that can be believed."""
-        return RunDirectory(self.path).read_summary(self.identity) is not None
+        """Whether there is a summary that can be believed, or a row of an earlier table."""
+        return self.identity in self.earlier or RunDirectory(self.path).read_summary(self.identity) is not None
+
+    @property
+    def row(self) -> dict[str, object]:
+        """Labels, seed, status, final numbers, error, and every science setting, by the names of their columns."""
+        settings = science(to_dict(self.config))
+        made = run_row(RunDirectory(self.path), self.labels, self.seed, settings)
+        return made if made["status"] in ("done", "diverged") else made | self.earlier.get(self.identity, {})
 
 
 def plan(
@@ -93,6 +101,7 @@ def plan(
     seeds: int | Sequence[int],
     out: Path,
     among: Sequence[Rung] = (),
+    earlier: Mapping[str, dict[str, object]] | None = None,
 ) -> list[PlannedRun]:
     """All runs of a study, seed by seed, so that a table over fewer seeds is complete early.
 
@@ -104,6 +113,7 @@ def plan(
         out: the study's folder; runs go to ``out/runs``, named by rung, seed and identity.
         among: all settings of the study, where these are some of them: one of them must have the regulariser that a
             word of ``overrides`` is about.
+        earlier: rows of finished runs by identity, which stand in the place of runs.
 
     Raises:
         ConfigError: a setting is invalid, before anything is run.
@@ -121,7 +131,7 @@ def plan(
     for rung in rungs:
         config = compose(rung_words(rung, overrides))
         own = [replace(config, seed=seed) for seed in seeds]
-        runs = [PlannedRun(rung.name, rung.labels, mine, run_path(rung.name, mine, out)) for mine in own]
+        runs = [PlannedRun(rung.name, rung.labels, mine, run_path(rung.name, mine, out), earlier or {}) for mine in own]
         # What has ended was checked when it began; building an optimizer and a network takes seconds.
         if not all(run.done for run in runs):
             check(config)
@@ -171,9 +181,8 @@ def regularizer_of(word: Override) -> str | None:
 
 
 def collect(planned: list[PlannedRun]) -> pd.DataFrame:
-    """One row a planned run: labels, seed, status, final numbers, error, and every science setting."""
-    rows = [run_row(RunDirectory(run.path), run.labels, run.seed, science(to_dict(run.config))) for run in planned]
-    return to_frame(rows, planned[0].labels)
+    """One row a planned run."""
+    return to_frame([run.row for run in planned], planned[0].labels)
 
 
 def curves(planned: list[PlannedRun]) -> pd.DataFrame:

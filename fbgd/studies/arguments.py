@@ -27,6 +27,7 @@ COMMON = {
     "list",
     "estimate",
     "notify",
+    "reuse",
     "figures",
     "columns",
     "run_limit",
@@ -103,6 +104,15 @@ def make_parser(studies: Sequence[Described], about: str, prog: str | None = Non
         help="print a table of this column of the runs, as test_loss or gap_accuracy, instead of the page",
     )
     parser.add_argument("--notify", metavar="CMD", help=NOTIFY)
+    parser.add_argument(
+        "--reuse",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="DIR",
+        help="take finished runs of the same settings and seeds from the tables of these results in place of training "
+        "them; may be repeated",
+    )
     for option in {option.name: option for study in studies for option in study.options}.values():
         parser.add_argument(f"--{option.name}", metavar=option.metavar, help=option.help)
     return parser

@@ -11,6 +11,7 @@ import pandas as pd
 
 from fbgd.errors import EXPECTED, ConfigError, one_line
 from fbgd.report.compare import compare
+from fbgd.report.description import Description
 from fbgd.report.evidence import Evidence
 from fbgd.report.formats import show
 from fbgd.runs.launch import Cluster
@@ -21,11 +22,12 @@ from fbgd.runs.ranks import check_alone
 from fbgd.runs.signals import exit_status, heard_by, interrupt
 from fbgd.studies.arguments import make_parser
 from fbgd.studies.estimate import show_estimate
-from fbgd.studies.execution import Execution, check_folder, check_only, places
+from fbgd.studies.execution import Execution, Outcome, check_folder, check_only, places
 from fbgd.studies.listing import show_rungs, wanted_rows
 from fbgd.studies.metric import check_metric
 from fbgd.studies.notify import news, notify
 from fbgd.studies.request import copies_of, read_request
+from fbgd.studies.reuse import earlier_rows, told
 from fbgd.studies.study import Study
 from fbgd.studies.writer import whole, write
 
@@ -76,6 +78,7 @@ def execute(study: Study, arguments: argparse.Namespace, *, quiet: bool = False)
     check_folder(request.out)
     seeds = request.preset.seeds if arguments.seeds is None else arguments.seeds
     workers, devices, cluster = launching(arguments)
+    earlier = earlier_rows(study, arguments.reuse)
     execution = Execution(
         request.preset,
         seeds,
@@ -87,6 +90,7 @@ def execute(study: Study, arguments: argparse.Namespace, *, quiet: bool = False)
         arguments.run_limit,
         devices,
         cluster,
+        earlier,
     )
     if arguments.estimate:
         show_estimate(execution, rungs, request.title)
@@ -97,14 +101,9 @@ def execute(study: Study, arguments: argparse.Namespace, *, quiet: bool = False)
     description = study.describe(
         request.title, preset, rungs if outcome.rungs is None else outcome.rungs, request.changed
     )
-    planned = outcome.planned
-    evidence = Evidence(
-        description,
-        collect(planned) if planned else pd.DataFrame(),
-        outcome.measurements if study.measure is None else study.measure(planned),
-        outcome.searched,
-        curves(planned) if planned else pd.DataFrame(),
-    )
+    evidence = evidence_of(study, outcome, description)
+    if arguments.reuse:
+        print(told(evidence, earlier, arguments.reuse), file=sys.stderr)
     wanted = [rung.labels for rung in outcome.rungs or rungs if execution.wanted(rung.name)]
     shown = partial(wanted_rows, wanted) if arguments.only else whole
     succeeded = write(
@@ -119,6 +118,18 @@ def execute(study: Study, arguments: argparse.Namespace, *, quiet: bool = False)
     if not execution.finished:
         return execution.status
     return 0 if succeeded else 1
+
+
+def evidence_of(study: Study, outcome: Outcome, description: Description) -> Evidence:
+    """What a study's runs came to, with their recorded rows."""
+    planned = outcome.planned
+    return Evidence(
+        description,
+        collect(planned) if planned else pd.DataFrame(),
+        outcome.measurements if study.measure is None else study.measure(planned),
+        outcome.searched,
+        curves(planned) if planned else pd.DataFrame(),
+    )
 
 
 def say_what_was_not_used(study: Study, metric: str | None, cluster: Cluster | None) -> None:

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,6 +52,7 @@ class Execution:
         limit: seconds that a run may take.
         devices: the GPUs that workers are dealt to.
         cluster: executes the runs in place of workers of this computer.
+        earlier: rows of finished runs by identity, see :mod:`fbgd.studies.reuse`.
 
     Raises:
         ConfigError: fewer than one seed, or more than anybody waits for.
@@ -67,6 +68,7 @@ class Execution:
     limit: float | None = None
     devices: Sequence[str] = ()
     cluster: Cluster | None = None
+    earlier: Mapping[str, dict[str, object]] = field(default_factory=dict)
     finished: bool = True
     status: int = 1
     idle: list[Worker] | None = None
@@ -81,7 +83,8 @@ class Execution:
         self, rungs: Sequence[Rung], seeds: Sequence[int] | None = None, among: Sequence[Rung] = ()
     ) -> list[PlannedRun]:
         """The runs of ``rungs``, some ``among`` all; only planned, with the seeds from 0 on where none are given."""
-        return plan(list(rungs), self.overrides, range(self.seeds) if seeds is None else seeds, self.pool, among)
+        seeds = range(self.seeds) if seeds is None else seeds
+        return plan(list(rungs), self.overrides, seeds, self.pool, among, self.earlier)
 
     def run(self, rungs: Sequence[Rung], seeds: Sequence[int] | None = None) -> list[PlannedRun]:
         """The runs of ``rungs``, executed as far as they are not done; after an interruption nothing more is begun."""
